@@ -1,0 +1,49 @@
+# Everything happens in .venv, which is made on first use. PYTHON and TORCH choose what it holds.
+PYTHON ?= python3
+TORCH ?= torch
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu')
+
+.PHONY: demo test lint format wheel clean
+
+demo: $(VENV)/built
+	$(BIN)/nvc3d demo
+
+test: $(VENV)/built $(VENV)/tools
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/built $(VENV)/tools
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $(SOURCES)
+	$(BIN)/mypy
+
+format: $(VENV)/tools
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(SOURCES)
+
+wheel: $(VENV)/built
+	$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+clean:
+	rm -rf build dist *.egg-info nvc3d/_C*.so $(VENV)/built
+
+# torch first: the operators compile against its headers.
+$(VENV)/torch: constraints.txt
+	@command -v $(PYTHON) > /dev/null || { echo "make: Python 3.10 or newer is needed, and '$(PYTHON)' is not there; name yours: make PYTHON=..." >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --constraint constraints.txt "setuptools>=77" $(TORCH) numpy
+	touch $@
+
+# setuptools would keep objects of another torch or other flags: the build starts afresh.
+$(VENV)/built: $(VENV)/torch setup.py pyproject.toml $(SOURCES)
+	rm -rf build
+	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable ".[tasks]"
+	touch $@
+
+$(VENV)/tools: $(VENV)/built pyproject.toml
+	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable ".[tasks,test,lint]"
+	touch $@

@@ -1,0 +1,41 @@
+// Nearest anchors on the CPU.
+#include <torch/csrc/stable/library.h>
+
+#include "clouds.h"
+
+namespace nvc3d {
+namespace {
+
+std::tuple<Tensor, Tensor> assign_anchors(Tensor latents, Tensor anchors, bool check_finite) {
+  for (const auto& [tensor, name] : {std::pair{&latents, "latents"}, {&anchors, "anchors"}}) {
+    require(tensor->dim() == 2, name, " must be (N, D), got ", shape(*tensor));
+    require_float(*tensor, name);
+  }
+  require(anchors.size(0) > 0 && anchors.size(1) > 0, "anchors must not be empty, got ",
+          shape(anchors));
+  require_pair(latents, anchors, "latents", "anchors");
+  require(latents.is_cpu() && anchors.is_cpu(), "latents and anchors must be on the same device");
+  require(anchors.size(0) < INT32_MAX, "anchors must be fewer than 2147483647, got ",
+          anchors.size(0));
+  return with_type(latents, [&](auto type) {
+    using T = decltype(type);
+    const Clouds<T> rows(torch::stable::unsqueeze(latents, 0), std::nullopt);
+    const Clouds<T> centres(torch::stable::unsqueeze(anchors, 0), std::nullopt);
+    if (check_finite) {
+      require_finite(rows, "latents", 2);
+      require_finite(centres, "anchors", 2);
+    }
+    Tensor distance = torch::stable::new_empty(latents, {rows.size});  // (N,)
+    Tensor index = new_index(latents, {rows.size});                    // (N,)
+    kernels<T>().assign_anchors(rows.data, rows.size, centres.data, centres.size, rows.dim,
+                                pointer<int64_t>(index), pointer<T>(distance), all_threads());
+    return std::make_tuple(distance, index);
+  });
+}
+
+}  // namespace
+}  // namespace nvc3d
+
+STABLE_TORCH_LIBRARY_IMPL(nvc3d, CPU, m) {
+  m.impl("assign_anchors", TORCH_BOX(&nvc3d::assign_anchors));
+}

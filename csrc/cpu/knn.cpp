@@ -1,0 +1,40 @@
+// k nearest neighbours on the CPU.
+#include <torch/csrc/stable/library.h>
+
+#include "clouds.h"
+
+namespace nvc3d {
+namespace {
+
+std::tuple<Tensor, Tensor> knn(Tensor x, Tensor y, int64_t k, std::optional<Tensor> x_lengths,
+                               std::optional<Tensor> y_lengths, int64_t norm, bool check_finite) {
+  require_clouds(x, x_lengths, "x");
+  require_clouds(y, y_lengths, "y", k);
+  require_pair(x, y, "x", "y");
+  require_norm(norm);
+  return with_type(x, [&](auto type) {
+    using T = decltype(type);
+    const Clouds<T> from(x, x_lengths), to(y, y_lengths);
+    const bool same = from.data == to.data;
+    if (check_finite) {
+      require_finite(from, "x");
+      if (!same || y_lengths) require_finite(to, "y");
+    }
+    Tensor distance = torch::stable::new_empty(x, {from.batch, from.size, k});  // (B, N, k)
+    Tensor index = new_index(x, {from.batch, from.size, k});                    // (B, N, k)
+    for_each_cloud(from.batch, [&](int64_t b, const Parallel& parallel) {
+      const int64_t offset = b * from.size * k;
+      kernels<T>().knn(from.cloud(b), from.count(b), to.cloud(b), to.count(b), from.dim, k,
+                       static_cast<int>(norm), pointer<T>(distance) + offset,
+                       pointer<int64_t>(index) + offset, parallel);
+    });
+    clear_padding(from, pointer<T>(distance), k);
+    clear_padding(from, pointer<int64_t>(index), k);
+    return std::make_tuple(distance, index);
+  });
+}
+
+}  // namespace
+}  // namespace nvc3d
+
+STABLE_TORCH_LIBRARY_IMPL(nvc3d, CPU, m) { m.impl("knn", TORCH_BOX(&nvc3d::knn)); }

@@ -1,0 +1,29 @@
+"""nvc3d: exact, fast point operators and latent spaces that work, for learning from 3D points."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from . import data, encoders, metrics, nebula, ops, tasks, viz
+    from .nebula import Nebula
+
+_SUBMODULES = ("data", "encoders", "metrics", "nebula", "ops", "tasks", "viz")
+
+__all__ = ["Nebula", "__version__", *_SUBMODULES]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported on first use: `nvc3d --help` and data tools then start without torch.
+    if name == "Nebula":
+        return import_module(".nebula", __name__).Nebula
+    if name in _SUBMODULES:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module 'nvc3d' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,47 @@
+"""Optional dependencies: imported where they are used, named clearly where they are missing."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+
+# extra -> the modules it brings; the names are those of `pip install "nvc3d[EXTRA]"` in pyproject.toml
+EXTRAS: dict[str, tuple[str, ...]] = {
+    "tasks": (
+        "accelerate",
+        "matplotlib",
+        "safetensors",
+        "tensorboard",
+        "tqdm",
+        "trimesh",
+        "tyro",
+    ),
+    "las": ("laspy",),
+}
+
+
+class MissingExtra(ImportError):
+    """An optional dependency is not installed; the message names the command that adds it."""
+
+
+def require(module: str, why: str) -> ModuleType:
+    """Import an optional dependency, e.g. `require("trimesh", "to read meshes")`.
+
+    Raises MissingExtra, in one sentence with the pip command, where it is not installed.
+    """
+    package = module.partition(".")[0]
+    if find_spec(package) is None:
+        raise MissingExtra(
+            f"{package} is needed {why}, and is not installed: run {pip_command(package)}",
+            name=package,
+        )
+    return import_module(module)
+
+
+def pip_command(package: str) -> str:
+    """The command that installs the extra which brings `package`."""
+    for extra, modules in EXTRAS.items():
+        if package in modules:
+            return f"pip install 'nvc3d[{extra}]'"
+    return f"pip install {package}"

@@ -1,0 +1,157 @@
+"""What every operator asks of its arguments, in Python: for tracing and for the plain definitions.
+
+The compiled kernels ask the same in csrc/checks.h, where the values can be seen without a copy.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def as_points(value: Tensor, name: str) -> Tensor:
+    """A float32 or float64 tensor: half and bfloat16 are computed in float32."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
+    if value.dtype in (torch.float16, torch.bfloat16):
+        return value.float()
+    return value
+
+
+def as_lengths(value: Tensor | None, name: str) -> Tensor | None:
+    """Lengths as int64."""
+    if value is None:
+        return None
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
+    if value.is_floating_point() or value.dtype == torch.bool:
+        raise ValueError(f"{name} must be integers, got {value.dtype}")
+    return value.to(torch.int64)
+
+
+def check(condition: bool, message: str) -> None:
+    """Raise ValueError unless the condition holds; in fake kernels also for symbolic sizes."""
+    torch._check_value(condition, lambda: message)
+
+
+def check_clouds(points: Tensor, name: str, lengths: Tensor | None = None) -> None:
+    """A padded batch (B, N, D) of non-empty clouds, float32 or float64."""
+    shape = tuple(points.shape)
+    check(points.dim() == 3, f"{name} must be (B, N, D), got {shape}")
+    check(shape[1] > 0 and shape[2] > 0, f"{name} must not be empty, got {shape}")
+    check_float(points, name)
+    if lengths is not None:
+        check(
+            lengths.dim() == 1 and lengths.shape[0] == shape[0],
+            f"the lengths of {name} must be ({shape[0]},), got {tuple(lengths.shape)}",
+        )
+        check(
+            lengths.device == points.device,
+            f"the lengths of {name} are on {lengths.device}, {name} is on {points.device}",
+        )
+
+
+def check_float(value: Tensor, name: str) -> None:
+    """float32 or float64."""
+    check(
+        value.dtype in (torch.float32, torch.float64),
+        f"{name} must be a floating point tensor, got {value.dtype}",
+    )
+
+
+def check_pair(x: Tensor, y: Tensor, x_name: str = "x", y_name: str = "y") -> None:
+    """Two batches that can be compared: same batch size, dimension, dtype and device."""
+    check(
+        x.dim() != 3 or x.shape[0] == y.shape[0],
+        f"{x_name} and {y_name} must have the same batch size, got {tuple(x.shape)} "
+        f"and {tuple(y.shape)}",
+    )
+    check(
+        x.shape[-1] == y.shape[-1],
+        f"{x_name} and {y_name} must have the same dimension, got {tuple(x.shape)} "
+        f"and {tuple(y.shape)}",
+    )
+    check(
+        x.dtype == y.dtype,
+        f"{x_name} and {y_name} must have the same dtype, got {x.dtype} and {y.dtype}",
+    )
+    check(
+        x.device == y.device,
+        f"{x_name} and {y_name} must be on the same device, got {x.device} and {y.device}",
+    )
+
+
+def check_neighbours(
+    x: Tensor,
+    y: Tensor,
+    x_lengths: Tensor | None = None,
+    y_lengths: Tensor | None = None,
+    norm: int = 2,
+) -> None:
+    """What the neighbour operators ask of shapes, dtypes and devices."""
+    check_clouds(x, "x", x_lengths)
+    check_clouds(y, "y", y_lengths)
+    check_pair(x, y)
+    check(norm in (1, 2), f"norm must be 1 or 2, got {norm}")
+
+
+def check_anchors(latents: Tensor, anchors: Tensor) -> None:
+    """Latents (N, D) and at least one anchor (M, D)."""
+    for value, name in ((latents, "latents"), (anchors, "anchors")):
+        check(value.dim() == 2, f"{name} must be (N, D), got {tuple(value.shape)}")
+        check_float(value, name)
+    check(
+        anchors.shape[0] > 0 and anchors.shape[1] > 0,
+        f"anchors must not be empty, got {tuple(anchors.shape)}",
+    )
+    check_pair(latents, anchors, "latents", "anchors")
+
+
+def check_k(k: int, limit: int, name: str) -> None:
+    """1 <= k <= limit."""
+    check(k >= 1, f"k must be at least 1, got {k}")
+    check(k <= limit, f"k must be at most the number of points of {name}, got k = {k} of {limit}")
+
+
+def check_lengths(lengths: Tensor | None, size: int, name: str, least: int = 1) -> None:
+    """Values from `least` to `size`; reads them, so it is not for tracing."""
+    if lengths is None:
+        return
+    for b, length in enumerate(lengths.tolist()):
+        check(
+            1 <= length <= size,
+            f"the lengths of {name} must be from 1 to {size}, got {length} at position {b}",
+        )
+        check(
+            least <= length,
+            f"k must be at most the number of points of {name}, got k = {least} of {length} "
+            f"at position {b}",
+        )
+
+
+def check_start(start: Tensor, points: Tensor, lengths: Tensor | None) -> None:
+    """First picks inside their clouds; reads them, so it is not for tracing."""
+    batch, size = points.shape[:2]
+    check(start.shape == (batch,), f"start must be ({batch},), got {tuple(start.shape)}")
+    sizes = [size] * batch if lengths is None else lengths.tolist()
+    for b, (first, limit) in enumerate(zip(start.tolist(), sizes, strict=True)):
+        check(
+            0 <= first < limit,
+            f"start must be an index of points, from 0 to {limit - 1}, got {first} at position {b}",
+        )
+
+
+def check_values(points: Tensor, lengths: Tensor | None, name: str) -> None:
+    """Finite values, outside of the padding; reads them, so it is not for tracing."""
+    bad = ~points.isfinite()
+    if lengths is not None:
+        bad &= (torch.arange(points.shape[1], device=points.device) < lengths[:, None])[..., None]
+    count = int(bad.sum())
+    if count:
+        first = tuple(bad.nonzero()[0].tolist())
+        value = points[first].item()
+        check(
+            False,
+            f"{name} must be finite, got {count} NaN or infinite values, the first ({value}) "
+            f"at {list(first)}",
+        )

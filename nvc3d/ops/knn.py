@@ -1,0 +1,84 @@
+"""The k nearest neighbours of every point."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import checks
+from .distance_backward import distance_backward
+
+
+def knn(
+    x: Tensor,
+    y: Tensor,
+    k: int,
+    x_lengths: Tensor | None = None,
+    y_lengths: Tensor | None = None,
+    *,
+    check_finite: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """Find for every point of x the k nearest points of y, nearest first.
+
+    Exact, with lower indices first on ties; differentiable, any number of times, in x and y. The
+    neighbours of a cloud within itself are `knn(x, x, k)`, where every point is its own first.
+
+    Args:
+        x: query points (B, N, D), any float dtype; half and bfloat16 are computed, and
+            returned, in float32.
+        y: target points (B, M, D).
+        k: how many neighbours, from 1 to the number of points of each y.
+        x_lengths: integers (B,): how many points of each x are real; the rest is padding.
+        y_lengths: the same for y.
+        check_finite: refuse NaN and inf. Switch it off only for points known to be finite; with
+            others the result is then undefined. The check costs one read of the points.
+
+    Returns:
+        The squared distance (B, N, k) and the index into y (B, N, k), int64; both 0 in padding.
+
+    Raises:
+        ValueError: on empty clouds, NaN or inf, k out of range, and shapes, dtypes, devices or
+            lengths that do not fit together.
+    """
+    return torch.ops.nvc3d.knn(
+        checks.as_points(x, "x"),
+        checks.as_points(y, "y"),
+        k,
+        checks.as_lengths(x_lengths, "x_lengths"),
+        checks.as_lengths(y_lengths, "y_lengths"),
+        2,
+        check_finite,
+    )
+
+
+@torch.library.register_fake("nvc3d::knn")
+def _fake(
+    x: Tensor,
+    y: Tensor,
+    k: int,
+    x_lengths: Tensor | None,
+    y_lengths: Tensor | None,
+    norm: int,
+    check_finite: bool,
+) -> tuple[Tensor, Tensor]:
+    checks.check_neighbours(x, y, x_lengths, y_lengths, norm)
+    checks.check_k(k, y.shape[1], "y")
+    shape = (*x.shape[:2], k)
+    return x.new_empty(shape), x.new_empty(shape, dtype=torch.int64)
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    x, y, _, ctx.x_lengths, _, ctx.norm, _ = inputs
+    ctx.save_for_backward(x, y, output[1])
+    ctx.mark_non_differentiable(output[1])
+
+
+def _backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+    x, y, index = ctx.saved_tensors
+    grad_x, grad_y = distance_backward(grad, x, y, index, ctx.x_lengths, ctx.norm)
+    return grad_x, grad_y, None, None, None, None, None
+
+
+torch.library.register_autograd("nvc3d::knn", _backward, setup_context=_save)

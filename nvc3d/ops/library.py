@@ -1,0 +1,83 @@
+"""Loads the compiled operators and puts the plain definitions under whatever is not compiled."""
+
+from __future__ import annotations
+
+import ctypes
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from . import reference
+
+# The operators: the names in csrc/library.cpp, in `reference` and in torch.ops.nvc3d are one.
+OPERATORS: tuple[Callable[..., Any], ...] = (
+    reference.nearest,
+    reference.nearest_both,
+    reference.knn,
+    reference.distance_backward,
+    reference.farthest_point_sampling,
+    reference.assign_anchors,
+)
+
+
+def _load() -> tuple[Path | None, str]:
+    """Load the compiled library: its path, or None and the reason."""
+    found = sorted(Path(__file__).parents[1].glob("_C*.so"))
+    if not found:
+        return None, (
+            "the compiled library is not there: reinstall nvc3d where torch >= 2.10 and "
+            "a C++17 compiler are installed"
+        )
+    try:
+        torch.ops.load_library(str(found[0]))
+    except OSError as error:
+        return None, f"{found[0].name} does not load on torch {torch.__version__}: {error}"
+    return found[0], ""
+
+
+def describe() -> dict[str, Any]:
+    """Which kernels are active, as a dict.
+
+    Keys: compiled (bool), path (str), isa (the CPU instruction set in use), available_isas
+    (those this machine runs), cuda (whether CUDA kernels are compiled in) and reason (why
+    nothing is compiled, else empty).
+    """
+    if _path is None:
+        return {
+            "compiled": False,
+            "path": "",
+            "isa": "reference",
+            "available_isas": [],
+            "cuda": False,
+            "reason": _reason,
+        }
+    library = ctypes.CDLL(str(_path))
+    for function in (library.nvc3d_isa, library.nvc3d_available_isas):
+        function.restype = ctypes.c_char_p
+    return {
+        "compiled": True,
+        "path": str(_path),
+        "isa": library.nvc3d_isa().decode(),
+        "available_isas": library.nvc3d_available_isas().decode().split(),
+        "cuda": torch._C._dispatch_has_kernel_for_dispatch_key("nvc3d::nearest", "CUDA"),
+        "reason": "",
+    }
+
+
+_path, _reason = _load()
+# The library object owns the registrations: they end with it.
+_registrations = torch.library.Library("nvc3d", "FRAGMENT")
+for _function in OPERATORS:
+    if _path is None:
+        _schema = torch.library.infer_schema(_function, mutates_args=())
+        _registrations.define(_function.__name__ + _schema)
+    # Backends with kernels of their own take precedence over this one.
+    _registrations.impl(_function.__name__, _function, "CompositeExplicitAutograd")
+if _path is None:
+    warnings.warn(
+        f"nvc3d runs on slow PyTorch code instead of its compiled operators: {_reason}",
+        stacklevel=2,
+    )

@@ -1,0 +1,80 @@
+"""The nearest neighbour of every point."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import checks
+from .distance_backward import distance_backward
+
+
+def nearest(
+    x: Tensor,
+    y: Tensor,
+    x_lengths: Tensor | None = None,
+    y_lengths: Tensor | None = None,
+    *,
+    check_finite: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """Find for every point of x the nearest point of y.
+
+    Exact, with the lowest index on ties; differentiable, any number of times, in x and y.
+
+    Args:
+        x: query points (B, N, D), any float dtype; half and bfloat16 are computed, and
+            returned, in float32.
+        y: target points (B, M, D).
+        x_lengths: integers (B,): how many points of each x are real; the rest is padding.
+        y_lengths: the same for y.
+        check_finite: refuse NaN and inf. Switch it off only for points known to be finite; with
+            others the result is then undefined. The check costs one read of the points.
+
+    Returns:
+        The squared distance (B, N) and the index into y (B, N), int64; both 0 in padding.
+
+    Raises:
+        ValueError: on empty clouds, NaN or inf, and shapes, dtypes, devices or lengths that do
+            not fit together.
+    """
+    return torch.ops.nvc3d.nearest(
+        checks.as_points(x, "x"),
+        checks.as_points(y, "y"),
+        checks.as_lengths(x_lengths, "x_lengths"),
+        checks.as_lengths(y_lengths, "y_lengths"),
+        2,
+        check_finite,
+    )
+
+
+@torch.library.register_fake("nvc3d::nearest")
+def _fake(
+    x: Tensor,
+    y: Tensor,
+    x_lengths: Tensor | None,
+    y_lengths: Tensor | None,
+    norm: int,
+    check_finite: bool,
+) -> tuple[Tensor, Tensor]:
+    checks.check_neighbours(x, y, x_lengths, y_lengths, norm)
+    shape = x.shape[:2]
+    return x.new_empty(shape), x.new_empty(shape, dtype=torch.int64)
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    x, y, ctx.x_lengths, _, ctx.norm, _ = inputs
+    ctx.save_for_backward(x, y, output[1])
+    ctx.mark_non_differentiable(output[1])
+
+
+def _backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+    x, y, index = ctx.saved_tensors
+    grad_x, grad_y = distance_backward(
+        grad[..., None], x, y, index[..., None], ctx.x_lengths, ctx.norm
+    )
+    return grad_x, grad_y, None, None, None, None
+
+
+torch.library.register_autograd("nvc3d::nearest", _backward, setup_context=_save)

@@ -1,0 +1,156 @@
+"""The plain PyTorch definition of every compiled operator: slow, obvious, on any device.
+
+Tests and benchmarks compare the kernels with these functions, and where a kernel is missing they
+stand in for it. Their annotations and names are the schemas that `csrc/library.cpp` declares.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import torch
+from torch import Tensor
+
+from . import checks
+
+# Pairs of points held at once: a bound on memory, not on the size of the clouds.
+_PAIRS = 1 << 22
+
+
+def pairwise(x: Tensor, y: Tensor, norm: int = 2) -> Tensor:
+    """Distances between all rows of x (N, D) and y (M, D): squared L2 or, for norm 1, L1."""
+    difference = x[:, None, :] - y[None, :, :]  # (N, M, D)
+    return difference.abs().sum(-1) if norm == 1 else difference.square().sum(-1)  # (N, M)
+
+
+def nearest(
+    x: Tensor,
+    y: Tensor,
+    x_lengths: Optional[Tensor],  # noqa: UP045  (torch reads schemas from these annotations)
+    y_lengths: Optional[Tensor],  # noqa: UP045
+    norm: int,
+    check_finite: bool,
+) -> tuple[Tensor, Tensor]:
+    """The nearest y of each x: distance (B, N) and index (B, N); 0 and 0 in padded rows."""
+    distance, index = knn(x, y, 1, x_lengths, y_lengths, norm, check_finite)
+    return distance.squeeze(-1), index.squeeze(-1)
+
+
+def nearest_both(
+    x: Tensor,
+    y: Tensor,
+    x_lengths: Optional[Tensor],  # noqa: UP045
+    y_lengths: Optional[Tensor],  # noqa: UP045
+    norm: int,
+    check_finite: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """`nearest` from x to y and from y to x."""
+    return (
+        *nearest(x, y, x_lengths, y_lengths, norm, check_finite),
+        *nearest(y, x, y_lengths, x_lengths, norm, check_finite),
+    )
+
+
+def knn(
+    x: Tensor,
+    y: Tensor,
+    k: int,
+    x_lengths: Optional[Tensor],  # noqa: UP045
+    y_lengths: Optional[Tensor],  # noqa: UP045
+    norm: int,
+    check_finite: bool,
+) -> tuple[Tensor, Tensor]:
+    """The k nearest y of each x, nearest first, lowest index on ties: (B, N, k) each."""
+    checks.check_neighbours(x, y, x_lengths, y_lengths, norm)
+    checks.check_k(k, y.shape[1], "y")
+    checks.check_lengths(x_lengths, x.shape[1], "x")
+    checks.check_lengths(y_lengths, y.shape[1], "y", least=k)
+    if check_finite:
+        checks.check_values(x, x_lengths, "x")
+        checks.check_values(y, y_lengths, "y")
+    batch, rows = x.shape[:2]
+    distance = x.new_zeros(batch, rows, k)
+    index = torch.zeros(batch, rows, k, dtype=torch.int64, device=x.device)
+    for b, (xb, yb) in enumerate(zip(_valid(x, x_lengths), _valid(y, y_lengths), strict=True)):
+        step = max(1, _PAIRS // yb.shape[0])
+        for start in range(0, xb.shape[0], step):
+            block = pairwise(xb[start : start + step], yb, norm)  # (step, M)
+            if k == 1:
+                least = block.argmin(1, keepdim=True)
+            else:
+                least = block.argsort(dim=1, stable=True)[:, :k]
+            stop = start + block.shape[0]
+            distance[b, start:stop] = block.gather(1, least)
+            index[b, start:stop] = least
+    return distance, index
+
+
+def distance_backward(
+    grad: Tensor,
+    x: Tensor,
+    y: Tensor,
+    index: Tensor,
+    x_lengths: Optional[Tensor],  # noqa: UP045
+    norm: int,
+) -> tuple[Tensor, Tensor]:
+    """Gradients in x (B, N, D) and y (B, M, D) of the distances to the neighbours `index`.
+
+    grad and index are (B, N, K). The derivative of |t| at 0 is 0.
+    """
+    batch, rows, k = index.shape
+    dim = x.shape[-1]
+    if x_lengths is not None:
+        padded = torch.arange(rows, device=x.device) >= x_lengths[:, None]  # (B, N)
+        grad = grad.masked_fill(padded[..., None], 0)
+    flat = index.reshape(batch, rows * k, 1).expand(-1, -1, dim)  # (B, N*K, D)
+    difference = x[:, :, None, :] - y.gather(1, flat).view(batch, rows, k, dim)
+    slope = difference.sign() if norm == 1 else 2 * difference
+    pull = grad[..., None] * slope  # (B, N, K, D)
+    if x_lengths is not None:
+        pull = pull.masked_fill(padded[..., None, None], 0)
+    grad_y = torch.zeros_like(y).scatter_add(1, flat, -pull.reshape(batch, rows * k, dim))
+    return pull.sum(2), grad_y
+
+
+def farthest_point_sampling(
+    points: Tensor,
+    k: int,
+    lengths: Optional[Tensor],  # noqa: UP045
+    start: Tensor,
+    check_finite: bool,
+) -> Tensor:
+    """Picks that each lie farthest from all before; lowest index on ties: (B, k)."""
+    checks.check_clouds(points, "points", lengths)
+    checks.check_k(k, points.shape[1], "points")
+    checks.check_lengths(lengths, points.shape[1], "points", least=k)
+    checks.check_start(start, points, lengths)
+    if check_finite:
+        checks.check_values(points, lengths, "points")
+    picks = torch.zeros(points.shape[0], k, dtype=torch.int64, device=points.device)
+    for b, cloud in enumerate(_valid(points, lengths)):
+        distance = torch.full_like(cloud[:, 0], float("inf"))
+        pick = start[b]
+        for i in range(k):
+            picks[b, i] = pick
+            distance = torch.minimum(distance, (cloud - cloud[pick]).square().sum(-1))
+            pick = distance.argmax()
+    return picks
+
+
+def assign_anchors(latents: Tensor, anchors: Tensor, check_finite: bool) -> tuple[Tensor, Tensor]:
+    """The nearest anchor of each latent: squared distance (N,) and index (N,)."""
+    checks.check_anchors(latents, anchors)
+    if check_finite:
+        checks.check_values(latents, None, "latents")
+        checks.check_values(anchors, None, "anchors")
+    if latents.shape[0] == 0:
+        return latents.new_zeros(0), latents.new_zeros(0, dtype=torch.int64)
+    distance, index = knn(latents[None], anchors[None], 1, None, None, 2, False)
+    return distance[0, :, 0], index[0, :, 0]
+
+
+def _valid(points: Tensor, lengths: Tensor | None) -> list[Tensor]:
+    """The clouds of a padded batch (B, N, D) without their padding."""
+    if lengths is None:
+        return list(points)
+    return [cloud[:length] for cloud, length in zip(points, lengths.tolist(), strict=True)]

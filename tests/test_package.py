@@ -1,0 +1,88 @@
+"""The package as it is installed and imported."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nvc3d
+from nvc3d.extras import EXTRAS, MissingExtra, require
+
+SOURCE = Path(nvc3d.__file__).parent
+
+
+def python(code: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_import_needs_only_torch_and_numpy(tmp_path: Path) -> None:
+    optional = sorted({module for modules in EXTRAS.values() for module in modules} | {"scipy"})
+    code = f"""
+import sys
+import torch
+before = set(sys.modules)
+import nvc3d
+from nvc3d import encoders, metrics, nebula, ops
+nvc3d.Nebula(dim=8, num_anchors=3)
+new = set(sys.modules) - before
+print(sorted(new & set({optional!r})))
+"""
+    result = python(code, tmp_path, PYTHONPATH=str(SOURCE.parent))
+    assert result.stdout.strip() == "[]", result.stdout + result.stderr
+
+
+def test_works_without_the_compiled_library(tmp_path: Path) -> None:
+    shutil.copytree(SOURCE, tmp_path / "nvc3d", ignore=shutil.ignore_patterns("*.so"))
+    code = """
+import torch
+from nvc3d import ops
+x = torch.randn(2, 30, 3, requires_grad=True)
+ops.chamfer_distance(x, torch.randn(2, 20, 3)).backward()
+assert x.grad.any()
+assert ops.farthest_point_sampling(x, 4).shape == (2, 4)
+try:
+    ops.nearest(x * float("nan"), x)
+except ValueError as error:
+    assert "x must be finite, got 180" in str(error)
+torch.compile(lambda x: ops.knn(x, x, 3)[0].sum(), fullgraph=True, backend="aot_eager")(x)
+print(ops.library.describe()["compiled"])
+"""
+    result = python(code, tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == "False"
+    assert result.stderr.count("slow PyTorch code") == 1
+
+
+@pytest.mark.parametrize("isa", ["portable", "sse9"])
+def test_instruction_set_is_chosen_by_a_variable(tmp_path: Path, isa: str) -> None:
+    code = """
+import torch
+from nvc3d import ops
+ops.nearest(torch.zeros(1, 2, 3), torch.zeros(1, 2, 3))
+print(ops.library.describe()["isa"])
+"""
+    result = python(code, tmp_path, PYTHONPATH=str(SOURCE.parent), NVC3D_ISA=isa)
+    if isa == "portable":
+        assert result.stdout.strip() == "portable", result.stderr
+    else:
+        assert "ValueError: NVC3D_ISA must be one of" in result.stderr
+
+
+def test_a_missing_extra_is_named_with_the_command_that_adds_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("nvc3d.extras.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"trimesh is needed to read meshes.*nvc3d\[tasks\]"):
+        require("trimesh", "to read meshes")
