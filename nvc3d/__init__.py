@@ -11,16 +11,24 @@ if TYPE_CHECKING:
     from . import data, encoders, metrics, nebula, ops, tasks, viz
     from .nebula import Nebula
 
-_SUBMODULES = ("data", "encoders", "metrics", "nebula", "ops", "tasks", "viz")
-
-__all__ = ["Nebula", "__version__", *_SUBMODULES]
+__all__ = [
+    "Nebula",
+    "__version__",
+    "data",
+    "encoders",
+    "metrics",
+    "nebula",
+    "ops",
+    "tasks",
+    "viz",
+]
 
 
 def __getattr__(name: str) -> Any:
     # Imported on first use: `nvc3d --help` and data tools then start without torch.
     if name == "Nebula":
         return import_module(".nebula", __name__).Nebula
-    if name in _SUBMODULES:
+    if name in __all__:
         return import_module(f".{name}", __name__)
     raise AttributeError(f"module 'nvc3d' has no attribute {name!r}")
 

@@ -6,7 +6,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 
-# extra -> the modules it brings; the names are those of `pip install "nvc3d[EXTRA]"` in pyproject.toml
+# extra -> the modules it brings, as pyproject.toml has them
 EXTRAS: dict[str, tuple[str, ...]] = {
     "tasks": (
         "accelerate",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 import torch
@@ -309,7 +310,7 @@ def test_each_pick_is_the_farthest_point(size: int, scale: float) -> None:
     assert picks[0] == size // 2 and picks.unique().numel() == k
     exact = points[0].double()
     distance = torch.full((size,), float("inf"), dtype=torch.float64)
-    for earlier, pick in zip(picks, picks[1:], strict=False):
+    for earlier, pick in pairwise(picks):
         distance = torch.minimum(distance, (exact - exact[earlier]).square().sum(-1))
         assert distance[pick] >= distance.max() * (1 - 1e-6)
 
@@ -372,39 +373,102 @@ NAN = X.clone()
 NAN[0, 5, 1], NAN[1, 2, 0] = float("nan"), float("inf")
 
 REFUSED: dict[str, tuple[Callable[[], object], str]] = {
-    "one cloud without a batch": (lambda: ops.nearest(X[0], Y), r"x must be \(B, N, D\), got \(9, 3\)"),
+    "one cloud without a batch": (
+        lambda: ops.nearest(X[0], Y),
+        r"x must be \(B, N, D\), got \(9, 3\)",
+    ),
     "empty": (lambda: ops.nearest(X, Y[:, :0]), r"y must not be empty, got \(2, 0, 3\)"),
     "no coordinates": (lambda: ops.nearest(X[..., :0], Y[..., :0]), r"x must not be empty"),
-    "batches": (lambda: ops.chamfer_distance(X, Y[:1]), r"same batch size, got \(2, 9, 3\) and \(1, 11, 3\)"),
+    "batches": (
+        lambda: ops.chamfer_distance(X, Y[:1]),
+        r"same batch size, got \(2, 9, 3\) and \(1, 11, 3\)",
+    ),
     "dimensions": (lambda: ops.chamfer_distance(X, Y[..., :2]), r"same dimension"),
-    "dtypes": (lambda: ops.nearest(X, Y.double()), r"same dtype, got torch.float32 and torch.float64"),
-    "integers": (lambda: ops.nearest(X.long(), Y), r"x must be a floating point tensor, got torch.int64"),
+    "dtypes": (
+        lambda: ops.nearest(X, Y.double()),
+        r"same dtype, got torch.float32 and torch.float64",
+    ),
+    "integers": (
+        lambda: ops.nearest(X.long(), Y),
+        r"x must be a floating point tensor, got torch.int64",
+    ),
     "k of 0": (lambda: ops.knn(X, Y, 0), r"k must be at least 1, got 0"),
     "k > M": (lambda: ops.knn(X, Y, 12), r"number of points of y, got k = 12 of 11"),
     "k > a length": (lambda: ops.knn(X, Y, 6, *LENGTHS), r"got k = 6 of 5 at position 0"),
-    "more picks than points": (lambda: ops.farthest_point_sampling(X, 10), r"number of points of points, got k = 10 of 9"),
-    "more picks than a length": (lambda: ops.farthest_point_sampling(X, 5, LENGTHS[0]), r"k = 5 of 4 at position 1"),
-    "start": (lambda: ops.farthest_point_sampling(X, 2, start=9), r"from 0 to 8, got 9 at position 0"),
-    "negative start": (lambda: ops.farthest_point_sampling(X, 2, start=-1), r"got -1 at position 0"),
-    "start in padding": (lambda: ops.farthest_point_sampling(X, 2, LENGTHS[0], start=6), r"from 0 to 3, got 6 at position 1"),
-    "starts of another batch": (lambda: ops.farthest_point_sampling(X, 2, start=torch.zeros(3).long()), r"start must be an integer or \(2,\), got \(3,\)"),
-    "length of 0": (lambda: ops.nearest(X, Y, torch.tensor([9, 0])), r"lengths of x must be from 1 to 9, got 0 at position 1"),
-    "length > N": (lambda: ops.nearest(X, Y, None, torch.tensor([12, 3])), r"lengths of y must be from 1 to 11, got 12 at position 0"),
-    "lengths of another batch": (lambda: ops.nearest(X, Y, torch.tensor([9])), r"lengths of x must be \(2,\), got \(1,\)"),
-    "lengths that are not integers": (lambda: ops.nearest(X, Y, torch.ones(2)), r"x_lengths must be integers, got torch.float32"),
-    "NaN in x": (lambda: ops.nearest(NAN, Y), r"x must be finite, got 2 NaN or infinite values, the first \(nan\) at \[0, 5, 1\]"),
+    "more picks than points": (
+        lambda: ops.farthest_point_sampling(X, 10),
+        r"number of points of points, got k = 10 of 9",
+    ),
+    "more picks than a length": (
+        lambda: ops.farthest_point_sampling(X, 5, LENGTHS[0]),
+        r"k = 5 of 4 at position 1",
+    ),
+    "start": (
+        lambda: ops.farthest_point_sampling(X, 2, start=9),
+        r"from 0 to 8, got 9 at position 0",
+    ),
+    "negative start": (
+        lambda: ops.farthest_point_sampling(X, 2, start=-1),
+        r"got -1 at position 0",
+    ),
+    "start in padding": (
+        lambda: ops.farthest_point_sampling(X, 2, LENGTHS[0], start=6),
+        r"from 0 to 3, got 6 at position 1",
+    ),
+    "starts of another batch": (
+        lambda: ops.farthest_point_sampling(X, 2, start=torch.zeros(3).long()),
+        r"start must be an integer or \(2,\), got \(3,\)",
+    ),
+    "length of 0": (
+        lambda: ops.nearest(X, Y, torch.tensor([9, 0])),
+        r"lengths of x must be from 1 to 9, got 0 at position 1",
+    ),
+    "length > N": (
+        lambda: ops.nearest(X, Y, None, torch.tensor([12, 3])),
+        r"lengths of y must be from 1 to 11, got 12 at position 0",
+    ),
+    "lengths of another batch": (
+        lambda: ops.nearest(X, Y, torch.tensor([9])),
+        r"lengths of x must be \(2,\), got \(1,\)",
+    ),
+    "lengths that are not integers": (
+        lambda: ops.nearest(X, Y, torch.ones(2)),
+        r"x_lengths must be integers, got torch.float32",
+    ),
+    "NaN in x": (
+        lambda: ops.nearest(NAN, Y),
+        r"x .* got 2 NaN or infinite values, the first \(nan\) at \[0, 5, 1\]",
+    ),
     "NaN in y": (lambda: ops.knn(Y, NAN, 2), r"y must be finite"),
     "NaN in points": (lambda: ops.farthest_point_sampling(NAN, 2), r"points must be finite"),
-    "inf in latents": (lambda: ops.assign_anchors(NAN[1], Y[0]), r"latents must be finite, got 1 .* \(inf\) at \[2, 0\]"),
-    "no anchors": (lambda: ops.assign_anchors(X, Y[0, :0]), r"anchors must not be empty, got \(0, 3\)"),
-    "anchors in batches": (lambda: ops.assign_anchors(X, Y), r"anchors must be \(N, D\), got \(2, 11, 3\)"),
+    "inf in latents": (
+        lambda: ops.assign_anchors(NAN[1], Y[0]),
+        r"latents must be finite, got 1 .* \(inf\) at \[2, 0\]",
+    ),
+    "no anchors": (
+        lambda: ops.assign_anchors(X, Y[0, :0]),
+        r"anchors must not be empty, got \(0, 3\)",
+    ),
+    "anchors in batches": (
+        lambda: ops.assign_anchors(X, Y),
+        r"anchors must be \(N, D\), got \(2, 11, 3\)",
+    ),
     "anchors of another dimension": (lambda: ops.assign_anchors(X, Y[0, :, :2]), r"same dimension"),
     "norm": (lambda: ops.chamfer_distance(X, Y, norm=3), r"norm must be 1 or 2, got 3"),
-    "point reduction": (lambda: ops.chamfer_distance(X, Y, point_reduction="median"), r'must be "mean", "sum", "max" or None, got \'median\''),
-    "batch reduction": (lambda: ops.chamfer_distance(X, Y, batch_reduction="max"), r"batch_reduction must be"),
-    "reductions": (lambda: ops.chamfer_distance(X, Y, point_reduction=None), r"batch_reduction must be None"),
+    "point reduction": (
+        lambda: ops.chamfer_distance(X, Y, point_reduction="median"),
+        r'must be "mean", "sum", "max" or None, got \'median\'',
+    ),
+    "batch reduction": (
+        lambda: ops.chamfer_distance(X, Y, batch_reduction="max"),
+        r"batch_reduction must be",
+    ),
+    "reductions": (
+        lambda: ops.chamfer_distance(X, Y, point_reduction=None),
+        r"batch_reduction must be None",
+    ),
     "no clouds": (lambda: ops.chamfer_distance(X[:0], Y[:0]), r"at least one cloud"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -433,7 +497,7 @@ def test_plain_definitions_refuse_the_same_in_the_same_words() -> None:
 
 
 def test_arrays_are_named_as_what_they_are() -> None:
-    with pytest.raises(TypeError, match="x must be a torch.Tensor, got ndarray"):
+    with pytest.raises(TypeError, match=r"x must be a .*Tensor, got ndarray"):
         ops.nearest(X.numpy(), Y)
 
 
@@ -447,7 +511,7 @@ def test_unchecked_nan_is_harmless() -> None:
             ops.farthest_point_sampling(x, 40, check_finite=False),
             ops.assign_anchors(x, y[0], check_finite=False)[0],
         ):
-            assert 0 <= int(index.min()) and int(index.max()) < 5000
+            assert int(index.min()) >= 0 and int(index.max()) < 5000
 
 
 def test_huge_finite_coordinates_overflow_to_the_lowest_index() -> None:
