@@ -1,0 +1,240 @@
+"""The two kinds of shape: a triangle mesh and a point cloud.
+
+Both check themselves when they are made, so whatever exists can be normalised, sampled and seen
+by a camera: coordinates are finite, indices point at something, and there is some extent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """A triangle mesh, with a part label for each face where the parts are known.
+
+    Args:
+        vertices: (V, 3) coordinates, kept in float64.
+        faces: (F, 3) indices into `vertices`; faces of no area are allowed beside others.
+        face_labels: (F,) part of each face, an index into `label_names`, or None.
+        label_names: the names of the parts.
+
+    Raises:
+        ValueError: a wrong shape, a coordinate that is not finite in float32, an index out of
+            range, no faces, or faces that have no area at all.
+    """
+
+    vertices: NDArray[np.float64]
+    faces: NDArray[np.int64]
+    face_labels: NDArray[np.int64] | None = None
+    label_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        vertices = _coordinates("vertices", "V", self.vertices, np.float64)
+        faces = _integers("faces", self.faces)
+        if faces.ndim != 2 or faces.shape[1] != 3:
+            raise ValueError(f"faces must be (F, 3), got {faces.shape}")
+        if len(faces) == 0:
+            raise ValueError("a mesh needs at least one face, got none")
+        if faces.min() < 0 or faces.max() >= len(vertices):
+            raise ValueError(
+                f"faces must index the {len(vertices)} vertices, "
+                f"got indices from {faces.min()} to {faces.max()}"
+            )
+        object.__setattr__(self, "vertices", vertices)
+        object.__setattr__(self, "faces", faces)
+        object.__setattr__(self, "label_names", tuple(self.label_names))
+        if self.face_labels is not None:
+            labels = _labels("face_labels", self.face_labels, len(faces), "face")
+            if self.label_names and labels.max() >= len(self.label_names):
+                raise ValueError(
+                    f"face_labels must index the {len(self.label_names)} label names, "
+                    f"got {labels.max()}"
+                )
+            object.__setattr__(self, "face_labels", labels)
+        if not self._relative_area.any():
+            raise ValueError(f"the mesh has no surface: all of its {len(faces)} faces have no area")
+
+    def sample(
+        self, n: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Draw `n` points of the surface, each face as often as its area asks.
+
+        Returns:
+            points (n, 3) and their part labels (n,), zeros where the mesh has none.
+
+        Raises:
+            ValueError: `n` is not a positive whole number.
+        """
+        n = _count(n)
+        face = np.searchsorted(self._cumulative_area, rng.random(n), side="right")  # (n,)
+        u, v = rng.random((2, n))
+        # The square root makes the draw even over a triangle instead of dense at one corner.
+        u = np.sqrt(u)
+        a, b, c = np.moveaxis(self.vertices[self.faces[face]], 1, 0)  # (n, 3) each
+        points = (1 - u)[:, None] * a + (u * (1 - v))[:, None] * b + (u * v)[:, None] * c
+        labels = np.zeros(n, np.int64) if self.face_labels is None else self.face_labels[face]
+        return points.astype(np.float32), labels
+
+    @cached_property
+    def _frame(self) -> tuple[NDArray[np.float64], float]:
+        used = np.zeros(len(self.vertices), bool)
+        used[self.faces] = True
+        return _ball(self.vertices if used.all() else self.vertices[used])
+
+    @cached_property
+    def _relative_area(self) -> NDArray[np.float64]:
+        # Measured in the unit ball, where no mesh is so small or so large that areas under- or
+        # overflow.
+        centre, radius = self._frame
+        return doubled_area((self.vertices - centre) / radius, self.faces)
+
+    @cached_property
+    def _cumulative_area(self) -> NDArray[np.float64]:
+        cumulative = np.cumsum(self._relative_area)
+        # Exactly 1 at the end: a draw from [0, 1) can then never run past the last face.
+        result: NDArray[np.float64] = cumulative / cumulative[-1]
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class Cloud:
+    """A point cloud, with a label for each point where they are known.
+
+    Args:
+        points: (N, 3) coordinates, kept in float32.
+        labels: (N,) label of each point, or None.
+
+    Raises:
+        ValueError: a wrong shape, a coordinate that is not finite in float32, no points, or one
+            point repeated.
+    """
+
+    points: NDArray[np.float32]
+    labels: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        points = _coordinates("points", "N", self.points, np.float32)
+        object.__setattr__(self, "points", points)
+        if self.labels is not None:
+            labels = _labels("labels", self.labels, len(points), "point")
+            object.__setattr__(self, "labels", labels)
+        _ = self._frame  # fails where there is none
+
+    def sample(
+        self, n: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Draw `n` of the points, none twice before all have been drawn once.
+
+        Returns:
+            points (n, 3) and their labels (n,), zeros where the cloud has none.
+
+        Raises:
+            ValueError: `n` is not a positive whole number.
+        """
+        n, size = _count(n), len(self.points)
+        whole = np.tile(np.arange(size), n // size)
+        index = np.concatenate([whole, rng.permutation(size)[: n % size]])  # (n,)
+        labels = np.zeros(n, np.int64) if self.labels is None else self.labels[index]
+        return self.points[index], labels
+
+    @cached_property
+    def _frame(self) -> tuple[NDArray[np.float64], float]:
+        return _ball(self.points.astype(np.float64))
+
+
+Shape: TypeAlias = Mesh | Cloud
+
+
+@overload
+def normalise(shape: Mesh) -> Mesh: ...
+@overload
+def normalise(shape: Cloud) -> Cloud: ...
+def normalise(shape: Shape) -> Shape:
+    """Move and scale a shape into the unit ball.
+
+    Returns:
+        The same shape with the centre of its bounding box at 0 and its farthest point at
+        distance 1. Vertices that no face uses do not count.
+    """
+    centre, radius = frame(shape)
+    if isinstance(shape, Mesh):
+        vertices = (shape.vertices - centre) / radius
+        return Mesh(vertices, shape.faces, shape.face_labels, shape.label_names)
+    return Cloud(((shape.points - centre) / radius).astype(np.float32), shape.labels)
+
+
+def frame(shape: Shape) -> tuple[NDArray[np.float64], float]:
+    """The ball that `normalise` makes the unit ball.
+
+    Returns:
+        The centre (3,) of the bounding box and the distance of the farthest point from it.
+    """
+    return shape._frame
+
+
+def doubled_area(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Twice the area (F,) of each of the faces (F, 3) over vertices (V, 3)."""
+    start = vertices[faces[:, 0]]
+    a, b, c = (vertices[faces[:, 1]] - start).T  # (F,) each
+    d, e, f = (vertices[faces[:, 2]] - start).T
+    x, y, z = b * f - c * e, c * d - a * f, a * e - b * d
+    area: NDArray[np.float64] = np.sqrt(x * x + y * y + z * z)
+    return area
+
+
+def _ball(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    centre = points.min(0) / 2 + points.max(0) / 2
+    offset = points - centre  # (U, 3)
+    extent = np.abs(offset).max()
+    if extent == 0:
+        raise ValueError(f"the shape has no extent: all of its {len(points)} points are the same")
+    # Divided first, because the square of a very small or large extent leaves float64.
+    offset = offset / extent
+    return centre, float(extent * np.sqrt((offset * offset).sum(-1).max()))
+
+
+def _coordinates(name: str, count: str, values: ArrayLike, dtype: type) -> NDArray:
+    array = np.asarray(values)
+    if array.ndim != 2 or array.shape[1] != 3:
+        raise ValueError(f"{name} must be ({count}, 3), got {array.shape}")
+    if array.dtype.kind not in "fiu":
+        raise ValueError(f"{name} must be real numbers, got {array.dtype}")
+    if len(array) == 0:
+        raise ValueError(f"{name} must hold at least one point, got {array.shape}")
+    # A NaN fails the comparison too.
+    bad = ~(np.abs(array.astype(np.float64)) <= np.finfo(np.float32).max).all(1)  # (V,)
+    if bad.any():
+        first = int(bad.argmax())
+        raise ValueError(
+            f"{name} must be finite, got {array[first].tolist()} in row {first} "
+            f"({int(bad.sum())} such rows)"
+        )
+    return array.astype(dtype, copy=False)
+
+
+def _integers(name: str, values: ArrayLike) -> NDArray[np.int64]:
+    array = np.asarray(values)
+    if array.dtype.kind not in "iu" and array.size:
+        raise ValueError(f"{name} must be integers, got {array.dtype}")
+    return array.astype(np.int64, copy=False)
+
+
+def _labels(name: str, values: ArrayLike, count: int, owner: str) -> NDArray[np.int64]:
+    array = _integers(name, values)
+    if array.shape != (count,):
+        raise ValueError(f"{name} must be ({count},), one for each {owner}, got {array.shape}")
+    if array.min() < 0:
+        raise ValueError(f"{name} must not be negative, got {array.min()}")
+    return array
+
+
+def _count(n: int) -> int:
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise ValueError(f"the number of points must be a positive whole number, got {n!r}")
+    return int(n)
