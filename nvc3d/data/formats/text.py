@@ -1,0 +1,103 @@
+"""Clouds as rows of numbers: XYZ, TXT, CSV, PTS, ASC."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nvc3d.data.formats.parsing import cloud, table
+from nvc3d.data.mesh import Cloud
+
+
+def read(path: Path) -> Cloud:
+    """Read rows separated by spaces, commas, semicolons or tabs; x, y, z are the first three.
+
+    A line of names before the rows says otherwise: columns called x, y and z, and `label`. A lone
+    number before them is their count, as PTS files have it. Lines that start with # or // are
+    comments, but the last one before the rows may hold the names.
+    """
+    text = path.read_bytes().decode("utf-8-sig")
+    if "\0" in text:
+        raise ValueError("it is a binary file, not rows of numbers")
+    lines = [line for line in (line.strip() for line in text.splitlines()) if line]
+    start = next((i for i, line in enumerate(lines) if _is_numbers(line)), None)
+    if start is None:
+        raise ValueError("it holds no rows of numbers")
+    titles = [line for line in lines[:start] if not _is_comment(line)]
+    if len(titles) > 1:
+        raise ValueError(f"{titles[1][:60]!r} is no row of numbers")
+    names = _split((titles or lines[:start] or [""])[-1].lstrip("#/"))
+    rows = [line for line in lines[start:] if not _is_comment(line)]
+    if len(rows) > 1 and rows[0].isdecimal():
+        promised = int(rows.pop(0))
+        if len(rows) != promised:
+            raise ValueError(f"it promises {promised} points, and {len(rows)} rows follow")
+    delimiter = next((d for d in ",;" if d in rows[0]), None)
+    values = table(rows, delimiter=delimiter)
+    columns = _columns(names, values.shape[1])
+    return cloud(path, values[:, columns[:3]], values[:, columns[3]] if len(columns) > 3 else None)
+
+
+def write(
+    file: BinaryIO,
+    points: NDArray,
+    colors: NDArray[np.uint8] | None = None,
+    labels: NDArray[np.int32] | None = None,
+    delimiter: str = " ",
+) -> None:
+    """Write a row for each point, under a line of names where there is more than x, y and z."""
+    names, blocks = ["x", "y", "z"], [points]
+    # Nine digits tell any two float32 apart, seventeen any two float64.
+    formats = ["%.17g" if points.dtype == np.float64 else "%.9g"] * 3
+    if colors is not None:
+        names += ["red", "green", "blue"]
+        blocks.append(colors)
+        formats += ["%d"] * 3
+    if labels is not None:
+        names.append("label")
+        blocks.append(labels[:, None])
+        formats.append("%d")
+    if delimiter == ",":
+        file.write((",".join(names) + "\n").encode())
+    elif len(names) > 3:
+        file.write(("# " + " ".join(names) + "\n").encode())
+    np.savetxt(file, np.concatenate(blocks, 1, dtype=np.float64), formats, delimiter)
+
+
+def write_csv(
+    file: BinaryIO,
+    points: NDArray,
+    colors: NDArray[np.uint8] | None = None,
+    labels: NDArray[np.int32] | None = None,
+) -> None:
+    """Write a row for each point, separated by commas, under a line of names."""
+    write(file, points, colors, labels, ",")
+
+
+def _columns(names: list[str], width: int) -> list[int]:
+    """Where x, y, z and, if there is one, the label are."""
+    if len(names) == width and all(names.count(axis) == 1 for axis in "xyz"):
+        wanted = ["x", "y", "z"] + ["label"] * (names.count("label") == 1)
+        return [names.index(name) for name in wanted]
+    if width < 3:
+        raise ValueError(f"expected rows of 3 numbers or more, got {width}")
+    return [0, 1, 2]
+
+
+def _is_comment(line: str) -> bool:
+    return line.startswith(("#", "//"))
+
+
+def _split(line: str) -> list[str]:
+    words = line.replace(",", " ").replace(";", " ").split()
+    return [word.strip("\"'").lower() for word in words]
+
+
+def _is_numbers(line: str) -> bool:
+    try:
+        return bool([float(word) for word in _split(line)])
+    except ValueError:
+        return False
