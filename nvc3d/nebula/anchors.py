@@ -1,0 +1,121 @@
+"""Where the anchors stand: k-means on latents, started well, with every anchor kept alive."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from nvc3d import ops
+
+
+def plus_plus(latents: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Choose well-spread latents as first anchors (k-means++; Arthur and Vassilvitskii, 2007).
+
+    Each next one is drawn with a probability proportional to the squared distance to those
+    chosen before; once all latents coincide with chosen ones, the draw is uniform.
+
+    Args:
+        latents: (N, D), N >= 1.
+        count: how many to choose; more than N are allowed, and then repeat.
+        generator: on the CPU, so that every device draws the same numbers.
+
+    Returns:
+        (count, D), rows of `latents`.
+    """
+    draws = torch.rand(count, generator=generator).to(latents)  # (count,)
+    chosen = [latents[(draws[0] * latents.shape[0]).long().clamp_max(latents.shape[0] - 1)]]
+    distance = (latents - chosen[0]).square().sum(1)  # (N,)
+    for draw in draws[1:]:
+        # All zero (every latent is chosen): the small constant makes the draw uniform.
+        cumulative = (distance + torch.finfo(distance.dtype).tiny).cumsum(0)
+        pick = torch.searchsorted(cumulative, draw * cumulative[-1])
+        chosen.append(latents[pick.clamp_max(latents.shape[0] - 1)])
+        distance = torch.minimum(distance, (latents - chosen[-1]).square().sum(1))
+    return torch.stack(chosen)
+
+
+def lloyd(latents: Tensor, anchors: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    """Improve anchors (M, D) on latents (N, D) by steps of k-means.
+
+    An anchor without latents moves to one of the latents that are worst served, so that none
+    stays idle while N >= M.
+
+    Returns:
+        The anchors (M, D) and the mean squared distance of a latent to its own, before the last
+        of the steps.
+    """
+    error = latents.new_zeros(())
+    for _ in range(steps):
+        index, distance = ops.assign_anchors(latents, anchors, check_finite=False)
+        error = distance.mean()
+        sums, counts = sums_by_anchor(latents, index, len(anchors))
+        empty = counts == 0
+        # The j-th empty anchor takes the j-th worst latent; no look at the values is needed.
+        worst = distance.topk(min(len(anchors), len(latents))).indices
+        rank = (empty.cumsum(0) - 1).clamp(0, len(worst) - 1)
+        moved = torch.where(
+            empty[:, None], latents[worst[rank]], sums / counts.clamp_min(1)[:, None]
+        )
+        anchors = moved
+    return apart(anchors), error
+
+
+def fit(latents: Tensor, anchors: Tensor, generator: torch.Generator, steps: int = 10) -> Tensor:
+    """Fit anchors (M, D) anew to latents (N, D): the better of going on from where they are and
+    of starting afresh.
+
+    A fresh start must win by 1 %: what has learned to read the anchors' numbers is spared a change
+    that is worth little. Its anchors then take the numbers of the old ones nearest to them.
+    """
+    kept, kept_error = lloyd(latents, anchors, steps)
+    fresh, fresh_error = lloyd(latents, plus_plus(latents, len(anchors), generator), steps)
+    return renumber(fresh, kept) if bool(fresh_error < 0.99 * kept_error) else kept
+
+
+def renumber(anchors: Tensor, old: Tensor) -> Tensor:
+    """Order anchors (M, D): each takes the number of an old one near it, nearest pairs first."""
+    distance = (anchors[:, None] - old[None]).square().sum(-1).cpu()  # (M, M)
+    order = torch.empty(len(anchors), dtype=torch.int64)
+    for _ in range(len(anchors)):
+        new_number, old_number = divmod(int(distance.argmin()), len(anchors))
+        order[old_number] = new_number
+        distance[new_number] = torch.inf
+        distance[:, old_number] = torch.inf
+    return anchors[order.to(anchors.device)]
+
+
+def apart(anchors: Tensor) -> Tensor:
+    """Move anchors (M, D) that coincide a little away from one another, the same way each time."""
+    count, dim = anchors.shape
+    if count == 1:
+        return anchors
+    spread = anchors.var(0, unbiased=False).mean().sqrt()
+    size = 1e-3 * torch.where(spread > 0, spread, anchors.abs().mean().clamp_min(1e-3))
+    generator = torch.Generator().manual_seed(count)
+    jitter = torch.randn(count, dim, generator=generator).to(anchors)
+    index, _ = ops.assign_anchors(anchors, anchors, check_finite=False)
+    # Equal anchors are all assigned to the first of them: the others are the doubles.
+    double = index != torch.arange(count, device=anchors.device)
+    return torch.where(double[:, None], anchors + size * jitter, anchors)
+
+
+def spread(latents: Tensor, anchors: Tensor) -> Tensor:
+    """Standard deviation (M, D) of the latents (N, D) of each anchor (M, D), around their mean.
+
+    Anchors of fewer than two latents get that of all latents around their anchors; 1 without any.
+    """
+    if len(latents) == 0:
+        return torch.ones_like(anchors)
+    index, _ = ops.assign_anchors(latents, anchors, check_finite=False)
+    sums, counts = sums_by_anchor(latents, index, len(anchors))
+    rest = latents - (sums / counts.clamp_min(1)[:, None])[index]  # (N, D)
+    squares, _ = sums_by_anchor(rest.square(), index, len(anchors))
+    own = squares / counts.clamp_min(1)[:, None]
+    return own.where(counts[:, None] > 1, rest.square().mean(0)).sqrt()
+
+
+def sums_by_anchor(latents: Tensor, index: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Sum (M, D) and number (M,) of the latents (N, D) of each anchor."""
+    sums = latents.new_zeros(count, latents.shape[1]).index_add(0, index, latents)
+    counts = torch.bincount(index, minlength=count).to(latents)
+    return sums, counts

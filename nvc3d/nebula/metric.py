@@ -1,0 +1,82 @@
+"""Metric learning without labels: the number of the anchor is the label."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from . import gather
+
+# Pairs of latents held at once: a bound on memory, not on the batch.
+_PAIRS = 1 << 22
+
+
+def ratio_triplets(latents: Tensor, label: Tensor, offset: Tensor) -> Tensor:
+    """Mean of d_ij / (d_ik + offset) over triplets: i, j != i of one label, k of another.
+
+    d is the squared distance. The sum over j and the sum over k part, so the cost is that of all
+    pairs; triplets are never built, and pairs only in blocks. 0 without a triplet. In a
+    distributed run the triplets are those of the joined batch.
+
+    Args:
+        latents: (B, D).
+        label: (B,) int64.
+        offset: () > 0, differentiable.
+    """
+    everyone = gather.rows_with_gradient(latents)  # (G, D)
+    labels = gather.rows(label)  # (G,)
+    centre = everyone.detach().mean(0)
+    latents, everyone = latents - centre, everyone - centre
+    step = max(1, _PAIRS // max(1, len(everyone)))
+    if step >= len(latents):
+        sums = _triplets(latents, label, everyone, labels, offset)
+    else:
+        sums = torch.stack(
+            [
+                checkpoint(_triplets, part, own, everyone, labels, offset, use_reentrant=False)
+                for part, own in zip(latents.split(step), label.split(step), strict=True)
+            ]
+        ).sum(0)
+    ratio, count = gather.total(sums)
+    return ratio / count.clamp_min(1)
+
+
+def _triplets(
+    latents: Tensor, label: Tensor, everyone: Tensor, labels: Tensor, offset: Tensor
+) -> Tensor:
+    """Sum of the ratios and number of the triplets of a block of rows: (2,)."""
+    distance = squared_distance(latents, everyone)  # (b, G)
+    same = label[:, None] == labels[None, :]  # (b, G)
+    # The pair of a latent with itself adds 0 to `near` and is left out of the number.
+    near = distance.where(same, 0).sum(1)  # (b,)
+    far = (1 / (distance + offset)).where(~same, 0).sum(1)  # (b,)
+    positives = same.sum(1)
+    count = ((positives - 1) * (len(labels) - positives)).sum()
+    return torch.stack([(near * far).sum(), count.to(near)])
+
+
+def disagreement(distances: Tensor, others: Tensor) -> Tensor:
+    """How much two views of the same samples differ in their anchors, 0 at best.
+
+    The cross entropy between their soft assignments, with the entropy of the anchors' use taken
+    off, so that choosing one anchor for everything gains nothing.
+
+    Args:
+        distances: (B, M) squared distances of the first view to the anchors.
+        others: (B, M) those of the second.
+    """
+    first, second = (-0.5 * distances).log_softmax(1), (-0.5 * others).log_softmax(1)  # (B, M)
+    p, q = first.exp(), second.exp()
+    cross = -0.5 * (p * second + q * first).sum(1)  # (B,)
+    use = gather.total((p + q).sum(0))  # (M,)
+    use = use / use.detach().sum()
+    return gather.mean(cross) + math.log(len(use)) - torch.special.entr(use).sum()
+
+
+def squared_distance(x: Tensor, y: Tensor) -> Tensor:
+    """Squared distances (N, M) of the rows of x (N, D) and y (M, D), best near the origin."""
+    square = torch.addmm(y.square().sum(1), x, y.t(), alpha=-2)  # (N, M)
+    return (square + x.square().sum(1, keepdim=True)).clamp_min(0)

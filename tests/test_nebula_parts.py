@@ -1,0 +1,162 @@
+"""The parts a nebula is made of: k-means, metric learning, memory, rhythm."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from nvc3d import ops
+from nvc3d.nebula import anchors, metric
+from nvc3d.nebula.memory import Memory
+from nvc3d.nebula.rhythm import Rhythm
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def error(latents: Tensor, places: Tensor) -> float:
+    return float(ops.assign_anchors(latents, places)[1].mean())
+
+
+# --- anchors --------------------------------------------------------------------------------------
+
+
+def test_plus_plus_picks_latents_and_spreads_them():
+    latents = torch.cat([torch.randn(50, 3, generator=generator()) + 100 * i for i in range(6)])
+    for seed in range(10):
+        picks = anchors.plus_plus(latents, 6, generator(seed))
+        assert error(picks, latents) == 0
+        assert len({int(p[0] // 50) for p in picks + 25}) == 6
+
+
+def test_plus_plus_chooses_each_distinct_latent_before_any_repeats():
+    latents = torch.tensor([[0.0], [0.0], [0.0], [1e-3], [1e6]])
+    assert len(anchors.plus_plus(latents, 3, generator()).unique()) == 3
+    assert anchors.plus_plus(latents, 9, generator()).shape == (9, 1)
+
+
+def test_lloyd_never_worsens_and_leaves_no_anchor_empty():
+    latents = torch.randn(400, 5, generator=generator())
+    places = 50 + torch.randn(20, 5, generator=generator(1))
+    before = error(latents, places)
+    for _ in range(8):
+        places, _ = anchors.lloyd(latents, places, 1)
+        now = error(latents, places)
+        assert now <= before * (1 + 1e-6)
+        before = now
+    assert len(ops.assign_anchors(latents, places)[0].unique()) == 20
+
+
+def test_fit_finds_the_groups_and_keeps_the_numbers():
+    centres = 10 * torch.randn(6, 4, generator=generator(3))
+    latents = centres.repeat(60, 1) + torch.randn(360, 4, generator=generator(4))
+    start = centres + 0.5
+    fitted = anchors.fit(latents, start, generator())
+    assert torch.equal(ops.assign_anchors(fitted, centres)[0], torch.arange(6))
+    bad = centres[:1] + 0.01 * torch.randn(6, 4, generator=generator(5))
+    fitted = anchors.fit(latents, bad, generator())
+    assert error(latents, fitted) < 1.1 * error(latents, centres)
+
+
+def test_renumber_undoes_a_permutation():
+    old = torch.randn(9, 3, generator=generator())
+    order = torch.randperm(9, generator=generator(1))
+    torch.testing.assert_close(anchors.renumber(old[order] + 1e-3, old), old + 1e-3)
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-20, 7.0, 1e4])
+def test_latents_that_are_all_the_same_still_give_distinct_anchors(value):
+    latents = torch.full((30, 3), value)
+    places = anchors.fit(latents, torch.zeros(5, 3), generator())
+    assert bool(places.isfinite().all())
+    assert len(places.unique(dim=0)) == 5
+
+
+def test_spread_is_the_deviation_of_the_members():
+    latents = torch.cat([torch.randn(500, 2) * torch.tensor([1.0, 3.0]), torch.full((1, 2), 900.0)])
+    spread = anchors.spread(latents, torch.tensor([[0.0, 0.0], [900.0, 900.0], [-900.0, 0.0]]))
+    torch.testing.assert_close(spread[0], latents[:500].std(0, correction=0))
+    assert bool((spread > 0).all())
+
+
+# --- metric learning ------------------------------------------------------------------------------
+
+
+def plain_triplets(x: Tensor, label: Tensor, offset: float) -> Tensor:
+    x, total, count = x.double(), torch.zeros((), dtype=torch.float64), 0
+    for i in range(len(x)):
+        for j in range(len(x)):
+            for k in range(len(x)):
+                if i != j and label[i] == label[j] != label[k]:
+                    near, far = (x[i] - x[j]).square().sum(), (x[i] - x[k]).square().sum()
+                    total, count = total + near / (far + offset), count + 1
+    return total / max(count, 1)
+
+
+@pytest.mark.parametrize("shift", [0.0, 30.0])
+@pytest.mark.parametrize("block", [1 << 22, 20])
+def test_ratio_triplets_equal_their_definition(monkeypatch, shift, block):
+    monkeypatch.setattr(metric, "_PAIRS", block)
+    x = (torch.randn(14, 3, generator=generator()) + shift).requires_grad_()
+    label = torch.randint(4, (14,), generator=generator())
+    offset = torch.tensor(0.4, requires_grad=True)
+    got = metric.ratio_triplets(x, label, offset)
+    expected = plain_triplets(x, label, 0.4)
+    torch.testing.assert_close(got.double(), expected, rtol=1e-5, atol=1e-6)
+    (a,) = torch.autograd.grad(got, x, retain_graph=True)
+    (b,) = torch.autograd.grad(expected, x)
+    torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+    assert float(torch.autograd.grad(got, offset)[0]) < 0
+
+
+@pytest.mark.parametrize("label", [[0, 0, 0], [0, 1, 2], [0]])
+def test_without_a_triplet_there_is_nothing_to_learn(label):
+    x = torch.randn(len(label), 3, requires_grad=True)
+    loss = metric.ratio_triplets(x, torch.tensor(label), torch.tensor(0.5))
+    loss.backward()
+    assert loss.item() == 0 and not x.grad.any()
+
+
+def test_disagreement_is_least_for_views_that_agree_and_use_all_anchors():
+    agree = 50 * (1 - torch.eye(4))
+    collapsed = agree[:1].expand(4, 4)
+    same = float(metric.disagreement(agree, agree))
+    assert same == pytest.approx(0, abs=1e-6)
+    assert float(metric.disagreement(agree, agree.roll(1, 0))) > 1
+    assert float(metric.disagreement(collapsed, collapsed)) > 1
+
+
+# --- memory and rhythm ----------------------------------------------------------------------------
+
+
+def test_memory_keeps_the_last_latents_in_order():
+    memory, seen = Memory(10, 1), []
+    for step, count in enumerate([3, 4, 5, 1, 9]):
+        rows = torch.arange(count)[:, None] + 100.0 * step
+        memory.add(rows, step)
+        seen += rows[:, 0].tolist()
+        assert memory.all_latents()[:, 0].tolist() == seen[-10:]
+
+
+def test_memory_takes_evenly_spaced_rows_of_a_batch_too_large():
+    memory = Memory(4, 1)
+    memory.add(torch.arange(12.0)[:, None], 0)
+    assert memory.latents()[:, 0].tolist() == [0, 3, 6, 9]
+
+
+def test_rhythm_survives_its_tensor_and_waits_for_what_changes():
+    rhythm = Rhythm(step=20)
+    assert not rhythm.ripe(1.0)
+    assert rhythm.next_check > 20
+    assert not rhythm.ripe(2.0)
+    assert rhythm.ripe(2.01)
+    rhythm.wake()
+    assert 0 < rhythm.awake < 1
+    assert Rhythm.from_tensor(rhythm.to_tensor()) == rhythm
+
+
+def test_a_posterior_that_tells_nothing_is_never_ripe():
+    rhythm = Rhythm(step=20)
+    assert not any(rhythm.ripe(0.01) for _ in range(5))
