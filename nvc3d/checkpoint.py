@@ -1,0 +1,247 @@
+"""Run folders: what a run saves of itself, whole at every moment, and how it is read back.
+
+config.json         the task, its config and the training config: enough to repeat the run
+model.safetensors   the weights
+state.pt            all that is needed to go on: weights, optimiser, random numbers, step
+metrics.json        the measures of the finished model
+log/                TensorBoard
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import tempfile
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor, nn
+
+from nvc3d import __version__
+from nvc3d.config import TrainConfig, from_dict, to_dict
+from nvc3d.data.formats.atomic import atomic_write
+from nvc3d.extras import require
+from nvc3d.tasks import TASKS, Task
+
+FORMAT = 1
+FILES = ("config.json", "model.safetensors", "state.pt", "metrics.json")
+
+
+class CheckpointError(ValueError):
+    """A run folder, or a file in one, is missing, damaged, or not what was asked for."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as its config.json has it."""
+
+    task: Task
+    config: Any
+    """the task's config"""
+    training: TrainConfig
+
+
+def load_run(folder: str | Path, *, task: str | None = None) -> tuple[Run, nn.Module]:
+    """A finished or stopped run and its model, on the CPU and in evaluation mode.
+
+    `folder` is the run folder or any file of it. Raises CheckpointError where something is
+    missing, damaged, written by a newer nvc3d, or made by another task than `task`.
+    """
+    folder = Path(folder)
+    if folder.is_file():
+        folder = folder.parent
+    run = load_config(folder)
+    if task is not None and run.task.name != task:
+        raise CheckpointError(f"{folder} holds a model of task {run.task.name}, not of {task}")
+    try:
+        model = run.task.model(run.config, None)
+    except (MemoryError, OverflowError, RuntimeError) as error:  # sizes beyond any machine
+        raise CheckpointError(
+            f"{folder} describes a model that cannot be made: {str(error).splitlines()[0]}"
+        ) from None
+    load_weights(model, folder / "model.safetensors")
+    return run, model.eval()
+
+
+def claim(folder: Path, *, vacant: bool) -> None:
+    """Try whether a run can be written to `folder`, before any time is spent; leaves no trace.
+
+    Raises CheckpointError where it must be `vacant` and holds a run, OSError where it cannot be
+    written.
+    """
+    if vacant and (folder / "config.json").exists():
+        raise CheckpointError(
+            f"{folder} holds a run already: give another --output, or go on with --resume {folder}"
+        )
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        raise NotADirectoryError(f"cannot write into the folder {folder}: {nearest} is a file")
+    try:
+        with tempfile.TemporaryDirectory(dir=nearest):
+            pass
+    except OSError as error:
+        raise OSError(f"cannot write into the folder {folder}: {error.strerror}") from None
+
+
+def prepare(folder: Path, model: nn.Module) -> None:
+    """Make the run folder, free of what a killed run left half-written.
+
+    Raises OSError where the disk cannot hold the checkpoints of a run.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        for stale in folder.glob(f".{name}.*.tmp"):
+            stale.unlink()
+    size = sum(t.nbytes for t in [*model.parameters(), *model.buffers()])
+    # Weights twice and two moments of each, and as much again while they are being replaced.
+    needed, free = 8 * size, shutil.disk_usage(folder).free
+    if free < needed:
+        raise OSError(
+            f"the disk of {folder} has {free / 1e6:.1f} MB free; checkpoints need "
+            f"{needed / 1e6:.1f} MB"
+        )
+
+
+def clear(folder: Path) -> None:
+    """Delete the run that a folder holds."""
+    for name in FILES:
+        (folder / name).unlink(missing_ok=True)
+
+
+def save_config(folder: Path, run: Run) -> None:
+    """Write config.json."""
+    values = {
+        "format": FORMAT,
+        "task": run.task.name,
+        "config": to_dict(run.config),
+        "training": to_dict(run.training),
+        "versions": {
+            "nvc3d": __version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": numpy.__version__,
+        },
+    }
+    save_json(folder / "config.json", values)
+
+
+def load_config(path: str | Path) -> Run:
+    """The run that a config.json, or the folder with one, describes.
+
+    Raises CheckpointError where it is missing, damaged or written by a newer nvc3d.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "config.json"
+    if not path.exists():
+        raise CheckpointError(f"there is no run of nvc3d at {path}")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict) or not isinstance(values.get("format"), int):
+            raise ValueError("it is not a config of nvc3d")
+        _check_format(values["format"], path)
+        if values.get("task") not in TASKS:
+            raise ValueError(f"unknown task {values.get('task')!r}; known: {', '.join(TASKS)}")
+        task = TASKS[values["task"]]
+        config = from_dict(task.config, values.get("config"), "config")
+        training = from_dict(TrainConfig, values.get("training"), "training")
+    except CheckpointError:
+        raise
+    except (ValueError, RecursionError) as error:  # also what is not JSON, or not text
+        raise CheckpointError(f"{path} cannot be used: {error}") from None
+    return Run(task, config, training)
+
+
+def save_weights(model: nn.Module, path: Path) -> None:
+    """Write the model's parameters and buffers as safetensors, with a checksum."""
+    safetensors = require("safetensors.torch", "to save models")
+    # Cloned: safetensors refuses tensors that share memory, as tied weights do.
+    tensors = {name: t.detach().cpu().clone() for name, t in model.state_dict().items()}
+    tensors = {name: t.contiguous() for name, t in tensors.items()}
+    # One entry: safetensors writes several in an order that changes from run to run.
+    metadata = {"nvc3d": json.dumps({"format": FORMAT, "checksum": _checksum(tensors)})}
+    with atomic_write(path) as file:
+        file.write(safetensors.save(tensors, metadata))
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Read into `model` what `save_weights` wrote; raises CheckpointError where that cannot be."""
+    safetensors = require("safetensors", "to load models")
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing: the run has not saved a model yet")
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = json.loads((file.metadata() or {}).get("nvc3d", "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from None
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("format"), int):
+        raise CheckpointError(f"{path} was not written by nvc3d")
+    _check_format(metadata["format"], path)
+    if metadata.get("checksum") != _checksum(tensors):
+        raise CheckpointError(f"{path} is damaged: its checksum does not match its contents")
+    _fill(model, tensors, path)
+
+
+def save_state(state: dict[str, Any], path: Path) -> None:
+    """Write a training state: nested dicts, lists and tuples of tensors and plain values."""
+    with atomic_write(path) as file:
+        torch.save(state, file)
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Read what `save_state` wrote; raises CheckpointError where it is missing or damaged."""
+    if not path.is_file():
+        raise CheckpointError(f"there is nothing to resume: {path} is missing")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            # torch writes checksums, and does not read them.
+            if (damaged := archive.testzip()) is not None:
+                raise ValueError(f"the checksum of its part {damaged} does not match")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        format = int(state["format"])
+    except Exception as error:  # the bytes of a damaged file may mean anything
+        reason = str(error).splitlines() or [type(error).__name__]
+        raise CheckpointError(f"{path} is damaged: {reason[0]}") from None
+    _check_format(format, path)
+    return dict(state)
+
+
+def save_json(path: Path, values: Any) -> None:
+    """Write JSON, readable by people too."""
+    with atomic_write(path) as file:
+        file.write(json.dumps(values, indent=2).encode() + b"\n")
+
+
+def _fill(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        detail = str(error).splitlines()[1:2] or [str(error)]
+        raise CheckpointError(
+            f"{path} does not fit the model that config.json describes: {detail[0].strip()}"
+        ) from None
+
+
+def _check_format(format: int, path: Path) -> None:
+    if format > FORMAT:
+        raise CheckpointError(
+            f"{path} was written by a newer nvc3d (format {format}; nvc3d {__version__} reads up "
+            f"to {FORMAT}): run pip install --upgrade nvc3d"
+        )
+
+
+def _checksum(tensors: dict[str, Tensor]) -> str:
+    """CRC-32 over the names, types, shapes and bytes of all tensors."""
+    value = 0
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        value = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode(), value)
+        value = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, value)
+    return f"{value:08x}"

@@ -1,0 +1,92 @@
+"""The command line: finds the command, and says in one sentence what went wrong."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from nvc3d import __version__
+
+# Each is a module of nvc3d.commands; it is imported only when called, so that help is quick.
+COMMANDS = {
+    "doctor": "say what is installed, what is active, and how to add what is missing",
+    "demo": "train a small completion model on built-in shapes and show what it does",
+    "train": "train a task on the built-in shapes or on a folder of your own",
+    "eval": "measure a trained model",
+    "complete": "complete scans: meshes or clouds of which a part is missing",
+}
+
+
+# Errors that are told in a sentence. Of RuntimeErrors only those about memory are.
+_TOLD = (ArithmeticError, ImportError, MemoryError, OSError, RuntimeError, ValueError)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0 where it did what was asked, 2 where it could not."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("default", UserWarning)
+        warnings.showwarning = _warn  # type: ignore[assignment]
+        try:
+            return _dispatch(arguments)
+        except KeyboardInterrupt:
+            print("nvc3d: interrupted", file=sys.stderr)
+            return 130
+        except BrokenPipeError:  # the reader of our output, as `head`, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 141
+        except _TOLD as error:
+            bug = isinstance(error, RuntimeError) and "memory" not in str(error)
+            if bug or "NVC3D_TRACEBACK" in os.environ:
+                raise
+            print(f"nvc3d: error: {_sentence(error)}", file=sys.stderr)
+            return 2
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_help())
+        return 0
+    name, *rest = arguments
+    if name == "--version":
+        print(f"nvc3d {__version__}")
+        return 0
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"commands: {', '.join(COMMANDS)}"
+        kind = "option" if name.startswith("-") else "command"
+        raise ValueError(f"unknown {kind} {name!r}; {hint}")
+    return int(import_module(f"nvc3d.commands.{name}").main(rest))
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    return "\n".join(
+        [
+            "usage: nvc3d COMMAND [options]",
+            "",
+            "Learning from 3D points: exact, fast operators and latent spaces that work.",
+            "",
+            *(f"  {name:{width}}  {text}" for name, text in COMMANDS.items()),
+            "",
+            "nvc3d COMMAND --help tells more; nvc3d --version prints the version.",
+        ]
+    )
+
+
+def _sentence(error: BaseException) -> str:
+    """The message of an error on one line."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    text = " ".join(str(error).split()) or type(error).__name__
+    return f"out of memory: {text}" if isinstance(error, (MemoryError, RuntimeError)) else text
+
+
+def _warn(message: Warning | str, category: type[Warning], *_: Any) -> None:
+    print(f"nvc3d: warning: {' '.join(str(message).split())}", file=sys.stderr)

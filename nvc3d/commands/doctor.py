@@ -1,0 +1,110 @@
+"""`nvc3d doctor`: versions, active kernels, and what is missing with the command that adds it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import Any
+
+from nvc3d import __version__
+from nvc3d.commands.arguments import parser
+from nvc3d.extras import EXTRAS, pip_command
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print what `examine` finds."""
+    options = parser("doctor", "Say what is installed and active, and how to add what is missing.")
+    options.add_argument("--json", action="store_true", help="print JSON")
+    findings = examine()
+    if options.parse_args(arguments).json:
+        print(json.dumps(findings, indent=2))
+        return 0
+    for title, lines in report(findings).items():
+        print(title)
+        for name, text in lines:
+            print(f"  {name:22}{text}")
+    return 0
+
+
+def examine() -> dict[str, Any]:
+    """What is installed, which kernels are active, which devices are there."""
+    import numpy
+    import torch
+
+    cuda = torch.cuda.is_available()
+    return {
+        "nvc3d": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "operators": _operators(),
+        "devices": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        if cuda
+        else [],
+        "torch_cuda": torch.version.cuda,
+        "extras": {
+            extra: {package: _version(package) for package in packages}
+            for extra, packages in EXTRAS.items()
+        },
+    }
+
+
+def report(findings: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
+    """The findings as titled lines of text."""
+    operators = findings["operators"]
+    versions = [(name, findings[name]) for name in ("nvc3d", "python", "torch", "numpy")]
+    machine = [
+        ("platform", f"{findings['platform']}, {findings['cores']} cores"),
+        ("torch threads", str(findings["threads"])),
+        ("CUDA devices", ", ".join(findings["devices"]) or _no_cuda(findings["torch_cuda"])),
+    ]
+    if operators["compiled"]:
+        active = [
+            ("compiled library", operators["path"]),
+            ("CPU instructions", operators["isa"]),
+            ("supported here", ", ".join(operators["available_isas"])),
+            ("CUDA kernels", "built in" if operators["cuda"] else "not built in"),
+        ]
+    else:
+        active = [("compiled library", f"not in use: {operators['reason']}")]
+    extras = [
+        (package, installed or f"missing: {pip_command(package)}")
+        for packages in findings["extras"].values()
+        for package, installed in packages.items()
+    ]
+    return {"Versions": versions, "Machine": machine, "Operators": active, "Extras": extras}
+
+
+def _operators() -> dict[str, Any]:
+    """What `nvc3d.ops.library.describe` says, or why it cannot."""
+    with warnings.catch_warnings():
+        # The reason for missing kernels is part of the answer; it need not be a warning too.
+        warnings.simplefilter("ignore")
+        try:
+            from nvc3d.ops import library
+        except Exception as error:  # finding out what is broken is what this command is for
+            return {"compiled": False, "reason": f"nvc3d.ops cannot be imported: {error}"}
+    return library.describe()
+
+
+def _no_cuda(built_for: str | None) -> str:
+    return f"none (torch is built for CUDA {built_for})" if built_for else "none (torch for CPU)"
+
+
+def _version(package: str) -> str | None:
+    """The version of a package, or None where it cannot be imported."""
+    if find_spec(package) is None:
+        return None
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "installed"

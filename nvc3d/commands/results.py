@@ -1,0 +1,67 @@
+"""How the commands show what a model is worth."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from nvc3d.checkpoint import Run, save_json
+from nvc3d.tasks import Table
+from nvc3d.train import Outcome, evaluation_batches
+
+
+def finish(run: Run, folder: Path, outcome: Outcome) -> None:
+    """Measure a trained model on the shapes kept out of training; write metrics and pictures."""
+    if not outcome.main:
+        return
+    model, splits = outcome.model, outcome.splits
+    if len(splits.val) == 0:  # type: ignore[arg-type]
+        print("No shapes were kept out of training (raise --holdout): nothing is measured.")
+    else:
+        device = next(model.parameters()).device
+        tables = run.task.metrics(
+            model, evaluation_batches(splits.val, run.training, device), splits.categories
+        )
+        save_json(folder / "metrics.json", {"step": outcome.step, "metrics": tables})
+        run.task.pictures(
+            model, evaluation_batches(splits.val, run.training, device), splits.categories, folder
+        )
+        print_tables(tables)
+    print(f"Written to {folder}: {', '.join(sorted(p.name for p in folder.iterdir()))}")
+
+
+def interrupted(run: Run, folder: Path, outcome: Outcome) -> int:
+    """Say how to go on with a run that a signal ended early; gives the exit code."""
+    if outcome.main:
+        print(f"Stopped at step {outcome.step}, saved. Go on with:", file=sys.stderr)
+        print(f"  nvc3d train {run.task.name} --resume {folder}", file=sys.stderr)
+    return 130
+
+
+def print_tables(tables: dict[str, Table]) -> None:
+    """The table of all shapes, then one with a row for each category."""
+    overall = tables["all"]
+    columns = list(next(iter(overall.values())))
+    print_table([["all shapes", *columns], *_rows(overall)])
+    categories = {name: table for name, table in tables.items() if name != "all"}
+    if len(categories) > 1:
+        # Of each category the first row only: the model's own.
+        first = next(iter(overall))
+        print()
+        own = {name: table[first] for name, table in categories.items()}
+        print_table([[f"{first} by category", *columns], *_rows(own)])
+
+
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows of text in columns, the first row being the header."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for i, (first, *others) in enumerate(rows):
+        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        print("  ".join([first.ljust(widths[0]), *cells]))
+        if i == 0:
+            print("  ".join("-" * width for width in widths))
+
+
+def _rows(table: Table) -> list[list[str]]:
+    return [[name, *(f"{v:.4g}" for v in values.values())] for name, values in table.items()]

@@ -1,0 +1,98 @@
+"""What a user sees of a training run, and how a user ends it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+from nvc3d.extras import require
+
+LOG_EVERY = 10  # steps
+
+
+class Journal:
+    """Losses on a progress bar and in TensorBoard; silent on all processes but the main one."""
+
+    def __init__(self, folder: Path, name: str, step: int, main: bool, progress: bool) -> None:
+        tqdm = require("tqdm", "to show progress")
+        require("tensorboard", "to log training")
+        self.writer = None
+        if main:
+            tensorboard = require("torch.utils.tensorboard", "to log training")
+            self.writer = tensorboard.SummaryWriter(str(folder), purge_step=step)
+        # The bar runs over the part of the run that is done, as not only its steps may end it.
+        self.bar = tqdm.tqdm(
+            total=1.0,
+            desc=name,
+            bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}",
+            dynamic_ncols=True,
+            disable=not (main and progress),
+        )
+        self.validated: dict[str, str] = {}
+
+    def losses(self, step: int, part: float, values: dict[str, float], rate: float) -> None:
+        """Show the losses of a step, after which a part (0 to 1) of the run is done."""
+        shown = {name: f"{v:.4g}" for name, v in values.items() if name != "gradient_norm"}
+        self.bar.set_postfix({"step": step} | shown | self.validated, refresh=False)
+        self.bar.update(min(part, 1.0) - self.bar.n)
+        if step % LOG_EVERY == 0:
+            self._log("train", step, values | {"learning_rate": rate})
+
+    def validation(self, step: int, values: dict[str, float]) -> None:
+        """Show the losses on shapes that are not trained on."""
+        if "total" in values:
+            self.validated = {"validation": f"{values['total']:.4g}"}
+        self._log("validation", step, values)
+
+    def _log(self, group: str, step: int, values: dict[str, float]) -> None:
+        if self.writer:
+            for name, value in values.items():
+                self.writer.add_scalar(f"{group}/{name}", value, step)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+        if self.writer:
+            self.writer.close()
+
+
+class Interruption:
+    """Turns the first SIGINT or SIGTERM into a request; a second one ends the process as usual."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Interruption:
+        # Python lets only the main thread handle signals.
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._request)
+        return self
+
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._restore()
+
+
+def ignore_interrupts(worker: int) -> None:
+    """For data workers: a Ctrl-C reaches them too, and must not end them before the trainer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

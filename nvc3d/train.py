@@ -1,0 +1,328 @@
+"""The training loop: one for every task, on one process or many."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from nvc3d.checkpoint import (
+    FORMAT,
+    CheckpointError,
+    Run,
+    claim,
+    clear,
+    load_state,
+    prepare,
+    save_config,
+    save_state,
+    save_weights,
+)
+from nvc3d.config import TrainConfig
+from nvc3d.extras import require
+from nvc3d.journal import Interruption, Journal, ignore_interrupts
+from nvc3d.randomness import random_state, seed, set_random_state
+from nvc3d.tasks import Batch, Splits
+
+VALIDATION_BATCHES = 16  # at most, at each checkpoint
+SKIPS = 20  # steps in a row that float16's loss scaler may skip before we call it divergence
+PRECISIONS = {"float32": "no", "float16": "fp16", "bfloat16": "bf16"}  # ours: Accelerate's
+
+
+class NonFiniteLoss(ArithmeticError):
+    """The loss or its gradient became NaN or infinite; nothing of that step was kept."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What training ended with."""
+
+    model: nn.Module
+    """trained, in evaluation mode"""
+    splits: Splits
+    step: int
+    """optimiser steps taken, those before a resume included"""
+    finished: bool
+    """False where a signal ended it early; the run can be resumed then"""
+    main: bool
+    """True on the one process that writes files"""
+
+
+def train(
+    run: Run,
+    folder: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> Outcome:
+    """Train `run.task` and keep checkpoints in `folder`, from which `resume` goes on.
+
+    On the CPU a resumed run ends with the same bits as one that was never stopped, unless
+    `max_minutes` is set. SIGINT and SIGTERM end the run after the current step, saved. Several
+    processes, started by `torchrun` or `accelerate launch`, share each batch.
+
+    Raises CheckpointError for a folder that holds a run (unless `resume` or `overwrite`), or none
+    to resume; OSError where the folder cannot be written; NonFiniteLoss where training diverges.
+    """
+    training = run.training
+    trainer = Trainer(run, folder, resume=resume, overwrite=overwrite)
+    stream = trainer.batches()
+    began = time.monotonic() - trainer.elapsed
+    journal = Journal(folder / "log", run.task.name, trainer.step, trainer.main, progress)
+    with Interruption() as interruption, journal:
+        while trainer.step < training.steps:
+            trainer.elapsed, stop = trainer.agree(time.monotonic() - began, interruption.requested)
+            if stop or trainer.part >= 1:
+                break
+            rate = learning_rate(trainer.part, training)
+            losses = trainer.advance(next(stream), rate)
+            journal.losses(trainer.step, trainer.part, losses, rate)
+            if trainer.step % training.save_every == 0 and trainer.step < training.steps:
+                trainer.save()
+                journal.validation(trainer.step, trainer.validate())
+        trainer.save()
+    finished = trainer.part >= 1
+    return Outcome(trainer.model.eval(), trainer.splits, trainer.step, finished, trainer.main)
+
+
+class Trainer:
+    """All that changes while training: the model, its optimiser, the step, the random numbers."""
+
+    def __init__(self, run: Run, folder: Path, *, resume: bool, overwrite: bool) -> None:
+        accelerate = require("accelerate", "to train")
+        self.run, self.folder, self.training = run, folder, run.training
+        if self.training.precision == "float16" and not torch.cuda.is_available():
+            raise ValueError("precision float16 needs a GPU: on a CPU use float32 or bfloat16")
+        # Else a second run in the same process could not have another precision than the first.
+        accelerate.state.AcceleratorState._reset_state()
+        self.accelerator = accelerate.Accelerator(
+            cpu=not torch.cuda.is_available(),
+            mixed_precision=PRECISIONS[self.training.precision],
+            # A model may leave parameters idle for a while, as anchors that have not started.
+            kwargs_handlers=[accelerate.DistributedDataParallelKwargs(find_unused_parameters=True)],
+        )
+        self.main: bool = self.accelerator.is_main_process
+        self.world: int = self.accelerator.num_processes
+        self.rank: int = self.accelerator.process_index
+        self.step, self.elapsed = 0, 0.0
+        self.saved_step, self.skipped = 0, 0
+
+        saved = load_state(folder / "state.pt") if resume else None
+        if self.main:
+            claim(folder, vacant=not (resume or overwrite))
+        seed(run.config.seed)
+        self.splits = run.task.data(run.config)
+        self.model = run.task.model(run.config, self.splits)
+        if self.main:
+            prepare(folder, self.model)
+        self.objective, self.optimizer = self.accelerator.prepare(
+            Objective(self.model, run.task.loss),
+            torch.optim.AdamW(parameter_groups(self.model, self.training.weight_decay)),
+        )
+        # The noise of the processes differs; the weights, made above, do not.
+        seed(run.config.seed + 1 + self.rank)
+        if saved:
+            self.restore(saved)
+        if self.main:
+            if overwrite:
+                clear(folder)
+            save_config(folder, run)
+
+    @property
+    def part(self) -> float:
+        """How much of the run is done, 0 to 1: of its steps or of its time, whichever is more."""
+        minutes = self.training.max_minutes or math.inf
+        return max(self.step / self.training.steps, self.elapsed / (60 * minutes))
+
+    def advance(self, batch: Batch, rate: float) -> dict[str, float]:
+        """One step of the optimiser; its losses by name. NonFiniteLoss leaves the weights alone."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        losses: dict[str, Tensor] = self.objective(batch)
+        self.accelerator.backward(losses["total"])
+        norm = float(self.accelerator.clip_grad_norm_(self.model.parameters(), self.training.clip))
+        values = {name: value.item() for name, value in losses.items()}
+        bad_loss, bad_gradient = self.agree(
+            not all(map(math.isfinite, values.values())), not math.isfinite(norm)
+        )
+        # float16 overflows now and then: its scaler skips the step and scales the next one down.
+        self.skipped = self.skipped + 1 if bad_gradient else 0
+        allowed = SKIPS if self.training.precision == "float16" else 0
+        if bad_loss or self.skipped > allowed:
+            raise NonFiniteLoss(self._diverged(values, norm))
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.step += 1
+        return values | {"gradient_norm": norm}
+
+    def batches(self) -> Iterator[Batch]:
+        """This process's share of every batch from the current step on, without end.
+
+        Which shapes are in a batch depends on the seed and the step alone.
+        """
+        data, training = self.splits.train, self.training
+        count = len(data)  # type: ignore[arg-type]
+        # Whole batches only; all processes get equally many samples.
+        size = min(training.batch_size, count) // self.world * self.world
+        if size == 0:
+            raise ValueError(
+                f"{self.world} processes share each batch, so batch_size and the number of "
+                f"training samples must be at least {self.world}, got {training.batch_size} and "
+                f"{count}"
+            )
+        epoch, first = divmod(self.step, count // size)
+        while True:
+            if hasattr(data, "set_epoch"):
+                data.set_epoch(epoch)
+            order = np.random.default_rng([self.run.config.seed, epoch]).permutation(count).tolist()
+            shares = [order[i * size : (i + 1) * size] for i in range(first, count // size)]
+            loader = DataLoader(
+                data,
+                batch_sampler=[share[self.rank :: self.world] for share in shares],
+                num_workers=training.workers,
+                worker_init_fn=ignore_interrupts,
+                # The loader draws from the global generator otherwise, and a run that resumes
+                # inside an epoch would have drawn once more than one that never stopped.
+                generator=torch.Generator(),
+            )
+            for batch in loader:
+                yield to_device(batch, self.accelerator.device)
+            epoch, first = epoch + 1, 0
+
+    def validate(self) -> dict[str, float]:
+        """Mean losses over the first batches of the validation split, random state untouched."""
+        if not self.main:
+            return {}
+        loader = evaluation_batches(self.splits.val, self.training, self.accelerator.device)
+        means: dict[str, float] = {}
+        self.model.eval()
+        with torch.random.fork_rng(), torch.no_grad():
+            for i, batch in enumerate(islice(loader, VALIDATION_BATCHES)):
+                for name, value in self.run.task.loss(self.model, batch).items():
+                    means[name] = (means.get(name, 0.0) * i + value.item()) / (i + 1)
+        self.model.train()
+        return means
+
+    def agree(self, *values: float) -> list[float]:
+        """The largest of each value over all processes, so that all take the same turn."""
+        if self.world == 1:
+            return list(values)
+        mine = torch.tensor([values], dtype=torch.float64, device=self.accelerator.device)
+        return list(self.accelerator.gather(mine).amax(dim=0).tolist())
+
+    def save(self) -> None:
+        """Write a checkpoint; the one before it stays whole until this one is."""
+        states = [random_state()]
+        if self.world > 1:
+            states = require("accelerate.utils", "to train").gather_object(states)
+        if self.main:
+            scaler = self.accelerator.scaler
+            state = {
+                "format": FORMAT,
+                "step": self.step,
+                "elapsed": self.elapsed,
+                "model": self.model.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "scaler": scaler.state_dict() if scaler else None,
+                "random": states,
+            }
+            save_state(state, self.folder / "state.pt")
+            save_weights(self.model, self.folder / "model.safetensors")
+        self.saved_step = self.step
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Take up a saved state; raises CheckpointError where it does not fit this run."""
+        try:
+            self.model.load_state_dict(saved["model"])
+            self.optimizer.load_state_dict(saved["optimizer"])
+            if self.accelerator.scaler and saved["scaler"]:
+                self.accelerator.scaler.load_state_dict(saved["scaler"])
+            if self.rank < len(saved["random"]):
+                set_random_state(saved["random"][self.rank])
+            self.step = self.saved_step = int(saved["step"])
+            self.elapsed = float(saved["elapsed"])
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{self.folder / 'state.pt'} does not fit this run; resume with the config it was "
+                f"trained with ({str(error).splitlines()[0]})"
+            ) from None
+
+    def _diverged(self, values: dict[str, float], norm: float) -> str:
+        terms = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+        kept = f"the checkpoint of step {self.saved_step} is kept; " if self.saved_step else ""
+        return (
+            f"training diverged at step {self.step + 1} ({terms}, gradient norm {norm:.4g}): "
+            f"{kept}try a lower learning rate than {self.training.learning_rate:g}"
+            + (" or float32 precision" if self.training.precision != "float32" else "")
+        )
+
+
+class Objective(nn.Module):
+    """A task's loss as a module, so that whatever wraps a module (DDP, autocast) spans it too."""
+
+    def __init__(self, model: nn.Module, loss: Callable[[nn.Module, Batch], dict[str, Tensor]]):
+        super().__init__()
+        self.model, self.loss = model, loss
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        return self.loss(self.model, batch)
+
+
+def learning_rate(part: float, training: TrainConfig) -> float:
+    """The learning rate after a part (0 to 1) of the run: a linear rise, then half a cosine."""
+    if part < training.warmup:
+        # Not from zero itself: the first step would be lost.
+        return (
+            training.learning_rate
+            * (part + 1 / training.steps)
+            / (training.warmup + 1 / training.steps)
+        )
+    fall = (part - training.warmup) / (1 - training.warmup)
+    return training.learning_rate * (1 + math.cos(math.pi * fall)) / 2
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """AdamW's groups: only weights of linear and convolution layers decay.
+
+    Decay pulls to zero, which is no place that biases, scales of norms or anchors tend to.
+    """
+    decaying = {
+        module.weight
+        for module in model.modules()
+        if isinstance(module, (nn.Linear, nn.modules.conv._ConvNd))
+    }
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in parameters if p in decaying], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p not in decaying], "weight_decay": 0.0},
+    ]
+
+
+def evaluation_batches(
+    data: Dataset[Any], training: TrainConfig, device: torch.device | str = "cpu"
+) -> Iterator[Batch]:
+    """All items of `data`, in order, in batches of the training's size."""
+    loader = DataLoader(
+        data,
+        batch_size=training.batch_size,
+        num_workers=training.workers,
+        worker_init_fn=ignore_interrupts,
+        generator=torch.Generator(),  # the global one is left alone
+    )
+    for batch in loader:
+        yield to_device(batch, device)
+
+
+def to_device(batch: Batch, device: torch.device | str) -> Batch:
+    """The batch with its tensors on `device`."""
+    return {k: v.to(device) if isinstance(v, Tensor) else v for k, v in batch.items()}
