@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from . import data, encoders, metrics, nebula, ops, tasks, viz
+    from . import compat, data, encoders, metrics, nebula, ops, tasks, viz
     from .nebula import Nebula
 
 __all__ = [
     "Nebula",
     "__version__",
+    "compat",
     "data",
     "encoders",
     "metrics",

@@ -95,6 +95,32 @@ def check_neighbours(
     check(norm in (1, 2), f"norm must be 1 or 2, got {norm}")
 
 
+def check_ball(
+    x: Tensor,
+    y: Tensor,
+    k: int,
+    squared_radius: float,
+    x_lengths: Tensor | None = None,
+    y_lengths: Tensor | None = None,
+) -> None:
+    """What the ball query asks of its arguments; k may be more than the points there are."""
+    check_neighbours(x, y, x_lengths, y_lengths)
+    check(k >= 1, f"k must be at least 1, got {k}")
+    check(squared_radius >= 0, f"squared_radius must not be negative, got {squared_radius}")
+
+
+def check_matching(x: Tensor, y: Tensor, lengths: Tensor | None, tolerance: float) -> None:
+    """What a one-to-one matching asks of its arguments: as many points on both sides."""
+    check_clouds(x, "x", lengths)
+    check_clouds(y, "y", lengths)
+    check_pair(x, y)
+    check(
+        x.shape[1] == y.shape[1],
+        f"x and y must have the same number of points, got {tuple(x.shape)} and {tuple(y.shape)}",
+    )
+    check(tolerance >= 0, f"tolerance must not be negative, got {tolerance}")
+
+
 def check_anchors(latents: Tensor, anchors: Tensor) -> None:
     """Latents (N, D) and at least one anchor (M, D)."""
     for value, name in ((latents, "latents"), (anchors, "anchors")):

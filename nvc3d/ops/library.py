@@ -19,6 +19,8 @@ OPERATORS: tuple[Callable[..., Any], ...] = (
     reference.knn,
     reference.distance_backward,
     reference.farthest_point_sampling,
+    reference.ball_query,
+    reference.optimal_matching,
     reference.assign_anchors,
 )
 
@@ -35,6 +37,12 @@ def _load() -> tuple[Path | None, str]:
         torch.ops.load_library(str(found[0]))
     except OSError as error:
         return None, f"{found[0].name} does not load on torch {torch.__version__}: {error}"
+    missing = [f.__name__ for f in OPERATORS if not hasattr(torch.ops.nvc3d, f.__name__)]
+    if missing:
+        raise ImportError(
+            f"{found[0]} was built from other sources than these (it lacks {', '.join(missing)}): "
+            "install nvc3d again"
+        )
     return found[0], ""
 
 

@@ -137,6 +137,89 @@ def farthest_point_sampling(
     return picks
 
 
+def ball_query(
+    x: Tensor,
+    y: Tensor,
+    k: int,
+    squared_radius: float,
+    x_lengths: Optional[Tensor],  # noqa: UP045
+    y_lengths: Optional[Tensor],  # noqa: UP045
+    check_finite: bool,
+) -> tuple[Tensor, Tensor]:
+    """The first k of y, by index, nearer than the radius to each x; distance 0, index -1 pad."""
+    checks.check_ball(x, y, k, squared_radius, x_lengths, y_lengths)
+    checks.check_lengths(x_lengths, x.shape[1], "x")
+    checks.check_lengths(y_lengths, y.shape[1], "y")
+    if check_finite:
+        checks.check_values(x, x_lengths, "x")
+        checks.check_values(y, y_lengths, "y")
+    batch, rows = x.shape[:2]
+    distance = x.new_zeros(batch, rows, k)
+    index = torch.full((batch, rows, k), -1, dtype=torch.int64, device=x.device)
+    limit = x.new_tensor(squared_radius)
+    for b, (xb, yb) in enumerate(zip(_valid(x, x_lengths), _valid(y, y_lengths), strict=True)):
+        step = max(1, _PAIRS // yb.shape[0])
+        for start in range(0, xb.shape[0], step):
+            block = pairwise(xb[start : start + step], yb)  # (step, M)
+            inside = block < limit
+            place = inside.cumsum(1) - 1  # (step, M): how many are inside before it
+            row, column = (inside & (place < k)).nonzero(as_tuple=True)
+            slot = place[row, column]
+            distance[b, start + row, slot] = block[row, column]
+            index[b, start + row, slot] = column
+    return distance, index
+
+
+def optimal_matching(
+    x: Tensor,
+    y: Tensor,
+    lengths: Optional[Tensor],  # noqa: UP045
+    tolerance: float,
+    check_finite: bool,
+) -> tuple[Tensor, Tensor]:
+    """The y of each x in the matching with the least mean distance (B, N), and its error (B,).
+
+    Always the exact one, whatever the tolerance. One x after the other is matched, along the
+    cheapest path of exchanges (Kuhn, "The Hungarian method for the assignment problem", 1955).
+    """
+    checks.check_matching(x, y, lengths, tolerance)
+    checks.check_lengths(lengths, x.shape[1], "x")
+    if check_finite:
+        checks.check_values(x, lengths, "x")
+        checks.check_values(y, lengths, "y")
+    index = torch.zeros(x.shape[:2], dtype=torch.int64, device=x.device)
+    for b, (xb, yb) in enumerate(zip(_valid(x, lengths), _valid(y, lengths), strict=True)):
+        size = xb.shape[0]
+        xb, yb = xb.double(), yb.double()
+        price, budget = yb.new_zeros(size), xb.new_zeros(size)
+        owner = [-1] * size  # the x of each y
+        for first in range(size):
+            excess = yb.new_full((size,), float("inf"))  # of the cheapest path to each y
+            before = torch.full((size,), -1, dtype=torch.int64, device=x.device)  # y before it
+            seen = torch.zeros(size, dtype=torch.bool, device=x.device)
+            at, row, paid = -1, first, 0.0
+            while row >= 0:
+                cost = (yb - xb[row]).square().sum(1).sqrt() + price - budget[row] + paid  # (N,)
+                shorter = ~seen & ~(cost >= excess)
+                excess, before[shorter] = torch.where(shorter, cost, excess), at
+                at = int(excess.masked_fill(seen, float("inf")).argmin())
+                at = at if not seen[at] else int((~seen).nonzero()[0])
+                paid, row = float(excess[at]), owner[at]
+                seen[at] = True
+            seen[at] = False
+            reached = seen.nonzero()[:, 0].tolist()
+            saved = paid - excess
+            budget[first] += paid
+            budget[[owner[j] for j in reached]] += saved[reached]
+            price[reached] += saved[reached]
+            while at >= 0:
+                previous = int(before[at])
+                owner[at] = owner[previous] if previous >= 0 else first
+                at = previous
+        index[b, owner] = torch.arange(size, device=x.device)
+    return index, x.new_zeros(x.shape[0])
+
+
 def assign_anchors(latents: Tensor, anchors: Tensor, check_finite: bool) -> tuple[Tensor, Tensor]:
     """The nearest anchor of each latent: squared distance (N,) and index (N,)."""
     checks.check_anchors(latents, anchors)

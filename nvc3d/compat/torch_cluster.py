@@ -1,0 +1,491 @@
+"""torch-cluster's point operators over ours: its signatures, defaults and return types.
+
+    from nvc3d.compat.torch_cluster import fps, knn_graph
+
+Clouds lie one after the other, (N, F), and sorted batch vectors (N,) say which point belongs to
+which cloud. Results are torch-cluster's on valid input. Beyond it, k has no upper bound, `fps`
+follows torch's seed and is right in any unit, `cosine` works on every device, and NaN or infinite
+points are refused. Where torch-cluster chooses at random or in the order of a tree, here it is
+the order of the indices. The functions can be scripted by `torch.jit`.
+"""
+
+# torch.jit reads the types in this file while it runs: so no `from __future__ import annotations`.
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..ops import checks
+
+
+def fps(
+    src: Tensor,
+    batch: Tensor | None = None,
+    ratio: Tensor | float | None = None,
+    random_start: bool = True,
+    batch_size: int | None = None,
+    ptr: Tensor | list[int] | None = None,
+) -> Tensor:
+    """Pick a share of the points of each cloud, each as far as can be from all before it.
+
+    Args:
+        src: (N, F).
+        batch: integers (N,), sorted: the cloud of each point; None for one cloud.
+        ratio: how much of each cloud, above 0 and up to 1 and rounded up to whole points; a
+            number, or one for each cloud. Default 0.5.
+        random_start: draw each first pick by torch's generator; otherwise it is the first point.
+        batch_size: the number of clouds; counted if None.
+        ptr: (clouds + 1,), where each cloud begins; stands in for batch.
+
+    Returns:
+        Indices into src, int64, cloud after cloud, each in the order of the picks.
+
+    Raises:
+        ValueError: on NaN or inf, a ratio out of range, and batch vectors that are not sorted or
+            do not fit.
+    """
+    return _fps(src, batch, ratio, random_start, batch_size, ptr)
+
+
+def knn(
+    x: Tensor,
+    y: Tensor,
+    k: int,
+    batch_x: Tensor | None = None,
+    batch_y: Tensor | None = None,
+    cosine: bool = False,
+    num_workers: int = 1,
+    batch_size: int | None = None,
+) -> Tensor:
+    """Find for every point of y the k nearest points of x in the same cloud.
+
+    Args:
+        x: (N, F), or (N,) for F = 1.
+        y: (M, F), or (M,).
+        k: how many neighbours, at least 1; of a smaller cloud all points.
+        batch_x: integers (N,), sorted: the cloud of each x; None for one cloud.
+        batch_y: integers (M,), the same for y.
+        cosine: nearest by the angle as seen from the origin, not by the distance.
+        num_workers: accepted and without effect: torch's threads do the work.
+        batch_size: the number of clouds; counted if None.
+
+    Returns:
+        (2, pairs): indices into y and, nearest first, into x.
+
+    Raises:
+        ValueError: on NaN or inf, k below 1, and batch vectors that are not sorted or do not fit.
+    """
+    return _knn(x, y, k, batch_x, batch_y, cosine, batch_size)
+
+
+def knn_graph(
+    x: Tensor,
+    k: int,
+    batch: Tensor | None = None,
+    loop: bool = False,
+    flow: str = "source_to_target",
+    cosine: bool = False,
+    num_workers: int = 1,
+    batch_size: int | None = None,
+) -> Tensor:
+    """Connect every point with its k nearest points.
+
+    Args:
+        x: (N, F).
+        k: how many neighbours, at least 1; of a smaller cloud all points.
+        batch: integers (N,), sorted: the cloud of each point; None for one cloud.
+        loop: also connect each point with itself; the point is then one of its k.
+        flow: "source_to_target": edges (neighbour, point); "target_to_source": the other way.
+        cosine: nearest by the angle as seen from the origin, not by the distance.
+        num_workers: accepted and without effect: torch's threads do the work.
+        batch_size: the number of clouds; counted if None.
+
+    Returns:
+        (2, edges), int64.
+
+    Raises:
+        ValueError: as `knn`, and on another flow.
+    """
+    return _knn_graph(x, k, batch, loop, flow, cosine, batch_size)
+
+
+def nearest(
+    x: Tensor,
+    y: Tensor,
+    batch_x: Tensor | None = None,
+    batch_y: Tensor | None = None,
+) -> Tensor:
+    """Find for every point of x the nearest point of y in the same cloud.
+
+    Args:
+        x: (N, F), or (N,) for F = 1.
+        y: (M, F), or (M,).
+        batch_x: integers (N,), sorted: the cloud of each x; None for one cloud.
+        batch_y: integers (M,), the same for y.
+
+    Returns:
+        Indices into y (N,), int64.
+
+    Raises:
+        ValueError: on NaN or inf, on batch vectors that are not sorted or do not fit, and where
+            only one of x and y has points of a cloud.
+    """
+    return _nearest(x, y, batch_x, batch_y)
+
+
+def radius(
+    x: Tensor,
+    y: Tensor,
+    r: float,
+    batch_x: Tensor | None = None,
+    batch_y: Tensor | None = None,
+    max_num_neighbors: int = 32,
+    num_workers: int = 1,
+    batch_size: int | None = None,
+    ignore_same_index: bool = False,
+) -> Tensor:
+    """Find for every point of y the points of x of the same cloud within a distance.
+
+    Args:
+        x: (N, F), or (N,) for F = 1.
+        y: (M, F), or (M,).
+        r: plain distance, not negative; points nearer than it count.
+        batch_x: integers (N,), sorted: the cloud of each x; None for one cloud.
+        batch_y: integers (M,), the same for y.
+        max_num_neighbors: how many at most, at least 1: the first by their index.
+        num_workers: accepted and without effect: torch's threads do the work.
+        batch_size: the number of clouds; counted if None.
+        ignore_same_index: leave out the point of x with the index of the point of y.
+
+    Returns:
+        (2, pairs): indices into y and, in rising order, into x.
+
+    Raises:
+        ValueError: on NaN or inf, a negative r, max_num_neighbors below 1, and batch vectors
+            that are not sorted or do not fit.
+    """
+    return _radius(x, y, r, batch_x, batch_y, max_num_neighbors, batch_size, ignore_same_index)
+
+
+def radius_graph(
+    x: Tensor,
+    r: float,
+    batch: Tensor | None = None,
+    loop: bool = False,
+    max_num_neighbors: int = 32,
+    flow: str = "source_to_target",
+    num_workers: int = 1,
+    batch_size: int | None = None,
+) -> Tensor:
+    """Connect every point with the points within a distance.
+
+    Args:
+        x: (N, F).
+        r: plain distance, not negative; points nearer than it count.
+        batch: integers (N,), sorted: the cloud of each point; None for one cloud.
+        loop: also connect each point with itself.
+        max_num_neighbors: how many at most, at least 1: the first by their index.
+        flow: "source_to_target": edges (neighbour, point); "target_to_source": the other way.
+        num_workers: accepted and without effect: torch's threads do the work.
+        batch_size: the number of clouds; counted if None.
+
+    Returns:
+        (2, edges), int64.
+
+    Raises:
+        ValueError: as `radius`, and on another flow.
+    """
+    return _radius_graph(x, r, batch, loop, max_num_neighbors, flow, batch_size)
+
+
+# What follows is plain Python to torch.jit: a scripted function calls it and does not compile it.
+
+
+@torch.jit.ignore
+def _fps(
+    src: Tensor,
+    batch: Tensor | None,
+    ratio: Tensor | float | None,
+    random_start: bool,
+    batch_size: int | None,
+    ptr: Tensor | list[int] | None,
+) -> Tensor:
+    if src.numel() == 0:
+        raise ValueError(f"src must not be empty, got {tuple(src.shape)}")
+    points = _points(src.detach().reshape(len(src), -1), "src")
+    if ptr is None:
+        counts = _counts(batch, points, _clouds(batch, points, "batch", batch_size))  # (B,)
+    else:
+        counts = _counts_from(torch.as_tensor(ptr, device=src.device), points)
+    share = torch.as_tensor(0.5 if ratio is None else ratio, device=src.device)
+    if src.is_floating_point() and not isinstance(ratio, Tensor):
+        share = share.to(src.dtype)  # as torch-cluster rounds it, for the same number of picks
+    if share.numel() not in (1, len(counts)) or not bool(((share > 0) & (share <= 1)).all()):
+        raise ValueError(
+            f"ratio must be above 0 and at most 1, one number or one for each of {len(counts)} "
+            f"clouds, got {share.tolist()}"
+        )
+    wanted = (counts.float() * share).ceil().long()  # (B,)
+    begin, goal = counts.cumsum(0) - counts, wanted.cumsum(0) - wanted
+    if random_start:
+        draw = torch.rand(len(counts), dtype=torch.float64, device=src.device)
+        start = (draw * counts).long()
+    else:
+        start = torch.zeros_like(counts)
+    picks = wanted.new_empty(int(wanted.sum()))
+    for k in wanted.unique().tolist():
+        if k == 0:
+            continue
+        rows = (wanted == k).nonzero()[:, 0]
+        clouds = _pad(points, begin[rows], counts[rows])
+        index = torch.ops.nvc3d.farthest_point_sampling(
+            clouds.points, k, clouds.lengths, start[rows], False
+        )  # (rows, k)
+        place = goal[rows, None] + torch.arange(k, device=src.device)
+        picks[place] = index + begin[rows, None]
+    return picks
+
+
+@torch.jit.ignore
+def _knn(
+    x: Tensor,
+    y: Tensor,
+    k: int,
+    batch_x: Tensor | None,
+    batch_y: Tensor | None,
+    cosine: bool,
+    batch_size: int | None,
+) -> Tensor:
+    pair = _pair(x, y, batch_x, batch_y, batch_size, cosine)
+    if pair is None:
+        return _no_pairs(x)
+    return _pairs(_neighbours(*pair, k), *pair)
+
+
+@torch.jit.ignore
+def _knn_graph(
+    x: Tensor,
+    k: int,
+    batch: Tensor | None,
+    loop: bool,
+    flow: str,
+    cosine: bool,
+    batch_size: int | None,
+) -> Tensor:
+    _check_flow(flow)
+    pair = _pair(x, x, batch, batch, batch_size, cosine)
+    if pair is None:
+        return _no_pairs(x)
+    index = _neighbours(*pair, k) if loop else _without_self(_neighbours(*pair, k + 1), *pair, k)
+    return _directed(_pairs(index, *pair), flow)
+
+
+@torch.jit.ignore
+def _nearest(x: Tensor, y: Tensor, batch_x: Tensor | None, batch_y: Tensor | None) -> Tensor:
+    pair = _pair(x, y, batch_x, batch_y, None, matched=True)
+    if pair is None:
+        return torch.empty(0, dtype=torch.int64, device=x.device)
+    here, there = pair
+    return _pairs(_neighbours(there, here, 1), there, here)[1]
+
+
+@torch.jit.ignore
+def _radius(
+    x: Tensor,
+    y: Tensor,
+    r: float,
+    batch_x: Tensor | None,
+    batch_y: Tensor | None,
+    most: int,
+    batch_size: int | None,
+    ignore_same_index: bool,
+) -> Tensor:
+    if not r >= 0:
+        raise ValueError(f"r must not be negative, got {r}")
+    if most < 1:
+        raise ValueError(f"max_num_neighbors must be at least 1, got {most}")
+    pair = _pair(x, y, batch_x, batch_y, batch_size)
+    if pair is None:
+        return _no_pairs(x)
+    inside, centres = pair
+    k = min(most + ignore_same_index, inside.points.shape[1])
+    index = torch.ops.nvc3d.ball_query(
+        centres.points, inside.points, k, float(r) ** 2, centres.lengths, inside.lengths, False
+    )[1]
+    if ignore_same_index:
+        index = _without_self(index, *pair, most)
+    return _pairs(index, *pair)
+
+
+@torch.jit.ignore
+def _radius_graph(
+    x: Tensor,
+    r: float,
+    batch: Tensor | None,
+    loop: bool,
+    most: int,
+    flow: str,
+    batch_size: int | None,
+) -> Tensor:
+    _check_flow(flow)
+    return _directed(_radius(x, x, r, batch, batch, most, batch_size, not loop), flow)
+
+
+class _Padded(NamedTuple):
+    """Clouds side by side."""
+
+    points: Tensor  # (B, P, F)
+    lengths: Tensor  # (B,)
+    begin: Tensor  # (B,): where each cloud begins in the packed points
+
+
+def _pad(points: Tensor, begin: Tensor, lengths: Tensor) -> _Padded:
+    """Clouds that lie one after the other (N, F), put side by side."""
+    row = torch.arange(int(lengths.max()), device=points.device)  # (P,)
+    # Padding repeats the cloud's own first point.
+    index = begin[:, None] + row * (row < lengths[:, None])  # (B, P)
+    return _Padded(points[index], lengths, begin)
+
+
+def _pair(
+    x: Tensor,
+    y: Tensor,
+    batch_x: Tensor | None,
+    batch_y: Tensor | None,
+    batch_size: int | None,
+    cosine: bool = False,
+    matched: bool = False,
+) -> tuple[_Padded, _Padded] | None:
+    """Both sides of the clouds in which x and y have points; None if there are none.
+
+    If matched, a cloud in which only one side has points is refused.
+    """
+    x, y = _points(x.detach(), "x", cosine), _points(y.detach(), "y", cosine)
+    checks.check_pair(x, y)
+    clouds = max(
+        _clouds(batch_x, x, "batch_x", batch_size), _clouds(batch_y, y, "batch_y", batch_size)
+    )
+    if clouds > 1 and not matched and (batch_x is None or batch_y is None):
+        raise ValueError(f"batch_x and batch_y must both be given, for {clouds} clouds")
+    x_counts, y_counts = _counts(batch_x, x, clouds), _counts(batch_y, y, clouds)
+    both = ((x_counts > 0) & (y_counts > 0)).nonzero()[:, 0]
+    lonely = ((x_counts > 0) != (y_counts > 0)).nonzero()[:, 0]
+    if matched and len(lonely):
+        raise ValueError(f"x and y must have points in the same clouds, not so {lonely.tolist()}")
+    if len(both) == 0:
+        return None
+    x_begin, y_begin = (counts.cumsum(0) - counts for counts in (x_counts, y_counts))
+    return _pad(x, x_begin[both], x_counts[both]), _pad(y, y_begin[both], y_counts[both])
+
+
+def _neighbours(there: _Padded, here: _Padded, k: int) -> Tensor:
+    """The k nearest there of each point here: (B, P, k or fewer), -1 where a cloud has fewer."""
+    checks.check(k >= 1, f"k must be at least 1, got {k}")
+    limits = there.lengths.clamp(max=k)
+    shape = (*here.points.shape[:2], int(limits.max()))
+    index = torch.full(shape, -1, device=limits.device)
+    for limit in limits.unique().tolist():
+        rows = (limits == limit).nonzero()[:, 0]
+        index[rows, :, :limit] = torch.ops.nvc3d.knn(
+            here.points[rows],
+            there.points[rows],
+            limit,
+            here.lengths[rows],
+            there.lengths[rows],
+            2,
+            False,
+        )[1]
+    return index
+
+
+def _without_self(index: Tensor, there: _Padded, here: _Padded, k: int) -> Tensor:
+    """At most k neighbours of k + 1 candidates, without those that are the point itself.
+
+    Among many points in one place a point need not be one of its own candidates: then the last
+    is left out.
+    """
+    row = torch.arange(index.shape[1], device=index.device)[:, None]
+    itself = index + there.begin[:, None, None] == row + here.begin[:, None, None]  # (B, P, k + 1)
+    itself &= index >= 0
+    spare = ~itself.any(-1, keepdim=True) & (torch.arange(index.shape[2]).to(index) == k)
+    return index.masked_fill(itself | spare, -1)
+
+
+def _pairs(index: Tensor, there: _Padded, here: _Padded) -> Tensor:
+    """Packed indices (2, pairs), here and there, of neighbours (B, P, K), where -1 is none."""
+    row = torch.arange(index.shape[1], device=index.device)[:, None]
+    real = (index >= 0) & (row < here.lengths[:, None, None])
+    first = (row + here.begin[:, None, None]).expand_as(index)[real]
+    second = (index + there.begin[:, None, None])[real]
+    return torch.stack([first, second])
+
+
+def _no_pairs(x: Tensor) -> Tensor:
+    return torch.empty(2, 0, dtype=torch.int64, device=x.device)
+
+
+def _check_flow(flow: str) -> None:
+    if flow not in ("source_to_target", "target_to_source"):
+        raise ValueError(f'flow must be "source_to_target" or "target_to_source", got {flow!r}')
+
+
+def _directed(pairs: Tensor, flow: str) -> Tensor:
+    return pairs.flip(0) if flow == "source_to_target" else pairs
+
+
+def _points(points: Tensor, name: str, cosine: bool = False) -> Tensor:
+    """Points (N, F), finite, as they are computed with."""
+    points = checks.as_points(points, name)
+    if not points.is_floating_point():
+        points = points.double()
+    if points.dim() == 1:
+        points = points[:, None]
+    if points.dim() != 2:
+        raise ValueError(f"{name} must be (N, F), got {tuple(points.shape)}")
+    checks.check_values(points, None, name)
+    if not cosine or len(points) == 0:
+        return points
+    # On the unit sphere the nearest by the distance is the nearest by the angle.
+    points = points.double()
+    points = points / points.abs().amax(1, keepdim=True)
+    zero = points.isnan().any(1).nonzero()[:, 0]
+    if len(zero):
+        raise ValueError(f"cosine is not defined for the origin, which is {name}[{int(zero[0])}]")
+    return points / points.norm(dim=1, keepdim=True)
+
+
+def _clouds(batch: Tensor | None, points: Tensor, name: str, batch_size: int | None) -> int:
+    """How many clouds there are, by a batch vector or as told."""
+    clouds = 1
+    if batch is not None:
+        if batch.shape != (len(points),) or batch.is_floating_point() or batch.dtype == torch.bool:
+            raise ValueError(
+                f"{name} must be integers ({len(points)},), got {tuple(batch.shape)} of "
+                f"{batch.dtype}"
+            )
+        if bool((batch[1:] < batch[:-1]).any()):
+            raise ValueError(f"{name} must be sorted")
+        if len(batch):
+            if int(batch[0]) < 0:
+                raise ValueError(f"{name} must not be negative, got {int(batch[0])}")
+            clouds = int(batch[-1]) + 1
+    if batch_size is None:
+        return clouds
+    if batch_size < clouds:
+        raise ValueError(f"batch_size must be at least {clouds}, got {batch_size}")
+    return batch_size
+
+
+def _counts(batch: Tensor | None, points: Tensor, clouds: int) -> Tensor:
+    """How many points each cloud has: (clouds,)."""
+    if batch is None:
+        batch = torch.zeros(len(points), dtype=torch.int64, device=points.device)
+    return torch.bincount(batch, minlength=clouds)
+
+
+def _counts_from(ptr: Tensor, points: Tensor) -> Tensor:
+    counts = ptr[1:] - ptr[:-1] if ptr.dim() == 1 else ptr
+    ends = (int(ptr[0]), int(ptr[-1])) if ptr.dim() == 1 and len(ptr) > 1 else None
+    if ends != (0, len(points)) or ptr.is_floating_point() or bool((counts < 0).any()):
+        raise ValueError(f"ptr must rise from 0 to {len(points)}, got {ptr.tolist()}")
+    return counts

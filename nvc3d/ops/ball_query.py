@@ -1,0 +1,92 @@
+"""The points within a radius."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import checks
+from .distance_backward import distance_backward
+
+
+def ball_query(
+    x: Tensor,
+    y: Tensor,
+    radius: float,
+    k: int,
+    x_lengths: Tensor | None = None,
+    y_lengths: Tensor | None = None,
+    *,
+    check_finite: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """Find for every point of x the first k points of y, by index, that lie within a radius.
+
+    Exact: a point counts if its distance is below the radius. Differentiable, any number of
+    times, in x and y. `group` takes the index as it is. (Qi et al., "PointNet++: Deep
+    Hierarchical Feature Learning on Point Sets in a Metric Space", NeurIPS 2017.)
+
+    Args:
+        x: centres (B, N, D), any float dtype; half and bfloat16 are computed, and returned, in
+            float32.
+        y: points (B, M, D).
+        radius: plain distance, not squared.
+        k: how many points at most, at least 1; may be more than there are.
+        x_lengths: integers (B,): how many points of each x are real; the rest is padding.
+        y_lengths: the same for y.
+        check_finite: refuse NaN and inf. Switch it off only for points known to be finite; with
+            others the result is then undefined. The check costs one read of the points.
+
+    Returns:
+        The squared distance (B, N, k) and the index into y (B, N, k), int64, in rising order.
+        Where fewer than k points are within the radius, and in padding, the rest is distance 0
+        and index -1.
+
+    Raises:
+        ValueError: on empty clouds, NaN or inf, a negative radius, k below 1, and shapes,
+            dtypes, devices or lengths that do not fit together.
+    """
+    if not radius >= 0:
+        raise ValueError(f"radius must not be negative, got {radius}")
+    return torch.ops.nvc3d.ball_query(
+        checks.as_points(x, "x"),
+        checks.as_points(y, "y"),
+        k,
+        float(radius) * float(radius),
+        checks.as_lengths(x_lengths, "x_lengths"),
+        checks.as_lengths(y_lengths, "y_lengths"),
+        check_finite,
+    )
+
+
+@torch.library.register_fake("nvc3d::ball_query")
+def _fake(
+    x: Tensor,
+    y: Tensor,
+    k: int,
+    squared_radius: float,
+    x_lengths: Tensor | None,
+    y_lengths: Tensor | None,
+    check_finite: bool,
+) -> tuple[Tensor, Tensor]:
+    checks.check_ball(x, y, k, squared_radius, x_lengths, y_lengths)
+    shape = (*x.shape[:2], k)
+    return x.new_empty(shape), x.new_empty(shape, dtype=torch.int64)
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    x, y, _, _, ctx.x_lengths, _, _ = inputs
+    ctx.save_for_backward(x, y, output[1])
+    ctx.mark_non_differentiable(output[1])
+
+
+def _backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+    x, y, index = ctx.saved_tensors
+    grad_x, grad_y = distance_backward(
+        grad.masked_fill(index < 0, 0), x, y, index.clamp(min=0), ctx.x_lengths, 2
+    )
+    return grad_x, grad_y, None, None, None, None, None
+
+
+torch.library.register_autograd("nvc3d::ball_query", _backward, setup_context=_save)
