@@ -86,3 +86,14 @@ def test_a_missing_extra_is_named_with_the_command_that_adds_it(
     monkeypatch.setattr("nvc3d.extras.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"trimesh is needed to read meshes.*nvc3d\[tasks\]"):
         require("trimesh", "to read meshes")
+
+
+def test_import_leaves_the_compiler_of_torch_alone(tmp_path: Path) -> None:
+    # It takes longer to import than torch itself.
+    code = """
+import sys
+from nvc3d import Nebula, compat, encoders, metrics, ops
+print("torch._dynamo" in sys.modules)
+"""
+    result = python(code, tmp_path, PYTHONPATH=str(SOURCE.parent))
+    assert result.stdout.strip() == "False", result.stderr

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Literal, NamedTuple, get_args
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,15 @@ Gravity = Literal["newton", "paper", "nearest"]
 
 # Steps between two looks at the anchors and at the task's gradient.
 _STRIDE = 8
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def _untraced(function: _Function) -> _Function:
+    """What torch.compiler.disable does, which itself would import the compiler: a second or more
+    for everyone, compiled or not."""
+    function._torchdynamo_disable = True  # type: ignore[attr-defined]
+    return function
 
 
 class Code(NamedTuple):
@@ -322,7 +332,7 @@ class Nebula(nn.Module):
         return index, distances.view(*latents.shape[:-1], self.num_anchors)
 
     # Its decisions depend on values: it runs as Python beside a compiled graph.
-    @torch.compiler.disable
+    @_untraced
     @torch.no_grad()
     def _tend(self, mean: Tensor, log_variance: Tensor) -> None:
         """Remember the latents (..., D) of a training step; wake, move and fit the anchors."""
