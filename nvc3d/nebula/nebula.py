@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, TypeVar, get_args
+from functools import wraps
+from typing import Any, Literal, NamedTuple, TypeVar, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -28,10 +30,19 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def _untraced(function: _Function) -> _Function:
-    """What torch.compiler.disable does, which itself would import the compiler: a second or more
-    for everyone, compiled or not."""
-    function._torchdynamo_disable = True  # type: ignore[attr-defined]
-    return function
+    """torch.compiler.disable, put off until there is a compiler: applying it imports that, which
+    takes everyone a second or more, compiled or not."""
+    disabled: list[Callable[..., Any]] = []
+
+    @wraps(function)
+    def call(*args: Any) -> Any:
+        if "torch._dynamo" not in sys.modules:
+            return function(*args)
+        if not disabled:
+            disabled.append(torch.compiler.disable(function))
+        return disabled[0](*args)
+
+    return cast(_Function, call)
 
 
 class Code(NamedTuple):
