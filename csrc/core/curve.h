@@ -1,0 +1,162 @@
+// The order of points along a Hilbert curve: what is near on the curve is near in space.
+//
+// The bounding cube is cut into cells, each point gets the number of its cell along the curve, and
+// a radix sort puts the points in the order of these numbers. Where more points than a leaf holds
+// share a cell, they are sorted again in the same way, within a bounding cube of their own: so a
+// tiny cluster in a wide cloud costs one more round instead of one crowded cell.
+#pragma once
+
+#include "scratch.h"
+
+namespace nvc3d::NVC3D_ISA {
+
+// The number of each cell (x, y, z) along the curve, 3 * bits bits long. After J. Skilling,
+// "Programming the Hilbert curve", AIP Conference Proceedings 707, 381 (2004).
+NVC3D_INLINE Ints hilbert_number(Ints x, Ints y, Ints z, int bits) {
+  const auto on = [](Ints a, int bit) __attribute__((always_inline)) {
+    return less<float>(Ints::all(0), a & Ints::all(1 << bit));
+  };
+  for (int bit = bits - 1; bit > 0; --bit) {
+    const Ints lower = Ints::all((1 << bit) - 1);
+    x = x ^ select(on(x, bit), lower, Ints::all(0));
+    for (Ints* other = &y; other; other = other == &y ? &z : nullptr) {
+      const Mask<float> flip = on(*other, bit);
+      const Ints swapped = select(flip, Ints::all(0), (x ^ *other) & lower);
+      x = x ^ select(flip, lower, swapped);
+      *other = *other ^ swapped;
+    }
+  }
+  y = y ^ x;
+  z = z ^ y;
+  Ints turn = Ints::all(0);
+  for (int bit = bits - 1; bit > 0; --bit) {
+    turn = turn ^ select(on(z, bit), Ints::all((1 << bit) - 1), Ints::all(0));
+  }
+  // Two zeros between any two bits, for up to 10 of them.
+  const auto spread = [](Ints a) __attribute__((always_inline)) {
+    a = (a | a << 16) & Ints::all(0x030000FF);
+    a = (a | a << 8) & Ints::all(0x0300F00F);
+    a = (a | a << 4) & Ints::all(0x030C30C3);
+    return (a | a << 2) & Ints::all(0x09249249);
+  };
+  return spread(x ^ turn) << 2 | spread(y ^ turn) << 1 | spread(z ^ turn);
+}
+
+template <class T>
+class CurveOrder {
+ public:
+  // Writes the indices of points (n, 3) to `order`, sorted.
+  CurveOrder(const T* points, int64_t n, int32_t* order) : points_(points), items_(n), spare_(n) {
+    for (int64_t i = 0; i < n; ++i) items_[i] = static_cast<uint64_t>(i);
+    sort(0, n);
+    for (int64_t i = 0; i < n; ++i) order[i] = static_cast<int32_t>(items_[i]);
+  }
+
+ private:
+  // An item is a cell number above the 32 bits of an index.
+  static uint32_t cell(uint64_t item) { return static_cast<uint32_t>(item >> 32); }
+  const T* point(uint64_t item) const { return points_ + int64_t{3} * static_cast<int32_t>(item); }
+
+  void sort(int64_t begin, int64_t end) {
+    const int64_t count = end - begin;
+    const int bits = count <= 8192 ? 6 : count <= 131072 ? 7 : 10;  // each way
+    if (!number_cells(begin, end, bits)) return;
+    if (count <= 64) {
+      insertion_sort(begin, end);
+    } else {
+      radix_sort(begin, end, bits == 6 ? 9 : bits == 7 ? 11 : 10, bits == 10 ? 3 : 2);
+    }
+    for (int64_t first = begin, next; first < end; first = next) {
+      next = first + 1;
+      while (next < end && cell(items_[next]) == cell(items_[first])) ++next;
+      if (next - first > lanes && next - first < count) sort(first, next);
+    }
+  }
+
+  // False if the points cannot be told apart. All coordinates are taken a quarter as large, so
+  // that no difference overflows.
+  bool number_cells(int64_t begin, int64_t end, int bits) {
+    T lower[3] = {infinity<T>, infinity<T>, infinity<T>};
+    T upper[3] = {-infinity<T>, -infinity<T>, -infinity<T>};
+    for (int64_t i = begin; i < end; ++i) {
+      const T* p = point(items_[i]);
+      for (int axis = 0; axis < 3; ++axis) {
+        lower[axis] = least(p[axis], lower[axis]);
+        upper[axis] = most(p[axis], upper[axis]);
+      }
+    }
+    T extent = 0;
+    for (int axis = 0; axis < 3; ++axis) {
+      extent = most(upper[axis] / 4 - lower[axis] / 4, extent);
+    }
+    const T cells = static_cast<T>(1 << bits);
+    const T scale = cells / extent;
+    if (!(extent > 0 && scale > 0 && scale < infinity<T>)) return false;
+
+    for (int64_t start = begin; start < end; start += lanes) {
+      T at[3][lanes];
+      int32_t number[lanes];
+      for (int i = 0; i < lanes; ++i) {
+        const T* p = point(items_[least(start + i, end - 1)]);
+        for (int axis = 0; axis < 3; ++axis) at[axis][i] = p[axis];
+      }
+      const auto cell_of = [&](int axis) __attribute__((always_inline)) {
+        const Vec<T> quarter = Vec<T>::load(at[axis]) * Vec<T>::all(T(0.25));
+        const Vec<T> place = (quarter - Vec<T>::all(lower[axis] / 4)) * Vec<T>::all(scale);
+        // In this order a NaN becomes 0.
+        return truncate(min(max(place, Vec<T>::all(0)), Vec<T>::all(cells - 1)));
+      };
+      hilbert_number(cell_of(0), cell_of(1), cell_of(2), bits).store(number);
+      for (int i = 0; i < lanes && start + i < end; ++i) {
+        uint64_t& item = items_[start + i];
+        item = static_cast<uint64_t>(number[i]) << 32 | static_cast<uint32_t>(item);
+      }
+    }
+    return true;
+  }
+
+  void insertion_sort(int64_t begin, int64_t end) {
+    for (int64_t i = begin + 1; i < end; ++i) {
+      const uint64_t item = items_[i];
+      int64_t place = i;
+      for (; place > begin && items_[place - 1] > item; --place) items_[place] = items_[place - 1];
+      items_[place] = item;
+    }
+  }
+
+  // Stable, so that equal cells keep the order of their indices.
+  void radix_sort(int64_t begin, int64_t end, int digit_bits, int digits) {
+    const int buckets = 1 << digit_bits;
+    const auto digit = [&](uint64_t item, int d) {
+      return cell(item) >> (d * digit_bits) & (buckets - 1);
+    };
+    for (int d = 0; d < digits; ++d) {
+      for (int b = 0; b < buckets; ++b) count_[d][b] = 0;
+    }
+    for (int64_t i = begin; i < end; ++i) {
+      for (int d = 0; d < digits; ++d) ++count_[d][digit(items_[i], d)];
+    }
+    for (int d = 0; d < digits; ++d) {
+      int32_t place = 0;
+      for (int b = 0; b < buckets; ++b) {
+        const int32_t here = count_[d][b];
+        count_[d][b] = place;
+        place += here;
+      }
+      for (int64_t i = begin; i < end; ++i) {
+        spare_[begin + count_[d][digit(items_[i], d)]++] = items_[i];
+      }
+      if (end - begin == items_.size()) {
+        exchange(items_, spare_);
+      } else {
+        for (int64_t i = begin; i < end; ++i) items_[i] = spare_[i];
+      }
+    }
+  }
+
+  const T* points_;
+  Scratch<uint64_t> items_, spare_;
+  int32_t count_[3][1 << 11];  // by digit of the cell number and its value
+};
+
+}  // namespace nvc3d::NVC3D_ISA

@@ -1,0 +1,44 @@
+// The one definition of a distance, which brute force, trees and box bounds all share.
+//
+// Coordinate by coordinate, in order, each step rounded once:
+//   norm 2 (squared):  d0*d0, then fma(d1, d1, sum), fma(d2, d2, sum) ...
+//   norm 1:            |d0|, then sum + |d1|, sum + |d2| ...
+// Every step is monotone in |d|, rounding included. So when a box's difference is, coordinate by
+// coordinate, no larger than a point's, its distance is no larger either, bit for bit: a search
+// may skip a box by comparing the two, with no margin for rounding.
+#pragma once
+
+#include "simd.h"
+
+namespace nvc3d::NVC3D_ISA {
+
+struct SquaredL2 {
+  template <class V>
+  static NVC3D_INLINE V first(V difference) {
+    return difference * difference;
+  }
+  template <class V>
+  static NVC3D_INLINE V add(V sum, V difference) {
+    return fma(difference, difference, sum);
+  }
+};
+
+struct L1 {
+  template <class V>
+  static NVC3D_INLINE V first(V difference) {
+    return abs(difference);
+  }
+  template <class V>
+  static NVC3D_INLINE V add(V sum, V difference) {
+    return sum + abs(difference);
+  }
+};
+
+// The distance whose three coordinate differences are dx, dy, dz. With fewer coordinates the rest
+// are 0 and change no bit.
+template <class Norm, class V>
+NVC3D_INLINE V distance3(V dx, V dy, V dz) {
+  return Norm::add(Norm::add(Norm::first(dx), dy), dz);
+}
+
+}  // namespace nvc3d::NVC3D_ISA

@@ -1,0 +1,86 @@
+// The table of kernels: everything the bindings and the tests see of csrc/core.
+//
+// Each kernel works on one cloud, given as raw row-major memory, and knows nothing of tensors.
+// It exists once per instruction set; a Variant is one such set of kernels, and all variants give
+// the same bits. The caller checks sizes (n, m < 2^31; m >= 1 when n > 0; 1 <= k <= m) and, if it
+// wants to, that all coordinates are finite: on other values the kernels are safe but meaningless.
+#pragma once
+
+#include <cstdint>
+
+namespace nvc3d {
+
+// How a kernel spreads its work over threads. The caller decides: the bindings pass torch's pool,
+// and the default is serial. No result depends on the choice.
+struct Parallel {
+  using Body = void (*)(void* context, int64_t begin, int64_t end);
+  // Calls body on pieces that together cover [0, count), each of about `grain` or more, and
+  // returns when all are done.
+  using Run = void (*)(void* pool, int64_t count, int64_t grain, void* context, Body body);
+
+  int64_t threads = 1;
+  Run run = nullptr;
+  void* pool = nullptr;
+
+  // body(begin, end) must not throw: kernels take their memory before they go parallel.
+  template <class F>
+  void operator()(int64_t count, int64_t grain, const F& body) const {
+    if (count <= 0) return;
+    if (threads <= 1 || run == nullptr || count <= grain) {
+      body(int64_t{0}, count);
+      return;
+    }
+    void* context = const_cast<F*>(&body);
+    run(pool, count, grain, context, [](void* erased, int64_t begin, int64_t end) {
+      (*static_cast<const F*>(erased))(begin, end);
+    });
+  }
+};
+
+// norm 2 is the squared Euclidean distance, norm 1 the sum of absolute differences. "Nearest" is
+// the lowest index among the points whose distance, in T and as distance.h defines it, is least.
+template <class T>
+struct Kernels {
+  // For each of x (n, dim) the nearest of y (m, dim).
+  void (*nearest)(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int norm, T* distance,
+                  int64_t* index, const Parallel& parallel);
+
+  // The same from x to y and from y to x; n >= 1 and m >= 1.
+  void (*nearest_both)(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int norm,
+                       T* x_distance, int64_t* x_index, T* y_distance, int64_t* y_index,
+                       const Parallel& parallel);
+
+  // For each of x the k nearest of y, nearest first, lowest index first on ties: (n, k) each.
+  void (*knn)(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int64_t k, int norm,
+              T* distance, int64_t* index, const Parallel& parallel);
+
+  // k picks that begin with `start`, each the lowest index among the points farthest from all
+  // picks before it; once every point coincides with a pick, index 0 is picked again and again.
+  void (*farthest_point_sampling)(const T* points, int64_t n, int64_t dim, int64_t k, int64_t start,
+                                  int64_t* picks, const Parallel& parallel);
+
+  // For each latent (n, dim) its nearest anchor (m, dim) and the squared distance to it.
+  void (*assign_anchors)(const T* latents, int64_t n, const T* anchors, int64_t m, int64_t dim,
+                         int64_t* index, T* squared, const Parallel& parallel);
+
+  // How many values are NaN or infinite; *first is the position of the first of them, or -1.
+  int64_t (*count_nonfinite)(const T* values, int64_t n, int64_t* first);
+};
+
+struct Variant {
+  const char* name;
+  bool (*supported)();  // by the machine that runs
+  Kernels<float> f32;
+  Kernels<double> f64;
+};
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#define NVC3D_HAS_X86_VARIANTS 1
+const Variant& avx512_variant();
+const Variant& avx2_variant();
+#else
+#define NVC3D_HAS_X86_VARIANTS 0
+#endif
+const Variant& portable_variant();
+
+}  // namespace nvc3d

@@ -1,0 +1,113 @@
+// The search of a tree for 16 queries at once: a packet, the points of one leaf of their own tree.
+//
+// Queries that are close in space want almost the same leaves. The packet walks down the tree as
+// one box, nearest boxes first, and leaves out each box farther than the worst that any of its
+// queries has found; at a leaf it asks once more, query by query. What is kept as found, and what
+// is the worst of it, is the affair of Found:
+//
+//   Vec<T> worst, Ints worst_index       of each query: only what is below this pair can enter
+//   void look(packet, leaf, l, wanted)   compares the wanted queries (bits) with all points of
+//                                        leaf number l
+//
+// Exact: a box is skipped only if it is farther than the worst, or as far and without an index low
+// enough to win the tie (distance.h says why no margin is needed).
+#pragma once
+
+#include "tree.h"
+
+namespace nvc3d::NVC3D_ISA {
+
+template <class T>
+struct Packet {
+  Vec<T> at[3];               // of the 16 queries
+  Vec<T> lower[3], upper[3];  // corners of the box around them, in all lanes
+  T query[3][lanes];          // `at` once more, for reading one query
+  int valid;                  // queries; the lanes above repeat the first one
+
+  Packet(const Leaf<T>& leaf, int64_t count)
+      : valid(static_cast<int>(least<int64_t>(count, lanes))) {
+    const Mask<T> real = Mask<T>::from_bits((1u << valid) - 1);
+    for (int axis = 0; axis < 3; ++axis) {
+      at[axis] = select(real, Vec<T>::load(leaf.at[axis]), Vec<T>::all(leaf.at[axis][0]));
+      at[axis].store(query[axis]);
+      lower[axis] = Vec<T>::all(reduce_min(at[axis]));
+      upper[axis] = Vec<T>::all(reduce_max(at[axis]));
+    }
+  }
+};
+
+template <class T, class Norm, class Found>
+class PacketSearch {
+ public:
+  PacketSearch(const Tree<T>& tree, const Packet<T>& packet, Found& found)
+      : tree_(tree), packet_(packet), found_(found) {}
+
+  // Looks at leaves begin .. end - 1 first, where near points are expected, then wherever else
+  // something better may be.
+  void run(int64_t begin, int64_t end) {
+    seen_begin_ = begin;
+    seen_end_ = end;
+    for (int64_t l = begin; l < end; ++l) found_.look(packet_, tree_.leaf[l], l, 0xFFFF);
+    bound_ = reduce_max(found_.worst);
+    walk(tree_.levels - 1, 0);
+  }
+
+ private:
+  void walk(int h, int64_t g) {
+    const Group<T>& group = tree_.level[h].group[g];
+    const Vec<T> distance = box_distance<Norm>(group, packet_.lower, packet_.upper);
+    const Ints least_index = Ints::load(group.least_index);
+    // Coordinates that are not finite could make even an empty box seem near.
+    const Mask<T> real = less<T>(least_index, Ints::all(no_index));
+    uint32_t open = ((distance <= Vec<T>::all(bound_)) & real).bits();
+    const uint32_t level_with_bound = (distance == Vec<T>::all(bound_)).bits();
+    if (open & level_with_bound) {
+      const Ints tie = Ints::all(reduce_max(found_.worst_index));
+      open &= ~level_with_bound | less<T>(least_index, tie).bits();
+    }
+    if (!open) return;
+    T at[lanes];
+    distance.store(at);
+    const uint32_t nearest =
+        (distance == Vec<T>::all(reduce_min(distance))).bits() & open;  // 0 if all are NaN
+    int c = lowest_bit(nearest ? nearest : open);
+    for (;;) {
+      if (at[c] <= bound_) {
+        if (h > 0) {
+          walk(h - 1, g * lanes + c);
+        } else {
+          look(group, g * lanes + c, c);
+        }
+      }
+      open &= ~(1u << c);
+      if (!open) break;
+      c = lowest_bit(open);
+    }
+  }
+
+  NVC3D_INLINE void look(const Group<T>& group, int64_t l, int c) {
+    if (l >= seen_begin_ && l < seen_end_) return;
+    Vec<T> outside[3];
+    NVC3D_UNROLL
+    for (int axis = 0; axis < 3; ++axis) {
+      outside[axis] = max(max(Vec<T>::all(group.lower[axis][c]) - packet_.at[axis],
+                              packet_.at[axis] - Vec<T>::all(group.upper[axis][c])),
+                          Vec<T>::all(0));
+    }
+    const Vec<T> distance = distance3<Norm>(outside[0], outside[1], outside[2]);
+    const Mask<T> tied =
+        (distance == found_.worst) & less<T>(Ints::all(group.least_index[c]), found_.worst_index);
+    const uint32_t wanted = ((distance < found_.worst) | tied).bits();
+    if (!wanted) return;
+    found_.look(packet_, tree_.leaf[l], l, wanted);
+    bound_ = reduce_max(found_.worst);
+  }
+
+  const Tree<T>& tree_;
+  const Packet<T>& packet_;
+  Found& found_;
+  T bound_ = infinity<T>;
+  int64_t seen_begin_ = 0, seen_end_ = 0;
+};
+
+}  // namespace nvc3d::NVC3D_ISA

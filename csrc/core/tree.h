@@ -1,0 +1,164 @@
+// A tree of boxes over a cloud, 16 to 1 at every step.
+//
+// Points stand in the order of a space-filling curve; each 16 of them are a leaf. The bounding
+// boxes of 16 leaves stand together as one group, the boxes around those groups again in groups of
+// 16, and so on until one group is left: one vector operation compares all boxes of a group.
+// Nothing points anywhere: box c of group g belongs to leaf (or group below) 16 g + c.
+#pragma once
+
+#include "curve.h"
+#include "distance.h"
+#include "kernels.h"
+
+namespace nvc3d::NVC3D_ISA {
+
+// 16 points in the order of their indices. Places past the cloud's end lie at infinity, with
+// no_index.
+template <class T>
+struct Leaf {
+  T at[3][lanes];
+  int32_t index[lanes];
+};
+
+// 16 boxes. Places past the last box are empty: at infinite distance from all, with no_index.
+template <class T>
+struct Group {
+  T lower[3][lanes];
+  T upper[3][lanes];
+  int32_t least_index[lanes];  // of the points inside
+};
+
+// From boxes with corners lower and upper (for points: the same) to the 16 boxes of a group.
+// No point inside one of them is nearer, bit for bit.
+template <class Norm, class T>
+NVC3D_INLINE Vec<T> box_distance(const Group<T>& group, const Vec<T> (&lower)[3],
+                                 const Vec<T> (&upper)[3]) {
+  Vec<T> outside[3];
+  NVC3D_UNROLL
+  for (int axis = 0; axis < 3; ++axis) {
+    outside[axis] = max(max(Vec<T>::load(group.lower[axis]) - upper[axis],
+                            lower[axis] - Vec<T>::load(group.upper[axis])),
+                        Vec<T>::all(0));
+  }
+  return distance3<Norm>(outside[0], outside[1], outside[2]);
+}
+
+template <class T>
+class Tree {
+ public:
+  static constexpr int most_levels = 8;  // 16^8 leaves
+
+  int64_t points;
+  int64_t leaves;
+  int levels = 0;
+  Scratch<Leaf<T>> leaf;
+  struct Level {
+    int64_t boxes = 0;  // all but the last group are full
+    int64_t groups = 0;
+    Scratch<Group<T>> group;
+  };
+  Level level[most_levels];  // level 0 bounds the leaves; the last one has a single group
+
+  // cloud (n, 3), n >= 1.
+  Tree(const T* cloud, int64_t n, const Parallel& parallel)
+      : points(n), leaves((n + lanes - 1) / lanes), leaf(leaves) {
+    for (int64_t boxes = leaves; levels == 0 || boxes > 1; ++levels) {
+      const int64_t groups = (boxes + lanes - 1) / lanes;
+      level[levels].boxes = boxes;
+      level[levels].groups = groups;
+      level[levels].group = Scratch<Group<T>>(groups);
+      boxes = groups;
+    }
+    Scratch<int32_t> order(round_up<int64_t>(n, lanes * lanes));
+    CurveOrder<T>(cloud, n, order.data());
+    for (int64_t i = n; i < order.size(); ++i) order[i] = no_index;
+    parallel(level[0].groups, 64, [&](int64_t begin, int64_t end) {
+      for (int64_t g = begin; g < end; ++g) fill_leaves(cloud, g, order.data());
+    });
+    for (int h = 1; h < levels; ++h) {
+      for (int64_t g = 0; g < level[h].groups; ++g) fill_group(h, g);
+    }
+  }
+
+ private:
+  // The 16 leaves of a group and their boxes.
+  void fill_leaves(const T* cloud, int64_t g, int32_t* order) {
+    int32_t* const mine = order + g * lanes * lanes;
+    sort_each_16(mine);
+    Group<T>& group = level[0].group[g];
+    for (int c = 0; c < lanes; ++c) {
+      const int64_t l = g * lanes + c;
+      if (l >= leaves) {
+        set_empty(group, c);
+        continue;
+      }
+      for (int i = 0; i < lanes; ++i) {
+        const int32_t index = mine[c * lanes + i];
+        leaf[l].index[i] = index;
+        for (int axis = 0; axis < 3; ++axis) {
+          leaf[l].at[axis][i] = index == no_index ? infinity<T> : cloud[int64_t{3} * index + axis];
+        }
+      }
+      for (int axis = 0; axis < 3; ++axis) {
+        const Vec<T> at = Vec<T>::load(leaf[l].at[axis]);
+        group.lower[axis][c] = reduce_min(at);
+        group.upper[axis][c] =
+            reduce_max(select(at < Vec<T>::all(infinity<T>), at, Vec<T>::all(-infinity<T>)));
+      }
+      group.least_index[c] = leaf[l].index[0];
+    }
+  }
+
+  // A group one level up.
+  void fill_group(int h, int64_t g) {
+    Group<T>& group = level[h].group[g];
+    for (int c = 0; c < lanes; ++c) {
+      if (g * lanes + c >= level[h].boxes) {
+        set_empty(group, c);
+        continue;
+      }
+      const Group<T>& below = level[h - 1].group[g * lanes + c];
+      for (int axis = 0; axis < 3; ++axis) {
+        group.lower[axis][c] = reduce_min(Vec<T>::load(below.lower[axis]));
+        group.upper[axis][c] = reduce_max(Vec<T>::load(below.upper[axis]));
+      }
+      group.least_index[c] = reduce_min(Ints::load(below.least_index));
+    }
+  }
+
+  static void set_empty(Group<T>& group, int c) {
+    for (int axis = 0; axis < 3; ++axis) {
+      group.lower[axis][c] = infinity<T>;
+      group.upper[axis][c] = -infinity<T>;
+    }
+    group.least_index[c] = no_index;
+  }
+
+  // Sorts 16 runs of 16 indices at once, each in a lane of its own: Batcher's odd-even merge sort.
+  static void sort_each_16(int32_t* indices) {
+    int32_t column[lanes][lanes];
+    for (int run = 0; run < lanes; ++run) {
+      for (int i = 0; i < lanes; ++i) column[i][run] = indices[run * lanes + i];
+    }
+    const auto compare = [&](int a, int b) {
+      const Ints low = Ints::load(column[a]), high = Ints::load(column[b]);
+      const Mask<float> swap = less<float>(high, low);
+      select(swap, high, low).store(column[a]);
+      select(swap, low, high).store(column[b]);
+    };
+    for (int p = 1; p < lanes; p *= 2) {
+      for (int k = p; k >= 1; k /= 2) {
+        for (int j = k % p; j + k < lanes; j += 2 * k) {
+          for (int i = j; i < least(j + k, lanes - k); ++i) {
+            if (i / (2 * p) == (i + k) / (2 * p)) compare(i, i + k);
+          }
+        }
+      }
+    }
+    for (int run = 0; run < lanes; ++run) {
+      for (int i = 0; i < lanes; ++i) indices[run * lanes + i] = column[i][run];
+    }
+  }
+};
+
+}  // namespace nvc3d::NVC3D_ISA

@@ -1,0 +1,66 @@
+"""Builds the test-only module `nvc3d_kernels` with ninja: `python tests/kernels/build.py [FOLDER]`."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from types import ModuleType
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+BUILD = ROOT / "build" / "kernels"
+FLAGS = "-std=c++17 -O3 -fPIC -Wall -Wextra -ffp-contract=off -fno-math-errno -fvisibility=hidden"
+VARIANTS = {
+    "portable": "",
+    "avx2": "-mavx2 -mfma",
+    "avx512": "-mavx2 -mfma -mavx512f -mavx512dq -mavx512bw -mavx512vl",
+}
+
+
+def build(folder: Path, extra_flags: str = "", compiler: str = "c++") -> Path:
+    """Compiles what changed since the last time; gives the path of the module."""
+    import ninja
+    import pybind11
+
+    module = folder / f"nvc3d_kernels{sysconfig.get_config_var('EXT_SUFFIX')}"
+    includes = f"-I{pybind11.get_include()} -I{sysconfig.get_path('include')}"
+    x86 = platform.machine().lower() in ("x86_64", "amd64")
+    units = {HERE / "module.cpp": includes}
+    for name, flags in VARIANTS.items():
+        if x86 or name == "portable":
+            units[ROOT / "csrc" / "cpu" / f"variant_{name}.cpp"] = flags
+    lines = [
+        f"flags = {FLAGS} {extra_flags}",
+        "rule compile",
+        f"  command = {compiler} -MMD -MF $out.d $flags $more -c $in -o $out",
+        "  depfile = $out.d",
+        "  deps = gcc",
+        "rule link",
+        f"  command = {compiler} -shared $flags $in -o $out -pthread",
+    ]
+    for source, more in units.items():
+        lines += [f"build {source.stem}.o: compile {source}", f"  more = {more}"]
+    lines.append(f"build {module.name}: link {' '.join(f'{unit.stem}.o' for unit in units)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "build.ninja").write_text("\n".join(lines) + "\n")
+    command = [str(Path(ninja.BIN_DIR) / "ninja"), "-C", str(folder)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise RuntimeError(f"the kernels did not compile:\n{run.stdout}{run.stderr}")
+    return module
+
+
+def load() -> ModuleType:
+    """The module, built first where it is not up to date."""
+    spec = importlib.util.spec_from_file_location("nvc3d_kernels", build(BUILD))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+if __name__ == "__main__":
+    print(build(Path(sys.argv[1]) if len(sys.argv) > 1 else BUILD))

@@ -1,0 +1,151 @@
+// Every variant of every kernel, for numpy: what the dispatcher of torch cannot reach by name.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "../../csrc/core/kernels.h"
+
+namespace py = pybind11;
+
+namespace {
+
+template <class T>
+using Array = py::array_t<T, py::array::c_style | py::array::forcecast>;
+using Indices = py::array_t<int64_t>;
+
+// Pieces of nearly equal size, each on a thread of its own.
+void run_on_threads(void* pool, int64_t count, int64_t grain, void* context,
+                    nvc3d::Parallel::Body body) {
+  const int64_t most = *static_cast<int64_t*>(pool);
+  const int64_t pieces = std::min(most, (count + grain - 1) / grain);
+  std::vector<std::thread> threads;
+  for (int64_t i = 0; i < pieces; ++i) {
+    threads.emplace_back(body, context, count * i / pieces, count * (i + 1) / pieces);
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+template <class T>
+const nvc3d::Kernels<T>& kernels(const nvc3d::Variant& variant) {
+  if constexpr (sizeof(T) == 4) {
+    return variant.f32;
+  } else {
+    return variant.f64;
+  }
+}
+
+void require(bool condition, const char* message) {
+  if (!condition) throw std::invalid_argument(message);
+}
+
+template <class T>
+void require_pair(const Array<T>& x, const Array<T>& y) {
+  require(x.ndim() == 2 && y.ndim() == 2 && x.shape(1) == y.shape(1) && x.shape(1) >= 1,
+          "x and y must be (n, dim) and (m, dim)");
+}
+
+template <class T>
+void bind(py::class_<nvc3d::Variant>& variant) {
+  using namespace pybind11::literals;
+  const auto parallel = [](int64_t& threads) {
+    return nvc3d::Parallel{threads, &run_on_threads, &threads};
+  };
+  variant.def(
+      "nearest",
+      [=](const nvc3d::Variant& self, Array<T> x, Array<T> y, int norm, int64_t threads) {
+        require_pair(x, y);
+        require(x.shape(0) == 0 || y.shape(0) > 0, "y is empty");
+        py::array_t<T> distance(x.shape(0));
+        Indices index(x.shape(0));
+        kernels<T>(self).nearest(x.data(), x.shape(0), y.data(), y.shape(0), x.shape(1), norm,
+                                 distance.mutable_data(), index.mutable_data(), parallel(threads));
+        return py::make_tuple(distance, index);
+      },
+      "x"_a.noconvert(), "y"_a.noconvert(), "norm"_a = 2, "threads"_a = 1);
+  variant.def(
+      "nearest_both",
+      [=](const nvc3d::Variant& self, Array<T> x, Array<T> y, int norm, int64_t threads) {
+        require_pair(x, y);
+        require(x.shape(0) > 0 && y.shape(0) > 0, "x or y is empty");
+        py::array_t<T> x_distance(x.shape(0)), y_distance(y.shape(0));
+        Indices x_index(x.shape(0)), y_index(y.shape(0));
+        kernels<T>(self).nearest_both(x.data(), x.shape(0), y.data(), y.shape(0), x.shape(1), norm,
+                                      x_distance.mutable_data(), x_index.mutable_data(),
+                                      y_distance.mutable_data(), y_index.mutable_data(),
+                                      parallel(threads));
+        return py::make_tuple(x_distance, x_index, y_distance, y_index);
+      },
+      "x"_a.noconvert(), "y"_a.noconvert(), "norm"_a = 2, "threads"_a = 1);
+  variant.def(
+      "knn",
+      [=](const nvc3d::Variant& self, Array<T> x, Array<T> y, int64_t k, int norm,
+          int64_t threads) {
+        require_pair(x, y);
+        require(1 <= k && k <= y.shape(0), "k must lie in [1, m]");
+        py::array_t<T> distance({x.shape(0), static_cast<py::ssize_t>(k)});
+        Indices index({x.shape(0), static_cast<py::ssize_t>(k)});
+        kernels<T>(self).knn(x.data(), x.shape(0), y.data(), y.shape(0), x.shape(1), k, norm,
+                             distance.mutable_data(), index.mutable_data(), parallel(threads));
+        return py::make_tuple(distance, index);
+      },
+      "x"_a.noconvert(), "y"_a.noconvert(), "k"_a, "norm"_a = 2, "threads"_a = 1);
+  variant.def(
+      "farthest_point_sampling",
+      [=](const nvc3d::Variant& self, Array<T> points, int64_t k, int64_t start, int64_t threads) {
+        require(points.ndim() == 2 && points.shape(1) >= 1, "points must be (n, dim)");
+        require(1 <= k && k <= points.shape(0), "k must lie in [1, n]");
+        require(0 <= start && start < points.shape(0), "start must be a point");
+        Indices picks(k);
+        kernels<T>(self).farthest_point_sampling(points.data(), points.shape(0), points.shape(1), k,
+                                                 start, picks.mutable_data(), parallel(threads));
+        return picks;
+      },
+      "points"_a.noconvert(), "k"_a, "start"_a = 0, "threads"_a = 1);
+  variant.def(
+      "assign_anchors",
+      [=](const nvc3d::Variant& self, Array<T> latents, Array<T> anchors, int64_t threads) {
+        require_pair(latents, anchors);
+        require(latents.shape(0) == 0 || anchors.shape(0) > 0, "no anchors");
+        Indices index(latents.shape(0));
+        py::array_t<T> squared(latents.shape(0));
+        kernels<T>(self).assign_anchors(latents.data(), latents.shape(0), anchors.data(),
+                                        anchors.shape(0), latents.shape(1), index.mutable_data(),
+                                        squared.mutable_data(), parallel(threads));
+        return py::make_tuple(index, squared);
+      },
+      "latents"_a.noconvert(), "anchors"_a.noconvert(), "threads"_a = 1);
+  variant.def(
+      "count_nonfinite",
+      [](const nvc3d::Variant& self, Array<T> values) {
+        int64_t first = 0;
+        const int64_t count =
+            kernels<T>(self).count_nonfinite(values.data(), values.size(), &first);
+        return py::make_tuple(count, first);
+      },
+      "values"_a.noconvert());
+}
+
+std::vector<const nvc3d::Variant*> supported() {
+  std::vector<const nvc3d::Variant*> found{&nvc3d::portable_variant()};
+#if NVC3D_HAS_X86_VARIANTS
+  for (const nvc3d::Variant* variant : {&nvc3d::avx2_variant(), &nvc3d::avx512_variant()}) {
+    if (variant->supported()) found.push_back(variant);
+  }
+#endif
+  return found;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(nvc3d_kernels, m) {
+  py::class_<nvc3d::Variant> variant(m, "Variant");
+  variant.def_readonly("name", &nvc3d::Variant::name);
+  bind<float>(variant);
+  bind<double>(variant);
+  m.def("variants", &supported, py::return_value_policy::reference,
+        "All variants that this machine can run.");
+}
