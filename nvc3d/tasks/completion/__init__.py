@@ -1,0 +1,23 @@
+"""Completion: from the points that one look at a shape gives to the points of all of it."""
+
+from __future__ import annotations
+
+from nvc3d.tasks.completion.config import CompletionConfig
+from nvc3d.tasks.completion.data import data
+from nvc3d.tasks.completion.loss import loss
+from nvc3d.tasks.completion.metrics import metrics
+from nvc3d.tasks.completion.model import Completion, CompletionModel, build
+from nvc3d.tasks.completion.pictures import pictures
+from nvc3d.tasks.task import Task
+
+TASK = Task(
+    name="completion",
+    config=CompletionConfig,
+    data=data,
+    model=build,
+    loss=loss,
+    metrics=metrics,
+    pictures=pictures,
+)
+
+__all__ = ["TASK", "Completion", "CompletionConfig", "CompletionModel"]

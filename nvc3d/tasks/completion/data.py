@@ -1,0 +1,57 @@
+"""Pairs of a partial and a complete cloud, from the built-in shapes or from a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch.utils.data import Subset
+
+from nvc3d.data.camera import DepthCamera
+from nvc3d.data.folder import ShapeFolder
+from nvc3d.data.mesh import Shape
+from nvc3d.data.partial import PartialViews
+from nvc3d.data.shapes import BuiltinShapes
+from nvc3d.tasks.completion.config import CompletionConfig
+from nvc3d.tasks.task import Splits
+
+TEST_SHAPES = 230
+"""How many built-in shapes are measured on: ten of each category."""
+
+
+def data(config: CompletionConfig) -> Splits:
+    """The views to train on, new in each epoch, and those to measure on, which stay.
+
+    Raises ValueError or FileNotFoundError where the folder holds no shapes that can be used.
+    """
+    if config.data is None:
+        builtin = BuiltinShapes("train", config.shapes, config.seed)
+        test = BuiltinShapes("test", TEST_SHAPES, config.seed)
+        return Splits(_train(builtin, config), _val(test, config), builtin.categories)
+    folder = ShapeFolder(config.data)
+    if config.holdout == 1:
+        val = _val(folder, config)
+        return Splits(Subset(val, []), val, folder.categories)
+    train, held_out = folder.split(config.seed, (1 - config.holdout, config.holdout))
+    return Splits(_train(train, config), _val(held_out, config), folder.categories)
+
+
+def _train(shapes: Sequence[tuple[Shape, int, str]], config: CompletionConfig) -> PartialViews:
+    return PartialViews(
+        shapes,
+        config.input_points,
+        config.points,
+        views=config.views,
+        seed=config.seed,
+        camera=DepthCamera(noise=config.noise),
+    )
+
+
+def _val(shapes: Sequence[tuple[Shape, int, str]], config: CompletionConfig) -> PartialViews:
+    return PartialViews(
+        shapes,
+        config.input_points,
+        config.points,
+        seed=config.seed,
+        training=False,
+        camera=DepthCamera(noise=config.noise),
+    )

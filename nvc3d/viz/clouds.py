@@ -1,0 +1,88 @@
+"""Point clouds side by side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nvc3d.viz.figure import new_figure, save
+
+# Dark to light, near to far: one hue for each row.
+HUES = (
+    ((0.05, 0.19, 0.42), (0.66, 0.80, 0.93)),
+    ((0.55, 0.16, 0.05), (0.98, 0.80, 0.62)),
+    ((0.13, 0.27, 0.18), (0.74, 0.86, 0.76)),
+)
+
+
+def draw_clouds(
+    path: str | os.PathLike[str],
+    rows: dict[str, Sequence[ArrayLike]],
+    titles: Sequence[str],
+    *,
+    azimuth: float = 35.0,
+    elevation: float = 22.0,
+) -> Path:
+    """Draw rows of point clouds under each other, as a PNG: one column for each thing shown.
+
+    `rows` gives for each row's name as many clouds (N, 3) as there are `titles`. All clouds of a
+    column share one scale. They are seen from `azimuth` and `elevation` in degrees, with z up;
+    near points are dark. Raises ValueError on shapes that do not fit together, MissingExtra
+    without matplotlib, and OSError where the file cannot be written.
+    """
+    clouds = {name: [_cloud(cloud, name) for cloud in row] for name, row in rows.items()}
+    for name, row in clouds.items():
+        if len(row) != len(titles):
+            raise ValueError(f"row {name!r} must have {len(titles)} clouds, got {len(row)}")
+    if not clouds or not titles:
+        raise ValueError("there is nothing to draw: rows and titles must not be empty")
+    figure = new_figure(1.9 * len(titles) + 0.4, 1.9 * len(clouds) + 0.3)
+    axes = figure.subplots(len(clouds), len(titles), squeeze=False)
+    to_screen = _camera(azimuth, elevation)
+    for column, title in enumerate(titles):
+        everything = np.concatenate([row[column] for row in clouds.values()])
+        low, high = everything.min(0), everything.max(0)
+        centre = (low + high) / 2
+        radius = float(np.linalg.norm(everything - centre, axis=1).max()) or 1.0
+        axes[0, column].set_title(title, fontsize=10, color="0.2")
+        for line, row in enumerate(clouds.values()):
+            axis = axes[line, column]
+            x, y, depth = ((row[column] - centre) / radius @ to_screen.T).T
+            order = np.argsort(-depth)  # the painter's: far points first
+            near, far = (np.array(hue) for hue in HUES[line % len(HUES)])
+            share = np.clip((depth[order, None] + 1) / 2, 0, 1)
+            axis.scatter(
+                x[order],
+                y[order],
+                s=np.clip(5000 / max(len(x), 1), 1.5, 6.0),
+                c=near + (far - near) * share,
+                linewidths=0,
+            )
+            axis.set(xlim=(-1, 1), ylim=(-1, 1), aspect="equal", xticks=[], yticks=[])
+            for side in axis.spines.values():
+                side.set_visible(False)
+    for line, name in enumerate(clouds):
+        axes[line, 0].set_ylabel(name, fontsize=10, color="0.2")
+    figure.subplots_adjust(0.35 / figure.get_figwidth(), 0.01, 0.995, 0.9, 0.02, 0.02)
+    return save(figure, path)
+
+
+def _cloud(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    cloud = np.asarray(values, dtype=np.float64)
+    if cloud.ndim != 2 or cloud.shape[1] != 3 or len(cloud) == 0:
+        raise ValueError(f"a cloud of row {name!r} must be (N, 3), got {cloud.shape}")
+    if not np.isfinite(cloud).all():
+        raise ValueError(f"a cloud of row {name!r} holds NaN or infinite coordinates")
+    return cloud
+
+
+def _camera(azimuth: float, elevation: float) -> NDArray[np.float64]:
+    """The rows right, up and away of a camera that looks at the origin, z being up."""
+    a, e = np.deg2rad([azimuth, elevation])
+    right = [-np.sin(a), np.cos(a), 0.0]
+    toward = [np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)]
+    return np.array([right, np.cross(toward, right), np.negative(toward)])

@@ -1,0 +1,161 @@
+"""Encoders: what they compute, what they ignore, what they refuse."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from nvc3d.encoders import DGCNN, PointNet, orthogonality_loss
+from nvc3d.encoders.dgcnn import EdgeConv
+
+ENCODERS = [
+    pytest.param(lambda: PointNet(dim=32), id="pointnet"),
+    pytest.param(lambda: PointNet(dim=32, transforms=False), id="pointnet-without-transforms"),
+    pytest.param(lambda: DGCNN(dim=32, k=8), id="dgcnn"),
+]
+
+
+def clouds(batch: int = 2, count: int = 40, dim: int = 3) -> Tensor:
+    return torch.randn(batch, count, dim, generator=torch.Generator().manual_seed(0))
+
+
+def warmed(encoder: nn.Module) -> nn.Module:
+    """In evaluation mode, with statistics of batch norm and matrices that are not the initial."""
+    torch.manual_seed(1)
+    for parameter in encoder.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    for _ in range(3):
+        encoder(clouds(4, dim=encoder.in_dim))
+    return encoder.eval()
+
+
+@pytest.mark.parametrize("make", ENCODERS)
+def test_features_have_the_promised_shapes_and_every_weight_learns(make) -> None:
+    encoder = make()
+    whole, each = encoder(clouds())
+    assert whole.shape == (2, encoder.dim)
+    assert each.shape == (2, 40, encoder.point_dim)
+    # Random weights: batch norm makes the gradient of a plain sum vanish.
+    (whole * torch.randn_like(whole)).sum().backward()
+    for name, parameter in encoder.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+
+
+@pytest.mark.parametrize("make", ENCODERS)
+def test_the_order_of_the_points_does_not_matter(make) -> None:
+    encoder, points = warmed(make()).double(), clouds().double()
+    order = torch.randperm(40, generator=torch.Generator().manual_seed(2))
+    whole, each = encoder(points)
+    whole_too, each_too = encoder(points[:, order])
+    torch.testing.assert_close(whole_too, whole)
+    torch.testing.assert_close(each_too, each[:, order])
+
+
+@pytest.mark.parametrize("make", ENCODERS)
+def test_clouds_of_a_batch_do_not_see_each_other_in_evaluation(make) -> None:
+    encoder, points = warmed(make()).double(), clouds(3).double()
+    torch.testing.assert_close(encoder(points)[0][1:2], encoder(points[1:2])[0])
+
+
+def test_pointnet_starts_with_identity_transforms_and_learns_them() -> None:
+    encoder = PointNet(dim=32)
+    features = encoder.encode(clouds())
+    torch.testing.assert_close(features.input_transform, torch.eye(3).expand(2, 3, 3))
+    torch.testing.assert_close(features.feature_transform, torch.eye(64).expand(2, 64, 64))
+    encoder = warmed(encoder)
+    features = encoder.encode(clouds())
+    loss = orthogonality_loss(features.feature_transform)
+    loss.backward()
+    assert encoder.feature_net.matrix.weight.grad.abs().max() > 0
+    assert PointNet(dim=32, transforms=False).encode(clouds()).feature_transform is None
+
+
+def test_input_transform_turns_positions_only() -> None:
+    encoder = warmed(PointNet(in_dim=5, dim=32))
+    seen = []
+    encoder.local.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    points = clouds(dim=5)
+    transform = encoder.encode(points).input_transform
+    torch.testing.assert_close(seen[0][..., :3], points[..., :3] @ transform)
+    torch.testing.assert_close(seen[0][..., 3:], points[..., 3:])
+
+
+def test_orthogonality_loss_is_zero_for_rotations_only() -> None:
+    rotations = torch.linalg.qr(torch.randn(5, 4, 4, dtype=torch.float64))[0]
+    assert orthogonality_loss(rotations) < 1e-20
+    # I - (2I)(2I)ᵀ = -3I, whose squares sum to 9 * 4.
+    assert orthogonality_loss(2 * torch.eye(4)[None]) == pytest.approx(36)
+    with pytest.raises(ValueError, match=r"\(B, C, C\)"):
+        orthogonality_loss(torch.eye(3))
+
+
+def test_edge_convolution_is_the_layer_on_every_edge() -> None:
+    torch.manual_seed(3)
+    layer = EdgeConv(3, 6, k=5).double().eval()
+    points = clouds(1).double()
+    distance = (points[0, :, None] - points[0, None]).square().sum(-1)
+    weight = torch.cat([layer.centre.weight, layer.neighbour.weight], dim=1)  # on (x_i, x_j - x_i)
+    expected = []
+    for i in range(40):
+        nearest = distance[i].argsort()[:5]
+        edges = torch.cat([points[0, i].expand(5, 3), points[0, nearest] - points[0, i]], dim=1)
+        expected.append(layer.activation(layer.norm(edges @ weight.T)).amax(0))
+    torch.testing.assert_close(layer(points)[0], torch.stack(expected))
+
+
+def test_dgcnn_draws_its_graph_among_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nvc3d import ops
+
+    seen, knn = [], ops.knn
+    monkeypatch.setattr(
+        ops, "knn", lambda x, y, k: (seen.append((x.shape[-1], y.shape[-1], k)), knn(x, y, k))[1]
+    )
+    DGCNN(dim=32, k=8)(clouds())
+    assert seen == [(3, 3, 8), (64, 64, 8), (64, 64, 8), (128, 128, 8)]
+
+
+@pytest.mark.parametrize("make", ENCODERS)
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        (torch.zeros(40, 3), r"\(B, N, 3\), got \(40, 3\)"),
+        (torch.zeros(2, 3, 40), r"\(B, N, 3\), got \(2, 3, 40\)"),
+        (torch.zeros(2, 40, 3, dtype=torch.int64), "float dtype, got torch.int64"),
+        (torch.zeros(2, 0, 3), "at least"),
+        (torch.zeros(0, 40, 3), "at least"),
+        (torch.full((2, 40, 3), torch.nan), "240 NaN"),
+        (torch.full((2, 40, 3), torch.inf), "finite"),
+        ([[0.0, 0.0, 0.0]], "Tensor, got list"),
+    ],
+)
+def test_wrong_input_is_refused(make, points, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()(points)
+
+
+def test_too_few_points_and_too_few_clouds_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"8 point\(s\) in each, got \(2, 7, 3\)"):
+        DGCNN(dim=32, k=8)(clouds(count=7))
+    with pytest.raises(ValueError, match="at least 2 clouds in a training batch, got 1"):
+        PointNet()(clouds(1))
+    PointNet().eval()(clouds(1))
+    with pytest.raises(ValueError, match="even"):
+        DGCNN(dim=33)
+
+
+@pytest.mark.parametrize("make", ENCODERS)
+def test_one_point_repeated_is_encoded_without_nan(make) -> None:
+    encoder = make()
+    points = torch.ones(2, 40, 3, requires_grad=True)
+    whole, _ = encoder(points)
+    whole.sum().backward()
+    assert whole.isfinite().all() and points.grad.isfinite().all()
+
+
+def test_autocast_gives_finite_features() -> None:
+    for encoder in (PointNet(dim=32), DGCNN(dim=32, k=8)):
+        with torch.autocast("cpu", torch.bfloat16):
+            whole, each = encoder(clouds())
+        assert whole.isfinite().all() and each.isfinite().all()

@@ -1,0 +1,96 @@
+"""Metrics of clouds, against their definitions in float64 and against numbers made by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from nvc3d.metrics import cd_l1, cd_l2, compare, f_score
+
+
+def definition(x: Tensor, y: Tensor, threshold: float) -> tuple[float, float, float]:
+    """The three metrics of single clouds (N, 3), one step after the other."""
+    distance = (x.double()[:, None] - y.double()[None]).square().sum(-1)
+    there, back = distance.amin(1), distance.amin(0)
+    l1 = (there.sqrt().mean() + back.sqrt().mean()) / 2 * 1000
+    l2 = (there.mean() + back.mean()) * 1000
+    precision = float((there.sqrt() < threshold).double().mean())
+    recall = float((back.sqrt() < threshold).double().mean())
+    both = precision + recall
+    return float(l1), float(l2), 2 * precision * recall / both if both else 0.0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_metrics_are_their_definitions(dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(4, 90, 3, generator=generator).to(dtype)
+    y = torch.rand(4, 120, 3, generator=generator).to(dtype)
+    expected = torch.tensor([definition(a, b, 0.1) for a, b in zip(x, y, strict=True)])
+    result = torch.stack(compare(x, y, threshold=0.1), dim=1)
+    assert 0 < expected[:, 2].min() < expected[:, 2].max() < 1
+    torch.testing.assert_close(result.float(), expected.float(), rtol=1e-5, atol=1e-5)
+
+
+def test_numbers_made_by_hand() -> None:
+    # Distances from x: 3 and 0; from y: 0 (y_0 on x_1) and 4.
+    x = torch.tensor([[[3.0, 0, 0], [0, 0, 0]]])
+    y = torch.tensor([[[0.0, 0, 0], [0, 4, 0]]])
+    assert cd_l1(x, y).tolist() == [1000 * (1.5 + 2) / 2]
+    assert cd_l2(x, y).tolist() == [1000 * (4.5 + 8)]
+    assert f_score(x, y).tolist() == [0.5]
+    # Every point within 5; with a threshold of 3 the distance of 3 does not count: strictly less.
+    assert f_score(x, y, threshold=5).tolist() == [1.0]
+    assert f_score(x, y, threshold=3).tolist() == [0.5]
+    assert f_score(x, y, threshold=3.1).tolist() == pytest.approx([2 * 1 * 0.5 / 1.5])
+
+
+def test_equal_clouds_are_perfect_and_far_ones_score_zero() -> None:
+    x = torch.rand(2, 30, 3)
+    same, far = compare(x, x), compare(x, x + 10)
+    assert same.cd_l1.tolist() == same.cd_l2.tolist() == [0, 0]
+    assert same.f_score.tolist() == [1, 1]
+    assert far.f_score.tolist() == [0, 0]
+
+
+def test_padding_does_not_count() -> None:
+    x, y = torch.rand(3, 20, 3), torch.rand(3, 25, 3)
+    x_lengths, y_lengths = torch.tensor([20, 7, 1]), torch.tensor([3, 25, 1])
+    padded = torch.stack(compare(x, y, x_lengths, y_lengths, threshold=0.2), dim=1)
+    for i, (n, m) in enumerate(zip(x_lengths.tolist(), y_lengths.tolist(), strict=True)):
+        alone = torch.stack(compare(x[i : i + 1, :n], y[i : i + 1, :m], threshold=0.2), dim=1)
+        torch.testing.assert_close(padded[i : i + 1], alone)
+
+
+def test_swapping_the_clouds_changes_nothing() -> None:
+    x, y = torch.rand(2, 20, 3), torch.rand(2, 25, 3)
+    for one, other in zip(compare(x, y), compare(y, x), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_metrics_carry_no_gradient() -> None:
+    x = torch.rand(1, 5, 3, requires_grad=True)
+    assert not any(value.requires_grad for value in compare(x, x))
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        (torch.zeros(1, 0, 3), torch.zeros(1, 5, 3)),
+        (torch.zeros(1, 5, 3), torch.zeros(2, 5, 3)),
+        (torch.zeros(1, 5, 3), torch.zeros(1, 5, 2)),
+        (torch.zeros(5, 3), torch.zeros(5, 3)),
+        (torch.full((1, 5, 3), torch.nan), torch.zeros(1, 5, 3)),
+        (torch.zeros(1, 5, 3), torch.full((1, 5, 3), torch.inf)),
+    ],
+)
+def test_wrong_input_is_refused(x: Tensor, y: Tensor) -> None:
+    for metric in (cd_l1, cd_l2, f_score):
+        with pytest.raises(ValueError):
+            metric(x, y)
+
+
+@pytest.mark.parametrize("threshold", [0.0, -1.0, float("nan")])
+def test_a_threshold_that_is_none_is_refused(threshold: float) -> None:
+    with pytest.raises(ValueError, match="threshold must be > 0"):
+        f_score(torch.zeros(1, 2, 3), torch.zeros(1, 2, 3), threshold=threshold)
