@@ -4,14 +4,14 @@
 // can be seen without reading values is asked again, in the same words, in nvc3d/ops/checks.py.
 #pragma once
 
+#include <torch/csrc/stable/tensor.h>
+#include <torch/headeronly/core/ScalarType.h>
+
 #include <cstdint>
 #include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <string>
-
-#include <torch/csrc/stable/tensor.h>
-#include <torch/headeronly/core/ScalarType.h>
 
 namespace nvc3d {
 
@@ -64,8 +64,8 @@ inline void require_lengths(const std::optional<Tensor>& lengths, int64_t batch,
     const int64_t length = values[b * lengths->stride(0)];
     require(1 <= length && length <= size, "the lengths of ", name, " must be from 1 to ", size,
             ", got ", length, " at position ", b);
-    require(least <= length, "k must be at most the number of points of ", name, ", got k = ",
-            least, " of ", length, " at position ", b);
+    require(least <= length, "k must be at most the number of points of ", name,
+            ", got k = ", least, " of ", length, " at position ", b);
   }
 }
 

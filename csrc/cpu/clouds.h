@@ -1,12 +1,12 @@
 // How a padded batch becomes single clouds on raw pointers, and how those are spread over threads.
 #pragma once
 
+#include <torch/csrc/stable/ops.h>
+
 #include <exception>
 #include <mutex>
 #include <type_traits>
 #include <vector>
-
-#include <torch/csrc/stable/ops.h>
 
 #include "../checks.h"
 #include "../core/kernels.h"
@@ -42,8 +42,7 @@ struct Clouds {
 
 // torch's threads. What a body throws is thrown again here, with its type: torch would turn it
 // into a bare error code.
-inline void torch_threads(void*, int64_t count, int64_t grain, void* context,
-                          Parallel::Body body) {
+inline void torch_threads(void*, int64_t count, int64_t grain, void* context, Parallel::Body body) {
   std::exception_ptr thrown;
   std::mutex lock;
   torch::stable::parallel_for(0, count, grain, [&](int64_t begin, int64_t end) {
@@ -83,8 +82,8 @@ void require_finite(const Clouds<T>& clouds, const char* name, int rank = 3) {
   };
   std::vector<Bad> found(clouds.batch);
   for_each_cloud(clouds.batch, [&](int64_t b, const Parallel&) {
-    found[b].count =
-        kernels<T>().count_nonfinite(clouds.cloud(b), clouds.count(b) * clouds.dim, &found[b].first);
+    found[b].count = kernels<T>().count_nonfinite(clouds.cloud(b), clouds.count(b) * clouds.dim,
+                                                  &found[b].first);
   });
   int64_t total = 0, where = -1;
   for (int64_t b = 0; b < clouds.batch; ++b) {
@@ -98,7 +97,10 @@ void require_finite(const Clouds<T>& clouds, const char* name, int rank = 3) {
   if (rank == 3) position << where << ", ";
   position << first / clouds.dim << ", " << first % clouds.dim;
   require(false, name, " must be finite, got ", total, " NaN or infinite values, the first (",
-          value != value ? "nan" : value > 0 ? "inf" : "-inf", ") at [", position.str(), "]");
+          value != value ? "nan"
+          : value > 0    ? "inf"
+                         : "-inf",
+          ") at [", position.str(), "]");
 }
 
 // Calls body(T{}) with the scalar type of a tensor that `require_float` let through.

@@ -1,7 +1,8 @@
 // The gradient of neighbour distances on the CPU.
+#include "../core/distance_backward.h"
+
 #include <torch/csrc/stable/library.h>
 
-#include "../core/distance_backward.h"
 #include "clouds.h"
 
 namespace nvc3d {
@@ -22,7 +23,7 @@ std::tuple<Tensor, Tensor> distance_backward(Tensor grad, Tensor x, Tensor y, Te
   return with_type(x, [&](auto type) {
     using T = decltype(type);
     const Clouds<T> from(x, x_lengths), to(y, std::nullopt);
-    const Tensor slopes = torch::stable::contiguous(grad);    // (B, N, K)
+    const Tensor slopes = torch::stable::contiguous(grad);   // (B, N, K)
     const Tensor chosen = torch::stable::contiguous(index);  // (B, N, K)
     const int64_t k = index.size(2), choices = from.size * k;
     const auto* rows = pointer<int64_t>(chosen);
@@ -33,10 +34,9 @@ std::tuple<Tensor, Tensor> distance_backward(Tensor grad, Tensor x, Tensor y, Te
     Tensor grad_y = torch::stable::new_empty(y, {to.batch, to.size, to.dim});
     for_each_cloud(from.batch, [&](int64_t b, const Parallel& parallel) {
       accumulate_gradients(pointer<T>(slopes) + b * choices, from.cloud(b), from.count(b),
-                               to.cloud(b), to.size, rows + b * choices, k, from.dim,
-                               static_cast<int>(norm),
-                               pointer<T>(grad_x) + b * from.size * from.dim,
-                               pointer<T>(grad_y) + b * to.size * to.dim, parallel);
+                           to.cloud(b), to.size, rows + b * choices, k, from.dim,
+                           static_cast<int>(norm), pointer<T>(grad_x) + b * from.size * from.dim,
+                           pointer<T>(grad_y) + b * to.size * to.dim, parallel);
     });
     clear_padding(from, pointer<T>(grad_x), from.dim);
     return std::make_tuple(grad_x, grad_y);

@@ -22,7 +22,8 @@ std::vector<const Variant*> available() {
 
 std::string names() {
   std::string text;
-  for (const Variant* variant : available()) text += (text.empty() ? "" : " ") + std::string(variant->name);
+  for (const Variant* variant : available())
+    text += (text.empty() ? "" : " ") + std::string(variant->name);
   return text;
 }
 

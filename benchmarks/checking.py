@@ -1,0 +1,85 @@
+"""Every contender's answer against float64: how far off it is, as one number."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+# Rows that are checked where checking all of them would take longer than the benchmark.
+_ROWS = 2000
+_PICKS = 200
+
+
+def _exact(x: Tensor, y: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Some rows of one cloud, and their k least squared distances to y in float64."""
+    rows = torch.linspace(0, x.shape[0] - 1, min(_ROWS, x.shape[0])).long()
+    target = y.double()
+    least = []
+    for block in x[rows].double().split(max(1, 20_000_000 // y.shape[0])):
+        table = torch.zeros(block.shape[0], y.shape[0], dtype=torch.float64)
+        for d in range(x.shape[1]):
+            table += (block[:, None, d] - target[None, :, d]).square()
+        least.append(table.topk(k, largest=False).values)
+    return rows, torch.cat(least)
+
+
+def _relative(got: Tensor, exact: Tensor, scale: float) -> float:
+    """The largest error, relative to the distance or, for tiny ones, to the cloud's rounding."""
+    return float(((got.double() - exact).abs() / (exact + scale)).max())
+
+
+def _rounding(x: Tensor) -> float:
+    """Squared rounding of the coordinates: what float32 cannot tell from 0."""
+    return float((x.abs().max().double() * torch.finfo(torch.float32).eps) ** 2)
+
+
+def distances(answer: Any, x: Tensor, y: Tensor) -> float:
+    there = torch.as_tensor(np.asarray(answer[0]))
+    rows, exact = _exact(x[0], y[0], 1)
+    return _relative(there[0, rows], exact[:, 0], _rounding(x))
+
+
+def neighbours(answer: Any, x: Tensor, k: int) -> float:
+    rows, exact = _exact(x[0], x[0], k)
+    return _relative(torch.as_tensor(np.asarray(answer))[0, rows], exact, _rounding(x))
+
+
+def gradient(answer: Tensor, x: Tensor, y: Tensor) -> float:
+    """Against the plain gradient, on a cloud small enough for it; else not checked (nan)."""
+    if x.shape[1] > 5000:
+        return float("nan")
+    a = x[:1].double().requires_grad_()
+    table = torch.cdist(a, y[:1].double(), compute_mode="donot_use_mm_for_euclid_dist").square()
+    (table.amin(2).mean() + table.amin(1).mean()).backward()
+    expected = a.grad[0] / x.shape[0]
+    return float((answer[0].double() - expected).abs().max() / expected.abs().max())
+
+
+def picks(answer: Any, x: Tensor, k: int) -> float:
+    """How much nearer than the farthest point the worst of the first picks was."""
+    chosen = torch.as_tensor(np.asarray(answer))[0]
+    cloud = x[0].double()
+    places = chosen.double() if chosen.dim() == 2 else cloud[chosen.long()]  # (k, 3)
+    distance = torch.full((cloud.shape[0],), float("inf"), dtype=torch.float64)
+    worst = 0.0
+    for earlier, pick in pairwise(places[:_PICKS]):
+        distance = torch.minimum(distance, (cloud - earlier).square().sum(1))
+        farthest = float(distance.max())
+        mine = float(distance[(cloud - pick).square().sum(1).argmin()])
+        worst = max(worst, 1 - mine / farthest if farthest > 0 else 0.0)
+    return worst
+
+
+def anchors(answer: Any, z: Tensor, a: Tensor) -> float:
+    """Share of wrong anchors: those farther than the nearest by more than float32 can tell."""
+    chosen = torch.as_tensor(np.asarray(answer)).long()
+    rows = torch.linspace(0, z.shape[0] - 1, min(_ROWS, z.shape[0])).long()
+    table = torch.cdist(
+        z[rows].double(), a.double(), compute_mode="donot_use_mm_for_euclid_dist"
+    ).square()
+    got = table.gather(1, chosen[rows, None])[:, 0]
+    return float((got > table.amin(1) * (1 + 1e-5)).double().mean())
