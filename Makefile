@@ -35,6 +35,7 @@ clean:
 $(VENV)/torch: constraints.txt
 	@command -v $(PYTHON) > /dev/null || { echo "make: Python 3.10 or newer is needed, and '$(PYTHON)' is not there; name yours: make PYTHON=..." >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet "pip>=25.1"
 	$(PIP) install --quiet --constraint constraints.txt "setuptools>=77" $(TORCH) numpy
 	touch $@
 
@@ -44,6 +45,6 @@ $(VENV)/built: $(VENV)/torch setup.py pyproject.toml $(SOURCES)
 	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable ".[tasks]"
 	touch $@
 
-$(VENV)/tools: $(VENV)/built pyproject.toml
-	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable ".[tasks,test,lint]"
+$(VENV)/tools: $(VENV)/torch pyproject.toml
+	$(PIP) install --quiet --constraint constraints.txt --group test --group lint
 	touch $@

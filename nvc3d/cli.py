@@ -29,6 +29,9 @@ _TOLD = (ArithmeticError, ImportError, MemoryError, OSError, RuntimeError, Value
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0 where it did what was asked, 2 where it could not."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    # Before torch is there: its threads would else spin while they wait for one another, and on
+    # a machine that does other work besides, each step then takes ten times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("default", UserWarning)

@@ -1,4 +1,4 @@
-"""Each variant of the nearest-neighbour kernels against plain numpy, on random and hostile clouds."""
+"""Each variant of the nearest-neighbour kernels against numpy, on random and hostile clouds."""
 
 from __future__ import annotations
 

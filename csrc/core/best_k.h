@@ -14,13 +14,27 @@
 
 namespace nvc3d::NVC3D_ISA {
 
+// Lanes set in all masks together.
+template <class T, int Blocks>
+NVC3D_INLINE int count_set(const Mask<T> (&masks)[Blocks]) {
+  int count = 0;
+  NVC3D_UNROLL
+  for (int b = 0; b < Blocks; b += 2) {
+    uint32_t bits = masks[b].bits();
+    if (b + 1 < Blocks) bits |= masks[b + 1].bits() << lanes;
+    count += count_bits(bits);
+  }
+  return count;
+}
+
 template <class T>
 bool pair_below(T a, int64_t a_index, T b, int64_t b_index) {
   return a < b || (a == b && a_index < b_index);
 }
 
-// For small k. Pairs are gathered unsorted until there are too many; then each one's rank is
-// counted, by comparing it with all others, and those below k stay. No branch depends on the data.
+// For small k. Pairs are gathered unsorted; when there are some more than k, a few of them are
+// tried as bounds, and what lies above the best bound is dropped. Only in the end, or where ties
+// crowd, are the pairs sorted: each one's rank is the number of pairs below it.
 template <class T>
 class RankedBest {
  public:
@@ -31,7 +45,6 @@ class RankedBest {
     to_index_ = index;
     k_ = static_cast<int>(k);
     count_ = 0;
-    limit_ = k_ - 1;
     worst_ = infinity<T>;
     worst_index_ = no_index;
   }
@@ -40,73 +53,116 @@ class RankedBest {
   int32_t worst_index() const { return worst_index_; }
 
   NVC3D_INLINE void take(Vec<T> distance, Ints index, Mask<T> closer) {
-    store_chosen(closer, distance, pairs_->distance + count_);
-    store_chosen(closer, index, pairs_->index + count_);
+    store_chosen(closer, distance, distance_ + count_);
+    store_chosen(closer, index, index_ + count_);
     count_ += count_bits(closer.bits());
-    if (count_ > limit_) keep_best();
+    // As soon as there are k, worst() can tell something.
+    if (count_ >= (worst_ < infinity<T> ? k_ + slack : k_)) drop_worst();
   }
 
   void finish() {
-    sort();
+    T distance[capacity];
+    int32_t index[capacity];
+    sort(distance, index);
     for (int i = 0; i < k_; ++i) {
       const bool found = i < count_;  // fewer than k come only where distances are NaN
-      to_distance_[i] = found ? pairs_->distance[i] : infinity<T>;
-      to_index_[i] = found ? pairs_->index[i] : 0;
+      to_distance_[i] = found ? distance[i] : infinity<T>;
+      to_index_[i] = found ? index[i] : 0;
     }
   }
 
  private:
-  static constexpr int capacity = most_k + 3 * lanes;
-  struct Pairs {
+  static constexpr int slack = 24;
+  static constexpr int capacity = most_k + 4 * lanes;
+
+  void fill_up() {
+    for (int i = count_; i < round_up(count_, lanes); ++i) {
+      distance_[i] = infinity<T>;
+      index_[i] = no_index;
+    }
+  }
+
+  void drop_worst() {
+    fill_up();
+    drop_above_bound<1>();
+    if (count_ < k_ + slack) return;
     T distance[capacity];
     int32_t index[capacity];
-  };
-
-  void keep_best() {
-    sort();
+    sort(distance, index);
     count_ = k_;
-    limit_ = k_ + lanes;
-    worst_ = pairs_->distance[k_ - 1];
-    worst_index_ = pairs_->index[k_ - 1];
-  }
-
-  void sort() {
-    for (int i = count_; i < round_up(count_, lanes); ++i) {
-      pairs_->distance[i] = infinity<T>;
-      pairs_->index[i] = no_index;
+    for (int i = 0; i < k_; ++i) {
+      distance_[i] = distance[i];
+      index_[i] = index[i];
     }
-    // Equal distances leave gaps in the ranks; only then are indices worth comparing.
-    if (!sort_by_rank<false, 1>()) sort_by_rank<true, 1>();
-    exchange(pairs_, sorted_);
+    worst_ = distance[k_ - 1];
+    worst_index_ = index[k_ - 1];
   }
 
-  // The rank of a pair is how many are below it: its place in sorted_. True if all ranks differ.
   // The number of blocks, 16 pairs each, is known to the compiler, which keeps them in registers.
-  template <bool WithIndices, int Blocks>
-  bool sort_by_rank() {
+  template <int Blocks>
+  void drop_above_bound() {
     if constexpr (Blocks * lanes < capacity) {
-      if (count_ > Blocks * lanes) return sort_by_rank<WithIndices, Blocks + 1>();
+      if (count_ > Blocks * lanes) return drop_above_bound<Blocks + 1>();
+    }
+    Vec<T> distance[Blocks];
+    NVC3D_UNROLL
+    for (int b = 0; b < Blocks; ++b) distance[b] = Vec<T>::load(distance_ + b * lanes);
+    // A sample is a bound if k pairs are not above it.
+    T sample[lanes];
+    int32_t within[lanes];
+    for (int i = 0; i < lanes; ++i) {
+      sample[i] = distance_[i * count_ / lanes];
+      Mask<T> below[Blocks];
+      NVC3D_UNROLL
+      for (int b = 0; b < Blocks; ++b) below[b] = distance[b] <= Vec<T>::all(sample[i]);
+      within[i] = count_set(below);
+    }
+    const Mask<T> enough = less<T>(Ints::all(k_ - 1), Ints::load(within));
+    const T bound = reduce_min(select(enough, Vec<T>::load(sample), Vec<T>::all(infinity<T>)));
+    if (!(bound < worst_)) return;
+    worst_ = bound;
+    worst_index_ = no_index;
+    count_ = 0;
+    NVC3D_UNROLL
+    for (int b = 0; b < Blocks; ++b) {
+      const Mask<T> kept = distance[b] <= Vec<T>::all(bound);
+      const Ints index = Ints::load(index_ + b * lanes);
+      store_chosen(kept, distance[b], distance_ + count_);
+      store_chosen(kept, index, index_ + count_);
+      count_ += count_bits(kept.bits());
+    }
+  }
+
+  void sort(T* distance, int32_t* index) {
+    fill_up();
+    // Equal distances leave gaps in the ranks; only then are indices worth comparing.
+    if (!sort_by_rank<false, 1>(distance, index)) sort_by_rank<true, 1>(distance, index);
+  }
+
+  // True if all ranks differ.
+  template <bool WithIndices, int Blocks>
+  bool sort_by_rank(T* distance, int32_t* index) const {
+    if constexpr (Blocks * lanes < capacity) {
+      if (count_ > Blocks * lanes) return sort_by_rank<WithIndices, Blocks + 1>(distance, index);
     }
     Vec<T> others[Blocks];
     NVC3D_UNROLL
-    for (int b = 0; b < Blocks; ++b) others[b] = Vec<T>::load(pairs_->distance + b * lanes);
+    for (int b = 0; b < Blocks; ++b) others[b] = Vec<T>::load(distance_ + b * lanes);
     int total = 0;
     for (int i = 0; i < count_; ++i) {
-      const T distance = pairs_->distance[i];
-      const int32_t index = pairs_->index[i];
-      int rank = 0;
+      const Vec<T> mine = Vec<T>::all(distance_[i]);
+      Mask<T> below[Blocks];
       NVC3D_UNROLL
       for (int b = 0; b < Blocks; ++b) {
-        Mask<T> below = others[b] < Vec<T>::all(distance);
+        below[b] = others[b] < mine;
         if constexpr (WithIndices) {
-          const Ints indices = Ints::load(pairs_->index + b * lanes);
-          const Mask<T> tied = others[b] == Vec<T>::all(distance);
-          below = below | (tied & less<T>(indices, Ints::all(index)));
+          const Ints indices = Ints::load(index_ + b * lanes);
+          below[b] = below[b] | ((others[b] == mine) & less<T>(indices, Ints::all(index_[i])));
         }
-        rank += count_bits(below.bits());
       }
-      sorted_->distance[rank] = distance;
-      sorted_->index[rank] = index;
+      const int rank = count_set(below);
+      distance[rank] = distance_[i];
+      index[rank] = index_[i];
       total += rank;
     }
     return total == count_ * (count_ - 1) / 2;
@@ -115,12 +171,10 @@ class RankedBest {
   T* to_distance_;
   int64_t* to_index_;
   int k_, count_;
-  int limit_;  // the first time k are enough: then worst() tells something
   T worst_;
   int32_t worst_index_;
-  Pairs memory_[2];
-  Pairs* pairs_ = &memory_[0];
-  Pairs* sorted_ = &memory_[1];
+  T distance_[capacity];
+  int32_t index_[capacity];
 };
 
 // For any k: a heap with the worst on top, where the result is to be.

@@ -45,8 +45,12 @@ NVC3D_INLINE Ints hilbert_number(Ints x, Ints y, Ints z, int bits) {
 template <class T>
 class CurveOrder {
  public:
+  explicit CurveOrder(int64_t n) : items_(n), spare_(n) {}
+
   // Writes the indices of points (n, 3) to `order`, sorted.
-  CurveOrder(const T* points, int64_t n, int32_t* order) : points_(points), items_(n), spare_(n) {
+  void sort(const T* points, int32_t* order) {
+    points_ = points;
+    const int64_t n = items_.size();
     for (int64_t i = 0; i < n; ++i) items_[i] = static_cast<uint64_t>(i);
     sort(0, n);
     for (int64_t i = 0; i < n; ++i) order[i] = static_cast<int32_t>(items_[i]);
@@ -154,7 +158,7 @@ class CurveOrder {
     }
   }
 
-  const T* points_;
+  const T* points_ = nullptr;
   Scratch<uint64_t> items_, spare_;
   int32_t count_[3][1 << 11];  // by digit of the cell number and its value
 };

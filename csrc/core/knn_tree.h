@@ -11,7 +11,7 @@ template <class T, class Norm, class Best>
 struct KnnFound {
   Vec<T> worst = Vec<T>::all(infinity<T>);
   Ints worst_index = Ints::all(no_index);
-  int64_t last_leaf = 0;  // where a query's worst got better last
+  int64_t last_leaf = 0;  // where a query found something better last
 
   KnnFound(const Leaf<T>& queries, int valid, int64_t k, T* distance, int64_t* index)
       : queries_((1u << valid) - 1) {
@@ -38,7 +38,7 @@ struct KnnFound {
                           z - Vec<T>::all(packet.query[2][q]));
       const Mask<T> real = less<T>(index, Ints::all(no_index));
       best_[q].take(d, index, (d <= Vec<T>::all(worst_[q])) & real);
-      better |= best_[q].worst() < worst_[q];
+      better |= best_[q].worst() < worst_[q] || best_[q].worst_index() < worst_index_[q];
       worst_[q] = best_[q].worst();
       worst_index_[q] = best_[q].worst_index();
     }

@@ -42,9 +42,9 @@ void nearest(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int norm
   const AtLeast3<T> xs(x, n, dim), ys(y, m, dim);
   const auto run = [&](auto chosen_norm) {
     using Norm = decltype(chosen_norm);
-    if (dim <= 3 && trees_pay(n, m, 1000)) {
-      const Tree<T> x_tree(xs.points, n, parallel), y_tree(ys.points, m, parallel);
-      nearest_tree<T, Norm>(x_tree, y_tree, distance, index, parallel);
+    if (dim <= 3 && trees_pay(n, m, 350)) {
+      const TreePair<T> trees(xs.points, n, ys.points, m, parallel);
+      nearest_tree<T, Norm>(trees.x, trees.y, distance, index, parallel);
     } else if (dim <= 3) {
       nearest_brute<T, Norm, 3>(xs.points, n, ys.points, m, 3, distance, index, parallel);
     } else {
@@ -62,10 +62,10 @@ void nearest_both(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int
   const AtLeast3<T> xs(x, n, dim), ys(y, m, dim);
   const auto run = [&](auto chosen_norm) {
     using Norm = decltype(chosen_norm);
-    if (dim <= 3 && trees_pay(n, m, 1000)) {
-      const Tree<T> x_tree(xs.points, n, parallel), y_tree(ys.points, m, parallel);
-      nearest_tree<T, Norm>(x_tree, y_tree, x_distance, x_index, parallel);
-      nearest_tree<T, Norm>(y_tree, x_tree, y_distance, y_index, parallel);
+    if (dim <= 3 && trees_pay(n, m, 350)) {
+      const TreePair<T> trees(xs.points, n, ys.points, m, parallel);
+      nearest_tree<T, Norm>(trees.x, trees.y, x_distance, x_index, parallel);
+      nearest_tree<T, Norm>(trees.y, trees.x, y_distance, y_index, parallel);
     } else if (dim <= 3) {
       nearest_both_brute<T, Norm, 3>(xs.points, n, ys.points, m, 3, x_distance, x_index, y_distance,
                                      y_index, parallel);
@@ -88,16 +88,14 @@ void knn(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int64_t k, i
     using Best = typename decltype(chosen_best)::Type;
     if (dim > 3) {
       knn_brute<T, Norm, 0, Best>(x, n, y, m, dim, k, distance, index, parallel);
-    } else if (!trees_pay(n, m, 200)) {
+    } else if (!trees_pay(n, m, 100)) {
       knn_brute<T, Norm, 3, Best>(xs.points, n, ys.points, m, 3, k, distance, index, parallel);
+    } else if (x == y && n == m) {
+      const Tree<T> tree(xs.points, n, parallel);
+      knn_tree<T, Norm, Best>(tree, tree, k, distance, index, parallel);
     } else {
-      const Tree<T> y_tree(ys.points, m, parallel);
-      if (x == y && n == m) {
-        knn_tree<T, Norm, Best>(y_tree, y_tree, k, distance, index, parallel);
-      } else {
-        const Tree<T> x_tree(xs.points, n, parallel);
-        knn_tree<T, Norm, Best>(x_tree, y_tree, k, distance, index, parallel);
-      }
+      const TreePair<T> trees(xs.points, n, ys.points, m, parallel);
+      knn_tree<T, Norm, Best>(trees.x, trees.y, k, distance, index, parallel);
     }
   };
   const auto with_best = [&](auto best) { norm == 1 ? run(L1{}, best) : run(SquaredL2{}, best); };

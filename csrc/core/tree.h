@@ -59,9 +59,13 @@ class Tree {
   };
   Level level[most_levels];  // level 0 bounds the leaves; the last one has a single group
 
-  // cloud (n, 3), n >= 1.
-  Tree(const T* cloud, int64_t n, const Parallel& parallel)
-      : points(n), leaves((n + lanes - 1) / lanes), leaf(leaves) {
+  // Takes all memory for n points, n >= 1; then sort() and fill() make the tree, and cannot fail.
+  explicit Tree(int64_t n)
+      : points(n),
+        leaves((n + lanes - 1) / lanes),
+        leaf(leaves),
+        order_(round_up<int64_t>(n, lanes * lanes)),
+        curve_(n) {
     for (int64_t boxes = leaves; levels == 0 || boxes > 1; ++levels) {
       const int64_t groups = (boxes + lanes - 1) / lanes;
       level[levels].boxes = boxes;
@@ -69,11 +73,22 @@ class Tree {
       level[levels].group = Scratch<Group<T>>(groups);
       boxes = groups;
     }
-    Scratch<int32_t> order(round_up<int64_t>(n, lanes * lanes));
-    CurveOrder<T>(cloud, n, order.data());
-    for (int64_t i = n; i < order.size(); ++i) order[i] = no_index;
-    parallel(level[0].groups, 64, [&](int64_t begin, int64_t end) {
-      for (int64_t g = begin; g < end; ++g) fill_leaves(cloud, g, order.data());
+  }
+
+  // cloud (n, 3).
+  Tree(const T* cloud, int64_t n, const Parallel& parallel) : Tree(n) {
+    sort(cloud);
+    fill(cloud, parallel);
+  }
+
+  void sort(const T* cloud) {
+    curve_.sort(cloud, order_.data());
+    for (int64_t i = points; i < order_.size(); ++i) order_[i] = no_index;
+  }
+
+  void fill(const T* cloud, const Parallel& parallel) {
+    parallel(level[0].groups, 32, [&](int64_t begin, int64_t end) {
+      for (int64_t g = begin; g < end; ++g) fill_leaves(cloud, g, order_.data());
     });
     for (int h = 1; h < levels; ++h) {
       for (int64_t g = 0; g < level[h].groups; ++g) fill_group(h, g);
@@ -158,6 +173,25 @@ class Tree {
     for (int run = 0; run < lanes; ++run) {
       for (int i = 0; i < lanes; ++i) indices[run * lanes + i] = column[i][run];
     }
+  }
+
+  Scratch<int32_t> order_;
+  CurveOrder<T> curve_;
+};
+
+// The trees of two clouds, sorted side by side.
+template <class T>
+struct TreePair {
+  Tree<T> x, y;
+
+  TreePair(const T* x_cloud, int64_t n, const T* y_cloud, int64_t m, const Parallel& parallel)
+      : x(n), y(m) {
+    parallel(2, 1, [&](int64_t begin, int64_t end) {
+      if (begin == 0) x.sort(x_cloud);
+      if (end == 2) y.sort(y_cloud);
+    });
+    x.fill(x_cloud, parallel);
+    y.fill(y_cloud, parallel);
   }
 };
 

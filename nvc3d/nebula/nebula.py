@@ -354,7 +354,8 @@ class Nebula(nn.Module):
         if self.gravity != "newton":
             self._watch()
             return
-        if self._measures and rhythm.step % _STRIDE == 1:
+        # Also after the first step of all: until then the strength is a guess.
+        if self._measures and (rhythm.step == 2 or rhythm.step % _STRIDE == 1):
             moments = gather.total(self.moments) / gather.processes()
             self.strength.copy_(measured(moments, self.strength))
         if rhythm.woke < 0 and self._ripe(log_variance):

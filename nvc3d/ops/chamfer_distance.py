@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor
@@ -11,6 +11,30 @@ from . import checks
 from .distance_backward import distance_backward
 
 
+@overload
+def chamfer_distance(
+    x: Tensor,
+    y: Tensor,
+    *,
+    x_lengths: Tensor | None = None,
+    y_lengths: Tensor | None = None,
+    norm: int = 2,
+    point_reduction: Literal["mean", "sum", "max"] = "mean",
+    batch_reduction: Literal["mean", "sum"] | None = "mean",
+    check_finite: bool = True,
+) -> Tensor: ...
+@overload
+def chamfer_distance(
+    x: Tensor,
+    y: Tensor,
+    *,
+    x_lengths: Tensor | None = None,
+    y_lengths: Tensor | None = None,
+    norm: int = 2,
+    point_reduction: None,
+    batch_reduction: None,
+    check_finite: bool = True,
+) -> tuple[Tensor, Tensor]: ...
 def chamfer_distance(
     x: Tensor,
     y: Tensor,

@@ -67,7 +67,8 @@ def draw_clouds(
                 side.set_visible(False)
     for line, name in enumerate(clouds):
         axes[line, 0].set_ylabel(name, fontsize=10, color="0.2")
-    figure.subplots_adjust(0.35 / figure.get_figwidth(), 0.01, 0.995, 0.9, 0.02, 0.02)
+    left, top = 0.35 / figure.get_figwidth(), 1 - 0.35 / figure.get_figheight()
+    figure.subplots_adjust(left, 0.01, 0.995, top, 0.02, 0.02)
     return save(figure, path)
 
 

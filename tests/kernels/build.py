@@ -1,4 +1,4 @@
-"""Builds the test-only module `nvc3d_kernels` with ninja: `python tests/kernels/build.py [FOLDER]`."""
+"""Builds the test-only module `nvc3d_kernels`: `python tests/kernels/build.py [FOLDER]`."""
 
 from __future__ import annotations
 

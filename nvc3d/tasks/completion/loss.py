@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from torch import Tensor
 
 from nvc3d import ops
@@ -23,7 +21,7 @@ def loss(model: CompletionModel, batch: Batch) -> dict[str, Tensor]:
     """
     result = model(batch["partial"])
     fine = plain_chamfer(result.points, batch["complete"])
-    coarse = cast("Tensor", ops.chamfer_distance(result.coarse, batch["complete"]))
+    coarse = ops.chamfer_distance(result.coarse, batch["complete"])
     nebula = model.nebula.losses(result.code).total
     return {"total": fine + coarse + nebula, "fine": fine, "coarse": coarse, "nebula": nebula}
 
