@@ -44,8 +44,10 @@ def distances(answer: Any, x: Tensor, y: Tensor) -> float:
 
 
 def neighbours(answer: Any, x: Tensor, k: int) -> float:
+    """Without the first neighbour, the point itself: 0 has no relative error."""
     rows, exact = _exact(x[0], x[0], k)
-    return _relative(torch.as_tensor(np.asarray(answer))[0, rows], exact, _rounding(x))
+    got = torch.as_tensor(np.asarray(answer))[0, rows]
+    return _relative(got[:, 1:], exact[:, 1:], _rounding(x))
 
 
 def gradient(answer: Tensor, x: Tensor, y: Tensor) -> float:
@@ -60,10 +62,15 @@ def gradient(answer: Tensor, x: Tensor, y: Tensor) -> float:
 
 
 def picks(answer: Any, x: Tensor, k: int) -> float:
-    """How much nearer than the farthest point the worst of the first picks was."""
+    """How much nearer than the farthest point the worst of the first picks was.
+
+    Not checked (nan) for an answer of points, whose order is not that of the picks.
+    """
     chosen = torch.as_tensor(np.asarray(answer))[0]
+    if chosen.dim() == 2:
+        return float("nan")
     cloud = x[0].double()
-    places = chosen.double() if chosen.dim() == 2 else cloud[chosen.long()]  # (k, 3)
+    places = cloud[chosen.long()]  # (k, 3)
     distance = torch.full((cloud.shape[0],), float("inf"), dtype=torch.float64)
     worst = 0.0
     for earlier, pick in pairwise(places[:_PICKS]):

@@ -147,21 +147,20 @@ def rows() -> list[Row]:
 
 def run(row: Row, seconds: float) -> Result:
     inputs = row.inputs()
-    calls = {
-        name: prepare(*inputs)
-        for name, (package, prepare) in CONTENDERS[row.operator].items()
-        if (package is None or installed(package))
-        and row.size <= LIMITS.get((row.operator, name), row.size)
-    }
-    errors, failed = {}, {}
-    for name, call in list(calls.items()):
+    calls, errors, failed = {}, {}, {}
+    for name, (package, prepare) in CONTENDERS[row.operator].items():
+        if package is not None and not installed(package):
+            continue
+        if row.size > LIMITS.get((row.operator, name), row.size):
+            continue
         try:
+            call = prepare(*inputs)
             errors[name] = row.check(call(), *inputs)
+            calls[name] = call
         except Exception as error:  # a peer that fails is reported, and the run goes on
             if name == "nvc3d":
                 raise
             failed[name] = f"{type(error).__name__}: {error}"
-            del calls[name]
     for name, reason in failed.items():
         print(f"  {row.name}: {name} failed: {reason}"[:200], file=sys.stderr)
     return Result(row.operator, row.name, row.size, cpu_times(calls, seconds), errors)
@@ -179,7 +178,7 @@ def table(results: list[Result]) -> str:
             cells = [_cell(result, name) for name in names]
             lines.append(
                 f"| {result.name} | {' | '.join(cells)} | **{result.ratio:.1f}** "
-                f"| {result.errors['nvc3d']:.0e} |"
+                f"| {result.errors['nvc3d']:.0e} |".replace("nan", "–")
             )
         lines.append("")
     return "\n".join(lines)

@@ -267,7 +267,7 @@ def open3d_fps(x: Tensor, k: int) -> Call:
         open3d.geometry.PointCloud(open3d.utility.Vector3dVector(a.astype(np.float64)))
         for a in x.numpy()
     ]
-    # It returns points, not indices: timed, and checked by their positions.
+    # It returns points, not indices.
     return lambda: np.stack([np.asarray(a.farthest_point_down_sample(k).points) for a in clouds])
 
 
