@@ -2,7 +2,7 @@
 // without branches: compilers turn them into whatever vectors the machine has.
 #pragma once
 
-#include <cmath>
+#include <math.h>
 
 namespace nvc3d::NVC3D_ISA {
 
