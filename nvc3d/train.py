@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -74,6 +76,11 @@ def train(
     Raises CheckpointError for a folder that holds a run (unless `resume` or `overwrite`), or none
     to resume; OSError where the folder cannot be written; NonFiniteLoss where training diverges.
     """
+    with _process_group():
+        return _train(run, folder, resume=resume, overwrite=overwrite, progress=progress)
+
+
+def _train(run: Run, folder: Path, *, resume: bool, overwrite: bool, progress: bool) -> Outcome:
     training = run.training
     trainer = Trainer(run, folder, resume=resume, overwrite=overwrite)
     stream = trainer.batches()
@@ -95,6 +102,23 @@ def train(
     return Outcome(trainer.model.eval(), trainer.splits, trainer.step, finished, trainer.main)
 
 
+@contextmanager
+def _process_group() -> Iterator[None]:
+    """Closes the process group that training opens; one that was open before stays open.
+
+    The threads of an open one can crash the interpreter at its end.
+    """
+    kept = not dist.is_available() or dist.is_initialized()
+    if not kept:
+        # Imported later, as torch itself may, it would take hold of the group for good.
+        import torch.distributed.nn.functional  # noqa: F401
+    try:
+        yield
+    finally:
+        if not kept and dist.is_initialized():
+            dist.destroy_process_group()
+
+
 class Trainer:
     """All that changes while training: the model, its optimiser, the step, the random numbers."""
 
@@ -103,8 +127,9 @@ class Trainer:
         self.run, self.folder, self.training = run, folder, run.training
         if self.training.precision == "float16" and not torch.cuda.is_available():
             raise ValueError("precision float16 needs a GPU: on a CPU use float32 or bfloat16")
-        # Else a second run in the same process could not have another precision than the first.
-        accelerate.state.AcceleratorState._reset_state()
+        # Else a second run in the same process would have the precision and the processes of the
+        # first.
+        accelerate.state.AcceleratorState._reset_state(reset_partial_state=True)
         self.accelerator = accelerate.Accelerator(
             cpu=not torch.cuda.is_available(),
             mixed_precision=PRECISIONS[self.training.precision],

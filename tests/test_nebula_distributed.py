@@ -61,6 +61,9 @@ def worker(rank: int, folder: str) -> None:
     )
     torch.save(run(rank, PROCESSES), f"{folder}/{rank}.pt")
     dist.destroy_process_group()
+    # Whoever still held the group would keep its threads alive into the end of the interpreter.
+    threads = [task.read_text().strip() for task in Path("/proc/self/task").glob("*/comm")]
+    assert not [name for name in threads if "gloo" in name]
 
 
 @pytest.mark.skipif(not dist.is_available(), reason="this torch has no distributed package")

@@ -238,6 +238,8 @@ def test_two_processes_do_what_one_does(tmp_path: Path) -> None:
         "t.TASKS['plane'] = t.PLANE\n"
         "run = t.run(20, t.PlaneConfig(noise=0.0))\n"
         f"t.train(run, t.Path({str(tmp_path / 'two')!r}), progress=False)\n"
+        "threads = [t.read_text() for t in t.Path('/proc/self/task').glob('*/comm')]\n"
+        "assert not any('gloo' in thread for thread in threads)\n"
     )
     environment = os.environ | {"PYTHONPATH": str(Path(nvc3d.__file__).parents[1])}
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]

@@ -6,6 +6,8 @@ processes, which DistributedDataParallel takes, is the gradient of that loss.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -18,12 +20,7 @@ def is_distributed() -> bool:
 
 def total(values: Tensor) -> Tensor:
     """The sum over all processes, differentiable."""
-    if not is_distributed():
-        return values
-    from torch.distributed.nn.functional import all_reduce
-
-    # A clone, because the reduction writes into its argument.
-    return all_reduce(values.clone())
+    return _Sum.apply(values) if is_distributed() else values
 
 
 def processes() -> int:
@@ -41,24 +38,42 @@ def mean(values: Tensor) -> Tensor:
 
 def rows(values: Tensor) -> Tensor:
     """The rows (B, ...) of all processes, in the order of their ranks; not differentiable."""
-    if not is_distributed():
-        return values
-    counts = _counts(values)
-    padded = _pad(values, max(counts))
-    parts = [torch.empty_like(padded) for _ in counts]
-    dist.all_gather(parts, padded)
-    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
+    return rows_with_gradient(values.detach())
 
 
 def rows_with_gradient(values: Tensor) -> Tensor:
     """The rows (B, ...) of all processes, in the order of their ranks, differentiable."""
     if not is_distributed():
         return values
-    from torch.distributed.nn.functional import all_gather
-
     counts = _counts(values)
-    parts = all_gather(_pad(values, max(counts)))
+    parts = _Gather.apply(_pad(values, max(counts)))
     return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
+
+
+# Torch's own differentiable collectives hold on to the process group they were first imported
+# with: it cannot be closed then, and its threads may crash the interpreter at its end.
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        summed = values.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(summed)
+        return summed
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return total(gradient)
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> tuple[Tensor, ...]:
+        parts = [torch.empty_like(values) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, values)
+        return tuple(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return total(torch.stack(gradients))[dist.get_rank()]
 
 
 def _counts(values: Tensor) -> list[int]:
