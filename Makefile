@@ -6,13 +6,19 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := $(shell find csrc tests/kernels -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu')
 
-.PHONY: demo test lint format wheel clean
+.PHONY: demo test sanitize lint format wheel clean
 
 demo: $(VENV)/built
 	$(BIN)/nvc3d demo
 
 test: $(VENV)/built $(VENV)/tools
 	$(BIN)/python -m pytest
+
+# The kernels under the address and undefined-behaviour sanitizers of g++. Python itself leaks.
+sanitize: $(VENV)/built $(VENV)/tools
+	NVC3D_SANITIZE=1 ASAN_OPTIONS=detect_leaks=0 \
+	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
+	$(BIN)/python -m pytest $(wildcard tests/test_kernels*.py)
 
 lint: $(VENV)/built $(VENV)/tools
 	$(BIN)/ruff check .

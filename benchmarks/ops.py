@@ -14,48 +14,20 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import subprocess
 import sys
 import warnings
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-import checking
+import resources
 import torch
-import workloads
 from peers import CONTENDERS, installed
-from timing import cpu_times, machine, sgemm_rate, wall_time
-from workloads import clouds
+from rows import LIMITS, Row, rows
+from timing import cpu_times, machine
 
 from nvc3d import ops
 
 ROOT = Path(__file__).parents[1]
-# Points a cloud above which a contender takes minutes, or more memory than there is.
-LIMITS = {
-    ("nearest", "torch.cdist"): 4096,
-    ("nearest", "PyTorch3D"): 20_000,
-    ("chamfer", "PyTorch3D"): 20_000,
-    ("knn", "torch.cdist"): 20_000,
-    ("knn", "PyTorch3D"): 20_000,
-    ("knn", "faiss"): 20_000,
-    ("farthest_point_sampling", "PyTorch3D"): 200_000,
-    ("farthest_point_sampling", "torch-cluster"): 200_000,
-    ("farthest_point_sampling", "Open3D"): 200_000,
-}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One workload of one operator."""
-
-    operator: str
-    name: str
-    size: int  # points a cloud
-    inputs: Callable[[], tuple[Any, ...]]
-    check: Callable[..., float]
-    hostile: bool = False
 
 
 @dataclass
@@ -80,68 +52,6 @@ class Result:
     @property
     def ratio(self) -> float:
         return self.best_peer[1] / self.milliseconds["nvc3d"]
-
-
-def rows() -> list[Row]:
-    table = []
-    for kind in (workloads.cube, workloads.torus):
-        for batch, size in ((8, 2048), (32, 2048), (4, 16384), (1, 100_000), (1, 1_000_000)):
-            name = f"{kind.__name__} {batch}×{size}"
-
-            def pair(kind: Any = kind, batch: int = batch, size: int = size) -> tuple[Any, ...]:
-                return clouds(kind, batch, size, 1), clouds(kind, batch, size, 2)
-
-            table.append(Row("nearest", name, size, pair, checking.distances))
-            if size <= 100_000:
-                table.append(Row("chamfer", name, size, pair, checking.gradient))
-    for kind in workloads.HOSTILE:
-        for size in (16384, 100_000):
-
-            def pair(kind: Any = kind, size: int = size) -> tuple[Any, ...]:
-                return clouds(kind, 1, size, 1), clouds(kind, 1, size, 2)
-
-            name = f"{kind.__name__} {size}"
-            table.append(Row("nearest", name, size, pair, checking.distances, hostile=True))
-    for batch, size, dim in ((8, 2048, 3), (8, 2048, 64), (1, 100_000, 3)):
-
-        def graph(batch: int = batch, size: int = size, dim: int = dim) -> tuple[Any, ...]:
-            points = torch.rand(batch, size, dim, generator=torch.Generator().manual_seed(1))
-            return points, 20
-
-        name = f"{batch}×{size}, {dim}-d, k=20"
-        table.append(Row("knn", name, size, graph, checking.neighbours))
-    for batch, size, k in (
-        (8, 2048, 512),
-        (8, 16384, 2048),
-        (1, 100_000, 4096),
-        (1, 1_000_000, 16384),
-    ):
-        for kind in (workloads.cube, workloads.torus):
-
-            def sample(
-                kind: Any = kind, batch: int = batch, size: int = size, k: int = k
-            ) -> tuple[Any, ...]:
-                return clouds(kind, batch, size, 1), k
-
-            name = f"{kind.__name__} {batch}×{size}→{k}"
-            table.append(Row("farthest_point_sampling", name, size, sample, checking.picks))
-    for size, dim, count in (
-        (4096, 128, 10),
-        (65536, 128, 64),
-        (262_144, 256, 256),
-        (1_000_000, 64, 1024),
-    ):
-
-        def latents(size: int = size, dim: int = dim, count: int = count) -> tuple[Any, ...]:
-            generator = torch.Generator().manual_seed(1)
-            return (
-                torch.randn(size, dim, generator=generator),
-                torch.randn(count, dim, generator=generator),
-            )
-
-        name = f"{size}×{dim}×{count}"
-        table.append(Row("assign_anchors", name, size, latents, checking.anchors))
-    return table
 
 
 def run(row: Row, seconds: float) -> Result:
@@ -211,80 +121,15 @@ def plot(results: list[Result], path: Path) -> None:
     figure.savefig(path, dpi=130)
 
 
-# --- memory and threads -----------------------------------------------------------------------
-
-MEMORY: dict[str, Callable[[], Callable[[], Any]]] = {
-    "nearest, both, 1M": lambda: _prepared("nearest", "cube 1×1000000"),
-    "knn, 100k, k=20": lambda: _prepared("knn", "1×100000, 3-d, k=20"),
-    "farthest point sampling, 1M": lambda: _prepared(
-        "farthest_point_sampling", "cube 1×1000000→16384"
-    ),
-    "anchors, 1M×64×1024": lambda: _prepared("assign_anchors", "1000000×64×1024"),
-}
-THREADS = (
-    ("nearest", "cube 4×16384"),
-    ("nearest", "cube 1×100000"),
-    ("knn", "1×100000, 3-d, k=20"),
-    ("farthest_point_sampling", "cube 8×16384→2048"),
-    ("assign_anchors", "262144×256×256"),
-)
+def own_times(results: list[Result], operator: str) -> dict[str, float]:
+    """Our milliseconds by the name of the workload."""
+    return {r.name: r.milliseconds["nvc3d"] for r in results if r.operator == operator}
 
 
-def _prepared(operator: str, name: str) -> Callable[[], Any]:
-    row = next(r for r in rows() if (r.operator, r.name) == (operator, name))
-    return CONTENDERS[operator]["nvc3d"][1](*row.inputs())
-
-
-def memory_of(name: str) -> None:
-    """Prints by how many bytes a call raises the memory of this fresh process at its peak."""
-    call = MEMORY[name]()
-    # The inputs' own making may have peaked higher: on Linux, 5 sets the peak back to the present.
-    Path("/proc/self/clear_refs").write_text("5")
-    before = _status("VmRSS")
-    call()
-    print(_status("VmHWM") - before)
-
-
-def _status(field: str) -> int:
-    """A memory figure of this process in bytes."""
-    text = Path("/proc/self/status").read_text()
-    return 1024 * int(text.partition(f"{field}:")[2].split()[0])
-
-
-def memory() -> dict[str, float]:
-    """Peak megabytes of each call beside its inputs, its result included."""
-    measured = {}
-    for name in MEMORY:
-        command = [sys.executable, __file__, "--memory-of", name]
-        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        measured[name] = int(output) / 2**20
-    return measured
-
-
-def threads(seconds: float) -> dict[str, float]:
-    """How many times faster than one thread two are, by wall clock."""
-    speedup = {}
-    for operator, name in THREADS:
-        call = _prepared(operator, name)
-        taken = []
-        for count in (1, 2):
-            torch.set_num_threads(count)
-            call()
-            taken.append(wall_time(call, seconds))
-        torch.set_num_threads(1)
-        speedup[f"{operator}, {name}"] = taken[0] / taken[1]
-    return speedup
-
-
-def assign_rate(results: list[Result]) -> dict[str, float]:
-    """Share of the machine's measured sgemm rate that the anchor kernel reaches."""
-    peak = sgemm_rate()
-    shares = {}
-    for result in results:
-        if result.operator == "assign_anchors":
-            size, dim, count = map(int, result.name.split("×"))
-            shares[result.name] = 2 * size * dim * count / result.milliseconds["nvc3d"] / 1e6 / peak
-    return shares
+def backward_shares(results: list[Result]) -> dict[str, float]:
+    """What Chamfer's backward pass adds to its forward pass, as a share of that."""
+    forward, both = own_times(results, "nearest"), own_times(results, "chamfer")
+    return {name: both[name] / forward[name] - 1 for name in both if name in forward}
 
 
 def write_readme(text: str) -> None:
@@ -303,10 +148,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="time for each contender")
     parser.add_argument("--output", type=Path, default=ROOT / "runs" / "benchmarks")
     parser.add_argument("--readme", action="store_true", help="write the table into README.md")
-    parser.add_argument("--memory-of", choices=list(MEMORY), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.memory_of:
-        return memory_of(options.memory_of)
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     description = ops.library.describe()
@@ -327,17 +169,21 @@ def main() -> None:
     print("\n" + text)
     report = {"machine": header, "results": [asdict(result) for result in results]}
     if not options.only and not options.quick:
-        report |= {"memory_mb": memory(), "two_threads": threads(options.seconds)}
-        report |= {"assign_share_of_sgemm": assign_rate(results)}
-        for key in ("memory_mb", "two_threads", "assign_share_of_sgemm"):
-            print(key, {name: round(value, 2) for name, value in report[key].items()})
+        shares = {
+            "memory_mb": resources.memory(),
+            "two_threads": resources.threads(options.seconds),
+            "assign_share_of_sgemm": resources.assign_shares(own_times(results, "assign_anchors")),
+            "backward_share_of_forward": backward_shares(results),
+        }
+        for key, values in shares.items():
+            print(key, {name: round(value, 2) for name, value in values.items()})
+        report |= shares
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "ops.json").write_text(json.dumps(report, indent=1))
     plot(results, options.output / "ops.png")
     print("written:", options.output / "ops.json", options.output / "ops.png")
     if options.readme:
         write_readme(f"Milliseconds of CPU time, one thread, {header}:\n\n{text}")
-    return None
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ void farthest_point_sampling(const T* points, int64_t n, int64_t dim, int64_t k,
   if (dim == 3 && n >= 2048 && k >= 384) {
     farthest_by_buckets(points, n, k, start, picks, parallel);
   } else {
-    farthest_by_brute_force(points, n, dim, k, start, picks);
+    farthest_by_brute_force(points, n, dim, k, start, picks, parallel);
   }
 }
 

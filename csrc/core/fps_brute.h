@@ -26,7 +26,7 @@ NVC3D_INLINE Vec<T> distances_to(const T* pick, const T* block, int64_t dim) {
 
 template <class T, int Dim>
 void sample_by_brute_force(const T* points, int64_t n, int64_t dim, int64_t k, int64_t start,
-                           int64_t* picks) {
+                           int64_t* picks, const Parallel& parallel) {
   constexpr int64_t group = 8;  // blocks
   const Packed<T> packed(points, n, dim);
   const int64_t groups = (packed.blocks + group - 1) / group;
@@ -38,6 +38,7 @@ void sample_by_brute_force(const T* points, int64_t n, int64_t dim, int64_t k, i
   for (int64_t made = 0;;) {
     picks[made] = pick;
     if (++made >= k) return;
+    if (made % 16 == 0) parallel.check();
     Vec<T> all_largest = Vec<T>::all(-1);
     for (int64_t g = 0; g < groups; ++g) {
       Vec<T> group_largest = Vec<T>::all(-1);
@@ -67,11 +68,11 @@ void sample_by_brute_force(const T* points, int64_t n, int64_t dim, int64_t k, i
 // points (n, dim); picks (k,).
 template <class T>
 void farthest_by_brute_force(const T* points, int64_t n, int64_t dim, int64_t k, int64_t start,
-                             int64_t* picks) {
+                             int64_t* picks, const Parallel& parallel) {
   if (dim == 3) {
-    sample_by_brute_force<T, 3>(points, n, dim, k, start, picks);
+    sample_by_brute_force<T, 3>(points, n, dim, k, start, picks, parallel);
   } else {
-    sample_by_brute_force<T, 0>(points, n, dim, k, start, picks);
+    sample_by_brute_force<T, 0>(points, n, dim, k, start, picks, parallel);
   }
 }
 

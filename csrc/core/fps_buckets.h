@@ -132,6 +132,7 @@ void farthest_by_buckets(const T* points, int64_t n, int64_t k, int64_t start, i
   Buckets<T> buckets(points, n, parallel);
   picks[0] = start;
   for (int64_t made = 1; made < k; ++made) {
+    if (made % 16 == 0) parallel.check();
     buckets.add(points + picks[made - 1] * 3);
     picks[made] = buckets.farthest();
   }

@@ -10,30 +10,53 @@
 
 namespace nvc3d {
 
-// How a kernel spreads its work over threads. The caller decides: the bindings pass torch's pool,
-// and the default is serial. No result depends on the choice.
+// Thrown by a kernel whose caller has called it off; its outputs are then unfinished.
+struct Cancelled {};
+
+// How a kernel spreads its work over threads, and when it gives up. The caller decides: the
+// bindings pass torch's pool, and the default is serial and never cancelled. No result depends on
+// the choice.
 struct Parallel {
   using Body = void (*)(void* context, int64_t begin, int64_t end);
   // Calls body on pieces that together cover [0, count), each of about `grain` or more, and
   // returns when all are done.
-  using Run = void (*)(void* pool, int64_t count, int64_t grain, void* context, Body body);
+  using Run = void (*)(void* owner, int64_t count, int64_t grain, void* context, Body body);
+  // Whether the call is off. Any thread may ask, often.
+  using Poll = bool (*)(void* owner);
 
   int64_t threads = 1;
   Run run = nullptr;
-  void* pool = nullptr;
+  Poll poll = nullptr;
+  void* owner = nullptr;
 
-  // body(begin, end) must not throw: kernels take their memory before they go parallel.
+  // Inlined, so that no instruction set's copy of it serves another.
+  __attribute__((always_inline)) bool cancelled() const { return poll != nullptr && poll(owner); }
+
+  // For loops that are not parallel: throws Cancelled where the call is off.
+  __attribute__((always_inline)) void check() const {
+    if (cancelled()) throw Cancelled{};
+  }
+
+  // body(begin, end) must not throw: kernels take their memory before they go parallel. One that
+  // works for long asks `cancelled` itself and returns early. Throws Cancelled once all are done.
   template <class F>
   void operator()(int64_t count, int64_t grain, const F& body) const {
     if (count <= 0) return;
+    auto watched = [&](int64_t begin, int64_t end) {
+      // Longer pieces than the grain: a body may go faster as it goes on.
+      for (int64_t next; begin < end && !cancelled(); begin = next) {
+        next = poll != nullptr && end - begin > 4 * grain ? begin + 4 * grain : end;
+        body(begin, next);
+      }
+    };
     if (threads <= 1 || run == nullptr || count <= grain) {
-      body(int64_t{0}, count);
-      return;
+      watched(0, count);
+    } else {
+      run(owner, count, grain, &watched, [](void* erased, int64_t begin, int64_t end) {
+        (*static_cast<decltype(watched)*>(erased))(begin, end);
+      });
     }
-    void* context = const_cast<F*>(&body);
-    run(pool, count, grain, context, [](void* erased, int64_t begin, int64_t end) {
-      (*static_cast<const F*>(erased))(begin, end);
-    });
+    check();
   }
 };
 

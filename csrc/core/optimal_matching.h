@@ -22,8 +22,9 @@ class Matching {
  public:
   // buyers (n, dim) and goods (n, dim), finite, n >= 1, both in a box with sides of about `size`.
   Matching(std::vector<double> buyers, const std::vector<double>& goods, int64_t n, int64_t dim,
-           double size)
-      : n_(n),
+           double size, const Parallel& parallel)
+      : parallel_(parallel),
+        n_(n),
         dim_(dim),
         size_(size),
         buyers_(std::move(buyers)),
@@ -88,6 +89,7 @@ class Matching {
   // is any matching where all points are in one place.
   bool nearest_is_a_matching() {
     for (int64_t i = 0; i < n_; ++i) {
+      if (i % 256 == 0) parallel_.check();
       const int64_t slot = size_ > 0 ? goods_.cheapest(buyer(i)).slot : i;
       if (owner_[slot] >= 0) return false;
       give(i, slot);
@@ -99,7 +101,8 @@ class Matching {
     clear();
     std::vector<int64_t> waiting(n_);
     std::iota(waiting.rbegin(), waiting.rend(), int64_t{0});
-    while (!waiting.empty()) {
+    for (int64_t bids = 1; !waiting.empty(); ++bids) {
+      if (bids % 256 == 0) parallel_.check();
       const int64_t i = waiting.back();
       waiting.pop_back();
       const PriceTree::Offer offer = goods_.cheapest(buyer(i));
@@ -119,6 +122,7 @@ class Matching {
     // A few rounds of this take the auction's epsilon back out of the prices.
     for (int round = 0; round < 10; ++round) {
       bool content = true;
+      parallel_.check();
       for (int64_t i = 0; i < n_; ++i) {
         const double loss = regret(i);
         if (loss <= 0) continue;
@@ -152,6 +156,7 @@ class Matching {
     int64_t i = start, slot = -1;
     double paid = 0;
     while (true) {
+      parallel_.check();
       size_t nearest = 0;
       for (size_t o = 0; o < open.size(); ++o) {
         const int64_t s = open[o];
@@ -187,6 +192,7 @@ class Matching {
     }
   }
 
+  const Parallel& parallel_;
   int64_t n_, dim_;
   double size_;
   std::vector<double> buyers_;   // (n, dim)
@@ -197,9 +203,10 @@ class Matching {
 
 // x (n, dim) and y (n, dim): index (n,) is the y of each x; returns how far the mean distance may
 // be above the least there is. Where coordinates are not finite each x gets the y of its own row.
+// One thread's work, as bids follow one upon the other: `parallel` only says when to give up.
 template <class T>
 T optimal_matching(const T* x, const T* y, int64_t n, int64_t dim, double tolerance,
-                   int64_t* index) {
+                   int64_t* index, const Parallel& parallel) {
   double low = 0, high = 0, largest = 0;
   for (const T* points : {x, y})
     for (int64_t v = 0; v < n * dim; ++v)
@@ -225,7 +232,7 @@ T optimal_matching(const T* x, const T* y, int64_t n, int64_t dim, double tolera
     }
     size += high - low;
   }
-  Matching matching(std::move(buyers), goods, n, dim, size);
+  Matching matching(std::move(buyers), goods, n, dim, size, parallel);
   matching.solve(tolerance);
   for (int64_t i = 0; i < n; ++i) index[i] = matching.match(i);
   return static_cast<T>(std::ldexp(matching.gap() / n, power));

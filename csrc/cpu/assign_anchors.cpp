@@ -27,8 +27,10 @@ std::tuple<Tensor, Tensor> assign_anchors(Tensor latents, Tensor anchors, bool c
     }
     Tensor distance = torch::stable::new_empty(latents, {rows.size});  // (N,)
     Tensor index = new_index(latents, {rows.size});                    // (N,)
-    kernels<T>().assign_anchors(rows.data, rows.size, centres.data, centres.size, rows.dim,
-                                pointer<int64_t>(index), pointer<T>(distance), all_threads());
+    for_each_cloud(1, [&](int64_t, const Parallel& parallel) {
+      kernels<T>().assign_anchors(rows.data, rows.size, centres.data, centres.size, rows.dim,
+                                  pointer<int64_t>(index), pointer<T>(distance), parallel);
+    });
     return std::make_tuple(distance, index);
   });
 }

@@ -5,11 +5,13 @@
 
 #include <exception>
 #include <mutex>
+#include <tuple>
 #include <type_traits>
 #include <vector>
 
 #include "../checks.h"
 #include "../core/kernels.h"
+#include "interrupt.h"
 #include "variant.h"
 
 namespace nvc3d {
@@ -56,21 +58,33 @@ inline void torch_threads(void*, int64_t count, int64_t grain, void* context, Pa
   if (thrown) std::rethrow_exception(thrown);
 }
 
+// One thread or all of torch's, for a call that Ctrl-C can end.
+inline Parallel one_thread() {
+  return {1, nullptr, &Interruptible::cancelled, Interruptible::current()};
+}
+
 inline Parallel all_threads() {
-  return {static_cast<int64_t>(torch::stable::get_num_threads()), &torch_threads, nullptr};
+  Parallel parallel = one_thread();
+  parallel.threads = static_cast<int64_t>(torch::stable::get_num_threads());
+  parallel.run = &torch_threads;
+  return parallel;
 }
 
 // Calls body(b, parallel) for every cloud of a batch: whole clouds side by side where there are
 // enough of them to keep all threads busy, else one after the other, each spread over all threads.
+// Returns early where the call is interrupted.
 template <class Body>
 void for_each_cloud(int64_t batch, const Body& body) {
-  const Parallel all = all_threads();
-  if (batch >= all.threads) {
-    all(batch, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t b = begin; b < end; ++b) body(b, Parallel{});
-    });
-  } else {
-    for (int64_t b = 0; b < batch; ++b) body(b, all);
+  const Parallel one = one_thread(), all = all_threads();
+  try {
+    if (batch >= all.threads) {
+      all(batch, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t b = begin; b < end; ++b) body(b, one);
+      });
+    } else {
+      for (int64_t b = 0; b < batch; ++b) body(b, all);
+    }
+  } catch (const Cancelled&) {
   }
 }
 
@@ -103,10 +117,20 @@ void require_finite(const Clouds<T>& clouds, const char* name, int rank = 3) {
           ") at [", position.str(), "]");
 }
 
-// Calls body(T{}) with the scalar type of a tensor that `require_float` let through.
+// Calls body(T{}), which gives the outputs, with the scalar type of a tensor that `require_float`
+// let through. Ctrl-C can end the call; its unfinished outputs are then 0.
 template <class Body>
 auto with_type(const Tensor& tensor, const Body& body) {
-  return tensor.scalar_type() == ScalarType::Double ? body(double{}) : body(float{});
+  Interruptible call;
+  auto outputs = tensor.scalar_type() == ScalarType::Double ? body(double{}) : body(float{});
+  if (call.interrupted()) {
+    if constexpr (std::is_same_v<decltype(outputs), Tensor>) {
+      torch::stable::zero_(outputs);
+    } else {
+      std::apply([](auto&... output) { (torch::stable::zero_(output), ...); }, outputs);
+    }
+  }
+  return outputs;
 }
 
 inline Tensor new_index(const Tensor& like, std::initializer_list<int64_t> size) {

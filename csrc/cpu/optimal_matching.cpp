@@ -26,10 +26,10 @@ std::tuple<Tensor, Tensor> match_clouds(Tensor x, Tensor y, std::optional<Tensor
     Tensor index = new_index(x, {from.batch, from.size});      // (B, N)
     Tensor error = torch::stable::new_empty(x, {from.batch});  // (B,)
     // A cloud is one thread's work: bids follow one upon the other.
-    all_threads()(from.batch, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t b = begin; b < end; ++b)
-        pointer<T>(error)[b] = optimal_matching(from.cloud(b), to.cloud(b), from.count(b), from.dim,
-                                                tolerance, pointer<int64_t>(index) + b * from.size);
+    for_each_cloud(from.batch, [&](int64_t b, const Parallel& parallel) {
+      pointer<T>(error)[b] =
+          optimal_matching(from.cloud(b), to.cloud(b), from.count(b), from.dim, tolerance,
+                           pointer<int64_t>(index) + b * from.size, parallel);
     });
     clear_padding(from, pointer<int64_t>(index), 1);
     return std::make_tuple(index, error);

@@ -1,8 +1,13 @@
-"""Builds the test-only module `nvc3d_kernels`: `python tests/kernels/build.py [FOLDER]`."""
+"""Builds the test-only module `nvc3d_kernels`: `python tests/kernels/build.py [FOLDER]`.
+
+Where NVC3D_SANITIZE is set, the module stops the process at the first invalid access or undefined
+operation (the sanitizers' libraries must then be loaded before Python: see `make sanitize`).
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 import subprocess
 import sys
@@ -14,6 +19,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BUILD = ROOT / "build" / "kernels"
 FLAGS = "-std=c++17 -O3 -fPIC -Wall -Wextra -ffp-contract=off -fno-math-errno -fvisibility=hidden"
+SANITIZERS = "-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all"
 VARIANTS = {
     "portable": "",
     "avx2": "-mavx2 -mfma",
@@ -56,7 +62,11 @@ def build(folder: Path, extra_flags: str = "", compiler: str = "c++") -> Path:
 
 def load() -> ModuleType:
     """The module, built first where it is not up to date."""
-    spec = importlib.util.spec_from_file_location("nvc3d_kernels", build(BUILD))
+    if os.environ.get("NVC3D_SANITIZE"):
+        path = build(BUILD.with_name("kernels-sanitized"), SANITIZERS, "g++")
+    else:
+        path = build(BUILD)
+    spec = importlib.util.spec_from_file_location("nvc3d_kernels", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -52,7 +52,7 @@ template <class T>
 void bind(py::class_<nvc3d::Variant>& variant) {
   using namespace pybind11::literals;
   const auto parallel = [](int64_t& threads) {
-    return nvc3d::Parallel{threads, &run_on_threads, &threads};
+    return nvc3d::Parallel{threads, &run_on_threads, nullptr, &threads};
   };
   variant.def(
       "nearest",

@@ -1,0 +1,105 @@
+"""What is timed: the workloads of each operator, with the check of their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import checking
+import torch
+import workloads
+from workloads import clouds
+
+# Points a cloud above which a contender takes minutes, or more memory than there is.
+LIMITS = {
+    ("nearest", "torch.cdist"): 4096,
+    ("nearest", "PyTorch3D"): 20_000,
+    ("chamfer", "PyTorch3D"): 20_000,
+    ("knn", "torch.cdist"): 20_000,
+    ("knn", "PyTorch3D"): 20_000,
+    ("knn", "faiss"): 20_000,
+    ("farthest_point_sampling", "PyTorch3D"): 200_000,
+    ("farthest_point_sampling", "torch-cluster"): 200_000,
+    ("farthest_point_sampling", "Open3D"): 200_000,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One workload of one operator."""
+
+    operator: str
+    name: str
+    size: int  # points a cloud
+    inputs: Callable[[], tuple[Any, ...]]
+    check: Callable[..., float]
+
+
+def rows() -> list[Row]:
+    table = []
+    for kind in (workloads.cube, workloads.torus):
+        for batch, size in ((8, 2048), (32, 2048), (4, 16384), (1, 100_000), (1, 1_000_000)):
+            name = f"{kind.__name__} {batch}×{size}"
+
+            def pair(kind: Any = kind, batch: int = batch, size: int = size) -> tuple[Any, ...]:
+                return clouds(kind, batch, size, 1), clouds(kind, batch, size, 2)
+
+            table.append(Row("nearest", name, size, pair, checking.distances))
+            if size <= 100_000:
+                table.append(Row("chamfer", name, size, pair, checking.gradient))
+    for kind in workloads.HOSTILE:
+        for size in (16384, 100_000):
+
+            def pair(kind: Any = kind, size: int = size) -> tuple[Any, ...]:
+                return clouds(kind, 1, size, 1), clouds(kind, 1, size, 2)
+
+            name = f"{kind.__name__} {size}"
+            table.append(Row("nearest", name, size, pair, checking.distances))
+    for batch, size, dim in ((8, 2048, 3), (8, 2048, 64), (1, 100_000, 3)):
+
+        def graph(batch: int = batch, size: int = size, dim: int = dim) -> tuple[Any, ...]:
+            points = torch.rand(batch, size, dim, generator=torch.Generator().manual_seed(1))
+            return points, 20
+
+        name = f"{batch}×{size}, {dim}-d, k=20"
+        table.append(Row("knn", name, size, graph, checking.neighbours))
+    for batch, size, k in (
+        (8, 2048, 512),
+        (8, 16384, 2048),
+        (1, 100_000, 4096),
+        (1, 1_000_000, 16384),
+    ):
+        for kind in (workloads.cube, workloads.torus):
+
+            def sample(
+                kind: Any = kind, batch: int = batch, size: int = size, k: int = k
+            ) -> tuple[Any, ...]:
+                return clouds(kind, batch, size, 1), k
+
+            name = f"{kind.__name__} {batch}×{size}→{k}"
+            table.append(Row("farthest_point_sampling", name, size, sample, checking.picks))
+    for kind in workloads.HOSTILE:
+
+        def crowded(kind: Any = kind) -> tuple[Any, ...]:
+            return clouds(kind, 1, 100_000, 1), 4096
+
+        name = f"{kind.__name__} 100000→4096"
+        table.append(Row("farthest_point_sampling", name, 100_000, crowded, checking.picks))
+    for size, dim, count in (
+        (4096, 128, 10),
+        (65536, 128, 64),
+        (262_144, 256, 256),
+        (1_000_000, 64, 1024),
+    ):
+
+        def latents(size: int = size, dim: int = dim, count: int = count) -> tuple[Any, ...]:
+            generator = torch.Generator().manual_seed(1)
+            return (
+                torch.randn(size, dim, generator=generator),
+                torch.randn(count, dim, generator=generator),
+            )
+
+        name = f"{size}×{dim}×{count}"
+        table.append(Row("assign_anchors", name, size, latents, checking.anchors))
+    return table
