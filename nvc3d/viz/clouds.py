@@ -42,7 +42,7 @@ def draw_clouds(
         raise ValueError("there is nothing to draw: rows and titles must not be empty")
     figure = new_figure(1.9 * len(titles) + 0.4, 1.9 * len(clouds) + 0.3)
     axes = figure.subplots(len(clouds), len(titles), squeeze=False)
-    to_screen = _camera(azimuth, elevation)
+    to_screen = camera(azimuth, elevation)
     for column, title in enumerate(titles):
         everything = np.concatenate([row[column] for row in clouds.values()])
         low, high = everything.min(0), everything.max(0)
@@ -81,7 +81,7 @@ def _cloud(values: ArrayLike, name: str) -> NDArray[np.float64]:
     return cloud
 
 
-def _camera(azimuth: float, elevation: float) -> NDArray[np.float64]:
+def camera(azimuth: float, elevation: float) -> NDArray[np.float64]:
     """The rows right, up and away of a camera that looks at the origin, z being up."""
     a, e = np.deg2rad([azimuth, elevation])
     right = [-np.sin(a), np.cos(a), 0.0]

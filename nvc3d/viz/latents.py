@@ -4,72 +4,100 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from nvc3d.extras import require
-from nvc3d.viz.figure import new_figure, save
+from nvc3d.viz.arrays import Floats, Integers, floats, indices, latent_rows
+from nvc3d.viz.figure import COLOURS, INK, SMALL, new_figure, save, tidy
 
-Floats = NDArray[np.float64]
+# A colour for each of ten, then the next shape.
+_SHAPES = "o^sDvPX"
+# Names under each other in the legend; numbers on the map.
+_LINES, _NUMBERED = 26, 64
 
 
 def draw_latents(
     path: str | os.PathLike[str],
     latents: ArrayLike,
-    labels: ArrayLike,
-    names: Sequence[str],
+    labels: ArrayLike | None = None,
+    names: Sequence[str] | None = None,
     anchors: ArrayLike | None = None,
     anchor: ArrayLike | None = None,
 ) -> Path:
-    """Draw latents on the plane of their two greatest variances, coloured by label, as a PNG.
+    """Draw latents on the plane of their two greatest variances, with the anchors, as a PNG.
 
-    `latents` (B, D) carry `labels` (B,), indices into `names`. `anchors` (M, D) are drawn among
-    them with their index: larger the more latents are theirs by `anchor` (B,), hollow without any.
-    Raises ValueError on shapes that do not fit together, MissingExtra without matplotlib, and
-    OSError where the file cannot be written.
+    `latents` (B, D) are coloured by `labels` (B,), indices into `names`; without labels, by anchor.
+    `anchors` (M, D) are stars with their index, larger the more latents are theirs by `anchor`
+    (B,) (None: the nearest one's), hollow without any. An ellipse is the Gaussian of an anchor's
+    latents on this plane, at two standard deviations. Anchors without latents that lie beyond all
+    others are only counted.
+
+    Raises ValueError on shapes that do not fit together and on NaN or inf, MissingExtra without
+    matplotlib, and OSError where the file cannot be written.
     """
-    points = np.asarray(latents, dtype=np.float64)
-    label = np.asarray(labels, dtype=np.int64)
-    if points.ndim != 2 or len(points) == 0 or label.shape != points.shape[:1]:
-        raise ValueError(
-            f"latents must be (B, D) and labels (B,), got {points.shape} and {label.shape}"
-        )
-    if label.min() < 0 or label.max() >= len(names):
-        raise ValueError(
-            f"labels must index the {len(names)} names, got {label.min()} to {label.max()}"
-        )
-    if not np.isfinite(points).all():
-        raise ValueError("latents hold NaN or infinite values")
-    at, to_map = project(points)
-    figure = new_figure(8.4, 6.2)
-    axis = figure.add_axes((0.02, 0.02, 0.79, 0.92))
-    colours = palette(len(names))
-    for index, name in enumerate(names):
-        chosen = label == index
-        if chosen.any():
-            axis.scatter(*at[chosen].T, s=18, color=colours[index], linewidths=0, label=name)
-    if anchors is not None:
-        where = np.asarray(anchors, dtype=np.float64)
-        if where.ndim != 2 or where.shape[1] != points.shape[1]:
-            raise ValueError(f"anchors must be (M, {points.shape[1]}), got {where.shape}")
-        owner = np.arange(len(where)) if anchor is None else np.asarray(anchor)
-        _draw_anchors(axis, to_map(where), np.bincount(owner, minlength=len(where)))
+    points = latent_rows(latents)
+    places = np.zeros((0, points.shape[1])) if anchors is None else floats(anchors, "anchors")
+    if places.ndim != 2 or places.shape[1] != points.shape[1]:
+        raise ValueError(f"anchors must be (M, {points.shape[1]}), got {places.shape}")
+    if anchor is not None:
+        owner = indices(anchor, "anchor", len(points), len(places) or None)
+    else:
+        owner = _nearest(points, places)
+    if labels is None:
+        groups, names = owner, None
+    else:
+        groups = indices(labels, "labels", len(points), None if names is None else len(names))
+        names = [str(i) for i in range(groups.max() + 1)] if names is None else names
+    at, to_map, share = project(points)
+    # The legend stands beside the map, as wide as its names need.
+    columns = ceil((0 if names is None else len(np.unique(groups))) / _LINES) or 1
+    longest = max((len(name) for name in names or ()), default=0)
+    side = columns * (0.6 + 0.08 * min(max(longest, 16), 40))
+    figure = new_figure(7.0 + side, 6.2)
+    axis = figure.add_axes((0.02, 0.02, 6.9 / (7.0 + side), 0.92))
+    style: dict[str, Any] = {"s": 18 if len(at) < 5000 else 7, "linewidths": 0, "alpha": 0.8}
+    if names is None:
+        axis.scatter(*at.T, color=np.array(COLOURS)[groups % len(COLOURS)], **style)
+    else:
+        for index in np.unique(groups):
+            axis.scatter(
+                *at[groups == index].T,
+                marker=_SHAPES[index // len(COLOURS) % len(_SHAPES)],
+                color=COLOURS[index % len(COLOURS)],
+                label=names[index],
+                **style,
+            )
+    axis.set_aspect("equal", adjustable="datalim")
+    if len(places):
+        _draw_anchors(axis, to_map(places), at, owner)
     axis.set(xticks=[], yticks=[])
-    axis.set_title("Latent space: first two principal components", fontsize=11, color="0.2")
-    for side in axis.spines.values():
-        side.set_color("0.85")
-    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=9)
+    shown = f" ({share:.0%} of the variance)" if points.shape[1] > 2 else ""
+    tidy(axis, f"Latent space: first two principal components{shown}")
+    if axis.get_legend_handles_labels()[1]:
+        axis.legend(
+            loc="center left",
+            bbox_to_anchor=(1.0, 0.5),
+            frameon=False,
+            fontsize=SMALL,
+            ncols=columns,
+            handletextpad=0.4,
+        )
     return save(figure, path)
 
 
-def project(latents: Floats) -> tuple[Floats, Callable[[Floats], Floats]]:
-    """Latents (B, D) on the plane of their two greatest variances, (B, 2), and the way there."""
+def project(latents: Floats) -> tuple[Floats, Callable[[Floats], Floats], float]:
+    """Latents (B, D) on the plane of their two greatest variances, (B, 2), the way there, and the
+    share of the variance that the plane holds."""
     centre = latents.mean(0)
-    rows = np.linalg.svd(latents - centre, full_matrices=False)[2][:2]  # (2 or fewer, D)
-    rows = np.vstack([rows, np.zeros((2 - len(rows), latents.shape[1]))])
+    # Scaled, because the squares of large values would overflow.
+    scale = np.abs(latents - centre).max() or 1.0
+    _, values, rows = np.linalg.svd((latents - centre) / scale, full_matrices=False)
+    rows = np.vstack([rows[:2], np.zeros((2 - len(rows[:2]), latents.shape[1]))])  # (2, D)
     # A singular vector's sign is arbitrary; this choice makes the map the same everywhere.
     largest = rows[[0, 1], np.abs(rows).argmax(1)]
     plane = (rows * np.where(largest < 0, -1, 1)[:, None]).T  # (D, 2)
@@ -77,25 +105,85 @@ def project(latents: Floats) -> tuple[Floats, Callable[[Floats], Floats]]:
     def to_map(others: Floats) -> Floats:
         return (others - centre) @ plane
 
-    return to_map(latents), to_map
+    variances = values**2
+    share = float(variances[:2].sum() / variances.sum()) if variances.any() else 1.0
+    return to_map(latents), to_map, share
 
 
-def palette(count: int) -> list[Any]:
-    """As many colours as needed, neighbours far apart in hue."""
-    maps = require("matplotlib", "to draw pictures").colormaps
-    strong, pale = maps["tab20"].colors[::2], maps["tab20"].colors[1::2]
-    all_of_them = [*strong, *pale, *maps["Dark2"].colors]
-    return [all_of_them[i % len(all_of_them)] for i in range(count)]
+def _nearest(points: Floats, places: Floats) -> Integers:
+    """Index (B,) of the nearest of the places (M, D), the lowest on ties; 0 without places."""
+    if len(places) == 0:
+        return np.zeros(len(points), np.int64)
+    import torch
+
+    from nvc3d import ops
+
+    return ops.assign_anchors(torch.from_numpy(points), torch.from_numpy(places))[0].numpy()
 
 
-def _draw_anchors(axis: Any, at: Floats, count: NDArray[np.int64]) -> None:
-    """Stars at (M, 2) with their index, the area following the count (M,)."""
-    size = 60 + 200 * count / max(count.max(), 1)
+def _draw_anchors(axis: Any, places: Floats, at: Floats, owner: Integers) -> None:
+    """Stars at the places (M, 2) with their index, and the Gaussians of their latents (B, 2)."""
+    count = np.bincount(owner, minlength=len(places))
     used = count > 0
-    axis.scatter(
-        *at[used].T, s=size[used], marker="*", color="black", edgecolors="white", linewidths=0.8
-    )
-    axis.scatter(*at[~used].T, s=60, marker="*", color="none", edgecolors="0.5", linewidths=0.8)
+    everything = np.concatenate([at, places[used]])
+    low, high = everything.min(0), everything.max(0)
+    margin = 0.15 * (high - low).max() or 1.0
+    near = ((places >= low - margin) & (places <= high + margin)).all(1)
+    smaller = min(1.0, 6 / len(places) ** 0.5)
+    size = smaller * (60 + 200 * count / max(count.max(), 1))
+    stars = {"marker": "*", "linewidths": 0.8 * smaller, "zorder": 4}
+    if used.any():
+        axis.scatter(*places[used].T, s=size[used], color="black", edgecolors="white", **stars)
+    hollow = near & ~used
+    axis.scatter(*places[hollow].T, s=60 * smaller, color="none", edgecolors="0.5", **stars)
+    _draw_gaussians(axis, at, owner, count, len(places))
     axis.scatter([], [], s=90, marker="*", color="black", label="anchor")
-    for index, place in enumerate(at):
-        axis.annotate(str(index), place, (5, 5), textcoords="offset points", fontsize=7)
+    if not used.all():
+        beyond = "" if near.all() else f"\n({(~near).sum()} beyond the map)"
+        name = f"{(~used).sum()} without latents{beyond}"
+        axis.scatter([], [], s=90, marker="*", color="none", edgecolors="0.5", label=name)
+    if len(places) <= _NUMBERED:
+        outline = require("matplotlib.patheffects", "to draw pictures").withStroke
+        for index in np.flatnonzero(near):
+            axis.annotate(
+                str(index),
+                places[index],
+                (5, 5),
+                textcoords="offset points",
+                fontsize=SMALL - 1,
+                color="black",
+                zorder=5,
+                path_effects=[outline(linewidth=2, foreground="white")],
+            )
+
+
+def _draw_gaussians(axis: Any, at: Floats, owner: Integers, count: Integers, anchors: int) -> None:
+    """Ellipses of two standard deviations around the means of the latents (B, 2) of each anchor."""
+    centres, axes, angles = [], [], []
+    # Two points have no extent across.
+    for index in np.flatnonzero(count > 2):
+        members = at[owner == index]
+        values, vectors = np.linalg.eigh(np.cov(members.T, bias=True))
+        centres.append(members.mean(0))
+        axes.append(4 * np.sqrt(np.maximum(values, 0)))
+        angles.append(np.degrees(np.arctan2(vectors[1, 0], vectors[0, 0])))
+    if not centres:
+        return
+    collections = require("matplotlib.collections", "to draw pictures")
+    widths, heights = np.array(axes).T
+    axis.add_collection(
+        collections.EllipseCollection(
+            widths,
+            heights,
+            angles,
+            units="xy",
+            offsets=np.array(centres),
+            offset_transform=axis.transData,
+            facecolors="none",
+            edgecolors=INK,
+            linewidths=0.9 if anchors <= _NUMBERED else 0.3,
+            alpha=0.7 if anchors <= _NUMBERED else 0.3,
+            zorder=3,
+        )
+    )
+    axis.plot([], [], color=INK, linewidth=0.9, label="its latents, 2 σ")

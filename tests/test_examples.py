@@ -1,0 +1,61 @@
+"""The examples run as they stand, and the page of examples shows them as they are."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
+
+
+def run(name: str, folder: Path, *arguments: str) -> str:
+    result = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", str(ROOT / "examples" / name), *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.parametrize(("name", "least"), [("autoencoder.py", 75), ("frozen_encoder.py", 70)])
+def test_anchors_find_the_digits(tmp_path: Path, name: str, least: float) -> None:
+    pytest.importorskip("sklearn", reason="needs scikit-learn")
+    printed = run(name, tmp_path)
+    used, count = re.search(r"anchors used: (\d+) of (\d+)", printed).groups()
+    assert int(used) >= 0.9 * int(count)
+    assert float(re.search(r"([\d.]+)% right", printed).group(1)) > least
+
+
+def test_clouds_of_other_packages_pass_through(tmp_path: Path) -> None:
+    printed = run("pipelines.py", tmp_path)
+    for library in ("numpy", "trimesh", "open3d", "pytorch3d"):
+        (told,) = re.findall(rf"^{library}: (.*)$", printed, re.MULTILINE)
+        if told != "not installed, left out":
+            assert float(re.search(r"distance ([\d.]+)", told).group(1)) < 0.005
+    assert "numpy: 512 of 4096" in printed
+
+
+def test_shapes_are_generated_and_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs matplotlib")
+    printed = run("generation.py", tmp_path, "--epochs", "6")
+    assert "drawn around anchor 0: [5, 256, 3]" in printed
+    names = {"covariance", "gallery", "latents", "life", "walks"}
+    assert {path.name for path in (tmp_path / "pictures").iterdir()} == {f"{n}.png" for n in names}
+
+
+def test_the_page_shows_every_example_as_it_is() -> None:
+    page = (ROOT / "docs" / "examples.md").read_text()
+    shown = dict(re.findall(r"^## .*?\[examples/(\S+)\].*?```python\n(.*?)```", page, re.S | re.M))
+    assert sorted(shown) == EXAMPLES
+    for name, code in shown.items():
+        assert code == (ROOT / "examples" / name).read_text(), f"{name} differs from the page"
