@@ -1,0 +1,1 @@
+"""The parts of benchmarks/nebula.py: data sets, models, rows, training, measures, cells, report."""
