@@ -62,6 +62,22 @@ def gradient(answer: Tensor, x: Tensor, y: Tensor) -> float:
     return float(np.abs(answer[0].double().numpy() - expected).max() / np.abs(expected).max())
 
 
+def within(answer: Any, x: Tensor, radius: float, k: int) -> float:
+    """Share of queries with too few or too many neighbours, or with one beyond the radius."""
+    queries = x[0, ::4]
+    rows = torch.linspace(0, len(queries) - 1, min(_PAIRS // x.shape[1], len(queries))).long()
+    got = torch.as_tensor(np.asarray(answer))[0, rows]
+    table = torch.cdist(
+        queries[rows].double(), x[0].double(), compute_mode="donot_use_mm_for_euclid_dist"
+    )
+    # On the edge float32 may decide either way.
+    least, most = (table < radius * (1 - 1e-6)).sum(1), (table < radius * (1 + 1e-6)).sum(1)
+    count = got.isfinite().sum(1)
+    wrong = (count < least.clamp_max(k)) | (count > most.clamp_max(k))
+    far = got.where(got.isfinite(), 0).amax(1) > radius**2 * (1 + 1e-5)
+    return float((wrong | far).double().mean())
+
+
 def picks(answer: Any, x: Tensor, k: int) -> float:
     """How much nearer than the farthest point the worst of the first picks was.
 

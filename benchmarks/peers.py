@@ -26,7 +26,7 @@ def installed(package: str) -> bool:
 
 def _numbered(batch: Tensor) -> Tensor:
     """The batch vector of torch-cluster's packed form."""
-    return torch.arange(batch.shape[0]).repeat_interleave(batch.shape[1])
+    return torch.arange(len(batch), device=batch.device).repeat_interleave(batch.shape[1])
 
 
 # --- the distances from x to y and from y to x: (B, N) and (B, M), squared -------------------
@@ -234,6 +234,66 @@ def torch_knn(x: Tensor, k: int) -> Call:
     return lambda: torch.cdist(x, x).topk(k, dim=2, largest=False)[0].square()
 
 
+# --- the first or nearest k within a radius of every fourth point: distances, inf where fewer ----
+
+
+def nvc3d_ball(x: Tensor, radius: float, k: int) -> Call:
+    queries = x[:, ::4].contiguous()
+
+    def call() -> Tensor:
+        distance, index = ops.ball_query(queries, x, k, radius)
+        return distance.masked_fill(index < 0, torch.inf)
+
+    return call
+
+
+def pytorch3d_ball(x: Tensor, radius: float, k: int) -> Call:
+    from pytorch3d.ops import ball_query
+
+    queries = x[:, ::4].contiguous()
+
+    def call() -> Tensor:
+        found = ball_query(queries, x, K=k, radius=radius, return_nn=False)
+        return found.dists.masked_fill(found.idx < 0, torch.inf)
+
+    return call
+
+
+def torch_cluster_ball(x: Tensor, radius: float, k: int) -> Call:
+    from torch_cluster import radius as within
+
+    queries = x[:, ::4].contiguous()
+    a, b, in_a, in_b = queries.flatten(0, 1), x.flatten(0, 1), _numbered(queries), _numbered(x)
+
+    def call() -> Tensor:
+        row, column = within(b, a, radius, in_b, in_a, max_num_neighbors=k)
+        # Pairs, those of a query together.
+        count = torch.bincount(row, minlength=len(a))
+        place = torch.arange(len(row)) - (count.cumsum(0) - count)[row]
+        distance = torch.full((len(a), k), torch.inf)
+        distance[row, place] = (a[row] - b[column]).square().sum(-1)
+        return distance.view(*queries.shape[:2], k)
+
+    return call
+
+
+def open3d_ball(x: Tensor, radius: float, k: int) -> Call:
+    import open3d
+
+    queries = x[:, ::4].contiguous()
+
+    def call() -> np.ndarray:
+        distances = []
+        for a, b in zip(queries.numpy(), x.numpy(), strict=True):
+            search = open3d.core.nns.NearestNeighborSearch(open3d.core.Tensor(b))
+            search.hybrid_index(radius)
+            index, distance, _ = search.hybrid_search(open3d.core.Tensor(a), radius, k)
+            distances.append(np.where(index.numpy() < 0, np.inf, distance.numpy()))
+        return np.stack(distances)
+
+    return call
+
+
 # --- farthest point sampling: indices (B, k) --------------------------------------------------
 
 
@@ -275,7 +335,7 @@ def torch_cluster_fps(x: Tensor, k: int) -> Call:
     from torch_cluster import fps
 
     a, numbered = x.flatten(0, 1), _numbered(x)
-    offset = torch.arange(x.shape[0])[:, None] * x.shape[1]
+    offset = torch.arange(x.shape[0], device=x.device)[:, None] * x.shape[1]
     return lambda: (
         fps(a, numbered, ratio=k / x.shape[1], random_start=False).view(x.shape[0], k) - offset
     )
@@ -345,6 +405,12 @@ CONTENDERS: dict[str, dict[str, tuple[str | None, Callable[..., Call]]]] = {
         "faiss": ("faiss", faiss_knn),
         "PyTorch3D": ("pytorch3d", pytorch3d_knn),
         "torch.cdist": (None, torch_knn),
+    },
+    "ball_query": {
+        "nvc3d": (None, nvc3d_ball),
+        "Open3D": ("open3d", open3d_ball),
+        "torch-cluster": ("torch_cluster", torch_cluster_ball),
+        "PyTorch3D": ("pytorch3d", pytorch3d_ball),
     },
     "farthest_point_sampling": {
         "nvc3d": (None, nvc3d_fps),

@@ -17,6 +17,7 @@ LIMITS = {
     ("nearest", "PyTorch3D"): 20_000,
     ("chamfer", "PyTorch3D"): 20_000,
     ("knn", "torch.cdist"): 20_000,
+    ("ball_query", "PyTorch3D"): 20_000,
     ("knn", "PyTorch3D"): 20_000,
     ("knn", "faiss"): 20_000,
     ("farthest_point_sampling", "PyTorch3D"): 200_000,
@@ -64,6 +65,16 @@ def rows() -> list[Row]:
 
         name = f"{batch}×{size}, {dim}-d, k=20"
         table.append(Row("knn", name, size, graph, checking.neighbours))
+    for batch, size, radius in ((8, 2048, 0.2), (8, 16384, 0.1), (1, 100_000, 0.05)):
+        for kind in (workloads.cube, workloads.torus):
+
+            def balls(
+                kind: Any = kind, batch: int = batch, size: int = size, radius: float = radius
+            ) -> tuple[Any, ...]:
+                return clouds(kind, batch, size, 1), radius, 32
+
+            name = f"{kind.__name__} {batch}×{size}, radius {radius}, k=32"
+            table.append(Row("ball_query", name, size, balls, checking.within))
     for batch, size, k in (
         (8, 2048, 512),
         (8, 16384, 2048),

@@ -154,6 +154,53 @@ def test_larger_clouds_of_every_kind(dtype, norm, kind):
     check_everything(VARIANTS, x, y, 20, norm, threads=3, step=60)
 
 
+def check_balls(x, y, share, k, threads=1):
+    """Against the definition, for a radius that about `share` of all pairs are within."""
+    table = pairwise(x, y, 2)
+    radius = np.quantile(table[np.isfinite(table)], share) if np.isfinite(table).any() else 1
+    radius = x.dtype.type(radius)
+    inside = table < radius
+    place = np.cumsum(inside, 1) - 1
+    index, distance = np.full((len(x), k), -1), np.zeros((len(x), k), x.dtype)
+    row, column = np.nonzero(inside & (place < k))
+    index[row, place[row, column]] = column
+    distance[row, place[row, column]] = table[row, column]
+    for variant in VARIANTS:
+        got = variant.ball_query(x, y, radius, k, threads)
+        np.testing.assert_array_equal(got[1], index, variant.name)
+        np.testing.assert_array_equal(got[0], distance, variant.name)
+
+
+@settings(max_examples=60, deadline=None)
+@given(pairs(), st.sampled_from([0, 0.01, 0.3, 1]))
+def test_balls_of_any_cloud(pair, share):
+    x, y, k = pair
+    check_balls(x, y, share, k)
+
+
+@pytest.mark.parametrize("kind", sorted(CLOUDS))
+def test_balls_in_larger_clouds_of_every_kind(kind):
+    rng = np.random.default_rng(len(kind))
+    x = CLOUDS[kind](rng, 1501, 3).astype(np.float32)
+    y = CLOUDS[kind](rng, 2777, 3).astype(np.float32)
+    for share, k in ((0.0005, 8), (0.01, 5), (0.01, 60), (0.05, 500), (1, 20)):
+        check_balls(x, y, share, k, threads=3)
+
+
+@BOTH_TYPES
+def test_points_on_the_edge_of_a_ball_and_more_places_than_points(dtype):
+    x = np.random.default_rng(4).integers(0, 15, (2000, 3)).astype(dtype)
+    table = np.square(x[:, None].astype(np.int32) - x[None].astype(np.int32)).sum(-1)
+    for squared_radius in (0, 1, 4, 9, 1000):
+        inside = table < squared_radius
+        expected = np.sort(np.where(inside, np.arange(len(x)), len(x)), 1)
+        expected[expected == len(x)] = -1
+        for variant in VARIANTS:
+            index = variant.ball_query(x, x, squared_radius, 2100)[1]
+            np.testing.assert_array_equal(index[:, :2000], expected)
+            assert (index[:, 2000:] == -1).all()
+
+
 @EACH
 @pytest.mark.parametrize("dim", [1, 2, 3, 5, 20])
 def test_number_of_threads_changes_nothing(variant, dim):
@@ -215,6 +262,9 @@ def test_values_that_are_not_finite_do_no_harm(variant, dtype, size):
         for found in (nearest, back, index):
             assert found.min() >= 0
             assert found.max() < size
+        _, index = variant.ball_query(x, y, 0.1, k)
+        assert index.min() >= -1
+        assert index.max() < size
 
 
 @EACH

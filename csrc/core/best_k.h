@@ -32,9 +32,9 @@ bool pair_below(T a, int64_t a_index, T b, int64_t b_index) {
   return a < b || (a == b && a_index < b_index);
 }
 
-// For small k. Pairs are gathered unsorted; when there are some more than k, a few of them are
-// tried as bounds, and what lies above the best bound is dropped. Only in the end, or where ties
-// crowd, are the pairs sorted: each one's rank is the number of pairs below it.
+// For small k. Pairs are gathered unsorted; when there are some more than k, a bound that leaves k
+// of them is narrowed down by halving, and what lies above it is dropped. Only in the end, or where
+// ties crowd, are the pairs sorted: each one's rank is the number of pairs below it.
 template <class T>
 class RankedBest {
  public:
@@ -107,18 +107,31 @@ class RankedBest {
     Vec<T> distance[Blocks];
     NVC3D_UNROLL
     for (int b = 0; b < Blocks; ++b) distance[b] = Vec<T>::load(distance_ + b * lanes);
-    // A sample is a bound if k pairs are not above it.
-    T sample[lanes];
-    int32_t within[lanes];
-    for (int i = 0; i < lanes; ++i) {
-      sample[i] = distance_[i * count_ / lanes];
-      Mask<T> below[Blocks];
+    const auto enough_within = [&](T limit) __attribute__((always_inline)) {
+      Mask<T> within[Blocks];
       NVC3D_UNROLL
-      for (int b = 0; b < Blocks; ++b) below[b] = distance[b] <= Vec<T>::all(sample[i]);
-      within[i] = count_set(below);
+      for (int b = 0; b < Blocks; ++b) within[b] = distance[b] <= Vec<T>::all(limit);
+      return count_set(within) >= k_;
+    };
+    T bound = worst_;
+    if (!(bound < infinity<T>)) {
+      Vec<T> largest = Vec<T>::all(0);
+      NVC3D_UNROLL
+      for (int b = 0; b < Blocks; ++b) {
+        const Mask<T> finite = distance[b] < Vec<T>::all(infinity<T>);
+        largest = max(select(finite, distance[b], largest), largest);
+      }
+      bound = reduce_max(largest);
+      if (!enough_within(bound)) return;
     }
-    const Mask<T> enough = less<T>(Ints::all(k_ - 1), Ints::load(within));
-    const T bound = reduce_min(select(enough, Vec<T>::load(sample), Vec<T>::all(infinity<T>)));
+    // Halving, from a first guess that suits points in a ball.
+    T low = 0, guess = bound * static_cast<T>(0.6);
+    for (int step = 0; step < 4; ++step) {
+      const bool enough = enough_within(guess);
+      bound = enough ? guess : bound;
+      low = enough ? low : guess;
+      guess = low + (bound - low) / 2;
+    }
     if (!(bound < worst_)) return;
     worst_ = bound;
     worst_index_ = no_index;

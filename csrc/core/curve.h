@@ -6,40 +6,23 @@
 // tiny cluster in a wide cloud costs one more round instead of one crowded cell.
 #pragma once
 
+#include "hilbert.h"
+#include "kernels.h"
 #include "scratch.h"
 
 namespace nvc3d::NVC3D_ISA {
 
-// The number of each cell (x, y, z) along the curve, 3 * bits bits long. After J. Skilling,
-// "Programming the Hilbert curve", AIP Conference Proceedings 707, 381 (2004).
+// The number of each cell (x, y, z) along the curve, for up to 10 bits each way.
 NVC3D_INLINE Ints hilbert_number(Ints x, Ints y, Ints z, int bits) {
-  const auto on = [](Ints a, int bit) __attribute__((always_inline)) {
-    return less<float>(Ints::all(0), a & Ints::all(1 << bit));
-  };
-  for (int bit = bits - 1; bit > 0; --bit) {
-    const Ints lower = Ints::all((1 << bit) - 1);
-    x = x ^ select(on(x, bit), lower, Ints::all(0));
-    for (Ints* other = &y; other; other = other == &y ? &z : nullptr) {
-      const Mask<float> flip = on(*other, bit);
-      const Ints swapped = select(flip, Ints::all(0), (x ^ *other) & lower);
-      x = x ^ select(flip, lower, swapped);
-      *other = *other ^ swapped;
-    }
-  }
-  y = y ^ x;
-  z = z ^ y;
-  Ints turn = Ints::all(0);
-  for (int bit = bits - 1; bit > 0; --bit) {
-    turn = turn ^ select(on(z, bit), Ints::all((1 << bit) - 1), Ints::all(0));
-  }
-  // Two zeros between any two bits, for up to 10 of them.
+  to_hilbert(x, y, z, bits, [](int32_t value) { return Ints::all(value); });
+  // Two zeros between any two bits.
   const auto spread = [](Ints a) __attribute__((always_inline)) {
     a = (a | a << 16) & Ints::all(0x030000FF);
     a = (a | a << 8) & Ints::all(0x0300F00F);
     a = (a | a << 4) & Ints::all(0x030C30C3);
     return (a | a << 2) & Ints::all(0x09249249);
   };
-  return spread(x ^ turn) << 2 | spread(y ^ turn) << 1 | spread(z ^ turn);
+  return spread(x) << 2 | spread(y) << 1 | spread(z);
 }
 
 template <class T>
@@ -47,9 +30,10 @@ class CurveOrder {
  public:
   explicit CurveOrder(int64_t n) : items_(n), spare_(n) {}
 
-  // Writes the indices of points (n, 3) to `order`, sorted.
-  void sort(const T* points, int32_t* order) {
+  // Writes the indices of points (n, 3) to `order`, sorted; in any order once the call is off.
+  void sort(const T* points, int32_t* order, const Parallel& parallel) {
     points_ = points;
+    parallel_ = &parallel;
     const int64_t n = items_.size();
     for (int64_t i = 0; i < n; ++i) items_[i] = static_cast<uint64_t>(i);
     sort(0, n);
@@ -57,12 +41,15 @@ class CurveOrder {
   }
 
  private:
+  static constexpr int64_t rarely = 1 << 16;  // items that are sorted without asking
+
   // An item is a cell number above the 32 bits of an index.
   static uint32_t cell(uint64_t item) { return static_cast<uint32_t>(item >> 32); }
   const T* point(uint64_t item) const { return points_ + int64_t{3} * static_cast<int32_t>(item); }
 
   void sort(int64_t begin, int64_t end) {
     const int64_t count = end - begin;
+    if (count > rarely && parallel_->cancelled()) return;
     const int bits = count <= 8192 ? 6 : count <= 131072 ? 7 : 10;  // each way
     if (!number_cells(begin, end, bits)) return;
     if (count <= 64) {
@@ -141,6 +128,7 @@ class CurveOrder {
       for (int d = 0; d < digits; ++d) ++count_[d][digit(items_[i], d)];
     }
     for (int d = 0; d < digits; ++d) {
+      if (end - begin > rarely && parallel_->cancelled()) return;
       int32_t place = 0;
       for (int b = 0; b < buckets; ++b) {
         const int32_t here = count_[d][b];
@@ -159,6 +147,7 @@ class CurveOrder {
   }
 
   const T* points_ = nullptr;
+  const Parallel* parallel_ = nullptr;
   Scratch<uint64_t> items_, spare_;
   int32_t count_[3][1 << 11];  // by digit of the cell number and its value
 };

@@ -1,4 +1,5 @@
-// The one definition of a distance, which brute force, trees and box bounds all share.
+// The one definition of a distance, which brute force, trees and box bounds all share, on the CPU
+// (for vectors) and in CUDA kernels (for single values).
 //
 // Coordinate by coordinate, in order, each step rounded once:
 //   norm 2 (squared):  d0*d0, then fma(d1, d1, sum), fma(d2, d2, sum) ...
@@ -8,28 +9,33 @@
 // may skip a box by comparing the two, with no margin for rounding.
 #pragma once
 
-#include "simd.h"
+#include <cmath>
 
-namespace nvc3d::NVC3D_ISA {
+#include "host_device.h"
+
+namespace nvc3d {
 
 struct SquaredL2 {
   template <class V>
-  static NVC3D_INLINE V first(V difference) {
+  static NVC3D_HOST_DEVICE V first(V difference) {
     return difference * difference;
   }
   template <class V>
-  static NVC3D_INLINE V add(V sum, V difference) {
+  static NVC3D_HOST_DEVICE V add(V sum, V difference) {
+    using std::fma;
     return fma(difference, difference, sum);
   }
 };
 
 struct L1 {
   template <class V>
-  static NVC3D_INLINE V first(V difference) {
+  static NVC3D_HOST_DEVICE V first(V difference) {
+    using std::abs;
     return abs(difference);
   }
   template <class V>
-  static NVC3D_INLINE V add(V sum, V difference) {
+  static NVC3D_HOST_DEVICE V add(V sum, V difference) {
+    using std::abs;
     return sum + abs(difference);
   }
 };
@@ -37,8 +43,8 @@ struct L1 {
 // The distance whose three coordinate differences are dx, dy, dz. With fewer coordinates the rest
 // are 0 and change no bit.
 template <class Norm, class V>
-NVC3D_INLINE V distance3(V dx, V dy, V dz) {
+NVC3D_HOST_DEVICE V distance3(V dx, V dy, V dz) {
   return Norm::add(Norm::add(Norm::first(dx), dy), dz);
 }
 
-}  // namespace nvc3d::NVC3D_ISA
+}  // namespace nvc3d

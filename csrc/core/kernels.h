@@ -77,6 +77,12 @@ struct Kernels {
   void (*knn)(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int64_t k, int norm,
               T* distance, int64_t* index, const Parallel& parallel);
 
+  // For each of x the first k of y, by index, whose squared distance is below squared_radius:
+  // (n, k) each. Where there are fewer than k, which may be more than m, the rest is distance 0 and
+  // index -1.
+  void (*ball_query)(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, T squared_radius,
+                     int64_t k, T* distance, int64_t* index, const Parallel& parallel);
+
   // k picks that begin with `start`, each the lowest index among the points farthest from all
   // picks before it; once every point coincides with a pick, index 0 is picked again and again.
   void (*farthest_point_sampling)(const T* points, int64_t n, int64_t dim, int64_t k, int64_t start,

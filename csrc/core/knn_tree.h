@@ -9,6 +9,7 @@ namespace nvc3d::NVC3D_ISA {
 // The k best that each query of a packet has met.
 template <class T, class Norm, class Best>
 struct KnnFound {
+  static constexpr bool looks_are_dear = true;
   Vec<T> worst = Vec<T>::all(infinity<T>);
   Ints worst_index = Ints::all(no_index);
   int64_t last_leaf = 0;  // where a query found something better last

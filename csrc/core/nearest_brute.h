@@ -113,7 +113,8 @@ void nearest_both_brute(const T* x, int64_t n, const T* y, int64_t m, int64_t di
   const Packed<T> packed_rows(x, n, dim);
   // Each part of the rows has columns of its own.
   const int64_t tiles = (n + rows - 1) / rows;
-  const int64_t useful = most<int64_t>(1, tiles / brute_grain(m, dim, rows));
+  const int64_t grain = brute_grain(m, dim, rows);
+  const int64_t useful = most<int64_t>(1, tiles / grain);
   const int64_t parts = least(most<int64_t>(1, parallel.threads), useful);
   const int64_t width = packed.blocks * lanes;
   Scratch<T> column_distance(parts * width);
@@ -125,7 +126,9 @@ void nearest_both_brute(const T* x, int64_t n, const T* y, int64_t m, int64_t di
         columns.distance[j] = infinity<T>;
         columns.tile[j] = 0;
       }
-      for (int64_t t = tiles * p / parts; t < tiles * (p + 1) / parts; ++t) {
+      const int64_t first = tiles * p / parts;
+      for (int64_t t = first; t < tiles * (p + 1) / parts; ++t) {
+        if ((t - first) % (4 * grain) == 0 && parallel.cancelled()) return;
         brute_tile<T, Norm, Dim, true>(x, n, packed, t, x_distance, x_index, columns);
       }
     }

@@ -9,6 +9,7 @@ namespace nvc3d::NVC3D_ISA {
 // index 0 at infinity, which is the answer where all distances overflow.
 template <class T, class Norm>
 struct NearestFound {
+  static constexpr bool looks_are_dear = false;
   Vec<T> worst = Vec<T>::all(infinity<T>);
   Ints worst_index = Ints::all(0);
   int64_t last_leaf = 0;  // where something was found last

@@ -205,8 +205,8 @@ class Matching {
 // be above the least there is. Where coordinates are not finite each x gets the y of its own row.
 // One thread's work, as bids follow one upon the other: `parallel` only says when to give up.
 template <class T>
-T optimal_matching(const T* x, const T* y, int64_t n, int64_t dim, double tolerance,
-                   int64_t* index, const Parallel& parallel) {
+T optimal_matching(const T* x, const T* y, int64_t n, int64_t dim, double tolerance, int64_t* index,
+                   const Parallel& parallel) {
   double low = 0, high = 0, largest = 0;
   for (const T* points : {x, y})
     for (int64_t v = 0; v < n * dim; ++v)

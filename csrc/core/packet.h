@@ -6,6 +6,8 @@
 // is the worst of it, is the affair of Found:
 //
 //   Vec<T> worst, Ints worst_index       of each query: only what is below this pair can enter
+//   bool looks_are_dear                  whether boxes are best taken strictly nearest first, and
+//                                        not only the first of them
 //   void look(packet, leaf, l, wanted)   compares the wanted queries (bits) with all points of
 //                                        leaf number l
 //
@@ -81,8 +83,14 @@ class PacketSearch {
       }
       open &= ~(1u << c);
       if (!open) break;
-      c = lowest_bit(open);
+      c = Found::looks_are_dear ? nearest_of(distance, open) : lowest_bit(open);
     }
+  }
+
+  // `open` boxes have a distance that is a number.
+  static NVC3D_INLINE int nearest_of(Vec<T> distance, uint32_t open) {
+    distance = select(Mask<T>::from_bits(open), distance, Vec<T>::all(infinity<T>));
+    return lowest_bit((distance == Vec<T>::all(reduce_min(distance))).bits() & open);
   }
 
   NVC3D_INLINE void look(const Group<T>& group, int64_t l, int c) {

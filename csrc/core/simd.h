@@ -100,3 +100,19 @@ NVC3D_INLINE int count_bits(uint32_t bits) {
 #else
 #include "simd_portable.h"
 #endif
+
+namespace nvc3d::NVC3D_ISA {
+
+// Row i of 16 becomes lane i of all: by way of memory, where the instruction set's own header has
+// nothing better.
+template <class T>
+NVC3D_INLINE void transpose(Vec<T> (&row)[lanes]) {
+  T by_row[lanes][lanes], by_column[lanes][lanes];
+  for (int i = 0; i < lanes; ++i) row[i].store(by_row[i]);
+  for (int i = 0; i < lanes; ++i) {
+    for (int j = 0; j < lanes; ++j) by_column[j][i] = by_row[i][j];
+  }
+  for (int i = 0; i < lanes; ++i) row[i] = Vec<T>::load(by_column[i]);
+}
+
+}  // namespace nvc3d::NVC3D_ISA

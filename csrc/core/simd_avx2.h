@@ -72,6 +72,7 @@ NVC3D_INLINE Floats abs(Floats a) {
   const __m256 sign = _mm256_set1_ps(-0.0f);
   return {_mm256_andnot_ps(sign, a.lo), _mm256_andnot_ps(sign, a.hi)};
 }
+NVC3D_INLINE Floats sqrt(Floats a) { return {_mm256_sqrt_ps(a.lo), _mm256_sqrt_ps(a.hi)}; }
 NVC3D_INLINE Mask<float> operator<(Floats a, Floats b) {
   return {_mm256_cmp_ps(a.lo, b.lo, _CMP_LT_OQ), _mm256_cmp_ps(a.hi, b.hi, _CMP_LT_OQ)};
 }
@@ -95,6 +96,47 @@ NVC3D_INLINE float reduce_max(Floats a) {
   __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
   four = _mm_max_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
+}
+
+// Row i of 8 becomes lane i of all.
+NVC3D_INLINE void transpose_8(__m256 (&row)[8]) {
+  __m256 pair[8], four[8];
+  NVC3D_UNROLL
+  for (int i = 0; i < 8; i += 2) {
+    pair[i] = _mm256_unpacklo_ps(row[i], row[i + 1]);
+    pair[i + 1] = _mm256_unpackhi_ps(row[i], row[i + 1]);
+  }
+  NVC3D_UNROLL
+  for (int i = 0; i < 8; i += 4) {
+    four[i] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0x44);
+    four[i + 1] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0xEE);
+    four[i + 2] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0x44);
+    four[i + 3] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0xEE);
+  }
+  NVC3D_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    row[i] = _mm256_permute2f128_ps(four[i], four[4 + i], 0x20);
+    row[4 + i] = _mm256_permute2f128_ps(four[i], four[4 + i], 0x31);
+  }
+}
+
+// Row i of 16 becomes lane i of all.
+NVC3D_INLINE void transpose(Floats (&row)[lanes]) {
+  __m256 quarter[4][8];
+  NVC3D_UNROLL
+  for (int i = 0; i < 8; ++i) {
+    quarter[0][i] = row[i].lo;
+    quarter[1][i] = row[i].hi;
+    quarter[2][i] = row[8 + i].lo;
+    quarter[3][i] = row[8 + i].hi;
+  }
+  NVC3D_UNROLL
+  for (int q = 0; q < 4; ++q) transpose_8(quarter[q]);
+  NVC3D_UNROLL
+  for (int i = 0; i < 8; ++i) {
+    row[i] = {quarter[0][i], quarter[2][i]};
+    row[8 + i] = {quarter[1][i], quarter[3][i]};
+  }
 }
 
 // ---- double: quarters of four lanes

@@ -52,6 +52,7 @@ NVC3D_INLINE Floats fma(Floats a, Floats b, Floats c) { return {_mm512_fmadd_ps(
 NVC3D_INLINE Floats min(Floats a, Floats b) { return {_mm512_min_ps(a.v, b.v)}; }
 NVC3D_INLINE Floats max(Floats a, Floats b) { return {_mm512_max_ps(a.v, b.v)}; }
 NVC3D_INLINE Floats abs(Floats a) { return {_mm512_abs_ps(a.v)}; }
+NVC3D_INLINE Floats sqrt(Floats a) { return {_mm512_sqrt_ps(a.v)}; }
 NVC3D_INLINE Mask<float> operator<(Floats a, Floats b) {
   return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)};
 }
@@ -125,6 +126,39 @@ NVC3D_INLINE double reduce_min(Doubles a) {
 }
 NVC3D_INLINE double reduce_max(Doubles a) {
   return _mm512_reduce_max_pd(_mm512_max_pd(a.lo, a.hi));
+}
+
+// Row i of 16 becomes lane i of all. Neighbours are interleaved by ones, then by twos; two rounds
+// of quarter registers finish it.
+NVC3D_INLINE void transpose(Floats (&row)[lanes]) {
+  __m512 pair[lanes], four[lanes];
+  NVC3D_UNROLL
+  for (int i = 0; i < lanes; i += 2) {
+    pair[i] = _mm512_unpacklo_ps(row[i].v, row[i + 1].v);
+    pair[i + 1] = _mm512_unpackhi_ps(row[i].v, row[i + 1].v);
+  }
+  const auto low = [](__m512 a, __m512 b)
+                       __attribute__((always_inline)) { return _mm512_shuffle_ps(a, b, 0x44); };
+  const auto high = [](__m512 a, __m512 b)
+                        __attribute__((always_inline)) { return _mm512_shuffle_ps(a, b, 0xEE); };
+  NVC3D_UNROLL
+  for (int i = 0; i < lanes; i += 4) {
+    four[i] = low(pair[i], pair[i + 2]);
+    four[i + 1] = high(pair[i], pair[i + 2]);
+    four[i + 2] = low(pair[i + 1], pair[i + 3]);
+    four[i + 3] = high(pair[i + 1], pair[i + 3]);
+  }
+  NVC3D_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    const __m512 even = _mm512_shuffle_f32x4(four[i], four[4 + i], 0x88);
+    const __m512 odd = _mm512_shuffle_f32x4(four[i], four[4 + i], 0xDD);
+    const __m512 more_even = _mm512_shuffle_f32x4(four[8 + i], four[12 + i], 0x88);
+    const __m512 more_odd = _mm512_shuffle_f32x4(four[8 + i], four[12 + i], 0xDD);
+    row[i].v = _mm512_shuffle_f32x4(even, more_even, 0x88);
+    row[4 + i].v = _mm512_shuffle_f32x4(odd, more_odd, 0x88);
+    row[8 + i].v = _mm512_shuffle_f32x4(even, more_even, 0xDD);
+    row[12 + i].v = _mm512_shuffle_f32x4(odd, more_odd, 0xDD);
+  }
 }
 
 struct Ints {

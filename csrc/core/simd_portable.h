@@ -109,6 +109,7 @@ NVC3D_LANEWISE(NVC3D_T Vec<T> min(Vec<T> a, Vec<T> b), Vec<T>,
 NVC3D_LANEWISE(NVC3D_T Vec<T> max(Vec<T> a, Vec<T> b), Vec<T>,
                a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i])
 NVC3D_LANEWISE(NVC3D_T Vec<T> abs(Vec<T> a), Vec<T>, magnitude(a.lane[i]))
+NVC3D_LANEWISE(NVC3D_INLINE Vec<float> sqrt(Vec<float> a), Vec<float>, ::sqrtf(a.lane[i]))
 NVC3D_LANEWISE(NVC3D_T Mask<T> operator<(Vec<T> a, Vec<T> b), Mask<T>,
                a.lane[i] < b.lane[i] ? -1 : 0)
 NVC3D_LANEWISE(NVC3D_T Mask<T> operator<=(Vec<T> a, Vec<T> b), Mask<T>,

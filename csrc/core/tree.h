@@ -77,12 +77,12 @@ class Tree {
 
   // cloud (n, 3).
   Tree(const T* cloud, int64_t n, const Parallel& parallel) : Tree(n) {
-    sort(cloud);
+    sort(cloud, parallel);
     fill(cloud, parallel);
   }
 
-  void sort(const T* cloud) {
-    curve_.sort(cloud, order_.data());
+  void sort(const T* cloud, const Parallel& parallel) {
+    curve_.sort(cloud, order_.data(), parallel);
     for (int64_t i = points; i < order_.size(); ++i) order_[i] = no_index;
   }
 
@@ -187,8 +187,8 @@ struct TreePair {
   TreePair(const T* x_cloud, int64_t n, const T* y_cloud, int64_t m, const Parallel& parallel)
       : x(n), y(m) {
     parallel(2, 1, [&](int64_t begin, int64_t end) {
-      if (begin == 0) x.sort(x_cloud);
-      if (end == 2) y.sort(y_cloud);
+      if (begin == 0) x.sort(x_cloud, parallel);
+      if (end == 2) y.sort(y_cloud, parallel);
     });
     x.fill(x_cloud, parallel);
     y.fill(y_cloud, parallel);

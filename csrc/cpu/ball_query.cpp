@@ -1,6 +1,4 @@
 // Points within a radius, on the CPU.
-#include "../core/ball_query.h"
-
 #include <torch/csrc/stable/library.h>
 
 #include "clouds.h"
@@ -27,9 +25,9 @@ std::tuple<Tensor, Tensor> ball_query(Tensor x, Tensor y, int64_t k, double squa
     Tensor index = new_index(x, {from.batch, from.size, k});                    // (B, N, k)
     for_each_cloud(from.batch, [&](int64_t b, const Parallel& parallel) {
       const int64_t offset = b * from.size * k;
-      first_within(from.cloud(b), from.count(b), to.cloud(b), to.count(b), from.dim,
-                   static_cast<T>(squared_radius), k, pointer<T>(distance) + offset,
-                   pointer<int64_t>(index) + offset, parallel);
+      kernels<T>().ball_query(from.cloud(b), from.count(b), to.cloud(b), to.count(b), from.dim,
+                              static_cast<T>(squared_radius), k, pointer<T>(distance) + offset,
+                              pointer<int64_t>(index) + offset, parallel);
     });
     clear_padding(from, pointer<T>(distance), k);
     auto* rows = pointer<int64_t>(index);

@@ -26,8 +26,8 @@ struct Python {
   int (*check_signals)() = find<int (*)()>("PyErr_CheckSignals");
   void (*fetch)(void**, void**, void**) = find<void (*)(void**, void**, void**)>("PyErr_Fetch");
   void (*restore)(void*, void*, void*) = find<void (*)(void*, void*, void*)>("PyErr_Restore");
-  int (*add_pending_call)(int (*)(void*), void*) =
-      find<int (*)(int (*)(void*), void*)>("Py_AddPendingCall");
+  int (*add_pending_call)(int (*)(void*),
+                          void*) = find<int (*)(int (*)(void*), void*)>("Py_AddPendingCall");
   void (*set_interrupt)() = find<void (*)()>("PyErr_SetInterrupt");
 
   bool usable() const {

@@ -94,6 +94,20 @@ void bind(py::class_<nvc3d::Variant>& variant) {
       },
       "x"_a.noconvert(), "y"_a.noconvert(), "k"_a, "norm"_a = 2, "threads"_a = 1);
   variant.def(
+      "ball_query",
+      [=](const nvc3d::Variant& self, Array<T> x, Array<T> y, T squared_radius, int64_t k,
+          int64_t threads) {
+        require_pair(x, y);
+        require(k >= 1, "k must be at least 1");
+        py::array_t<T> distance({x.shape(0), static_cast<py::ssize_t>(k)});
+        Indices index({x.shape(0), static_cast<py::ssize_t>(k)});
+        kernels<T>(self).ball_query(x.data(), x.shape(0), y.data(), y.shape(0), x.shape(1),
+                                    squared_radius, k, distance.mutable_data(),
+                                    index.mutable_data(), parallel(threads));
+        return py::make_tuple(distance, index);
+      },
+      "x"_a.noconvert(), "y"_a.noconvert(), "squared_radius"_a, "k"_a, "threads"_a = 1);
+  variant.def(
       "farthest_point_sampling",
       [=](const nvc3d::Variant& self, Array<T> points, int64_t k, int64_t start, int64_t threads) {
         require(points.ndim() == 2 && points.shape(1) >= 1, "points must be (n, dim)");
