@@ -49,6 +49,12 @@ def test_lloyd_never_worsens_and_leaves_no_anchor_empty():
     assert len(ops.assign_anchors(latents, places)[0].unique()) == 20
 
 
+def test_lloyd_moves_idle_anchors_to_different_places_even_among_equal_latents():
+    latents = torch.cat([torch.zeros(500, 2), torch.eye(2) * 9, torch.full((90, 2), 3.0)])
+    places, _ = anchors.lloyd(latents, torch.full((4, 2), 50.0), 3)
+    assert len(ops.assign_anchors(latents, places)[0].unique()) == 4
+
+
 def test_fit_finds_the_groups_and_keeps_the_numbers():
     centres = 10 * torch.randn(6, 4, generator=generator(3))
     latents = centres.repeat(60, 1) + torch.randn(360, 4, generator=generator(4))
@@ -147,11 +153,11 @@ def test_memory_takes_evenly_spaced_rows_of_a_batch_too_large():
 
 
 def test_rhythm_survives_its_tensor_and_waits_for_what_changes():
-    rhythm = Rhythm(step=20)
-    assert not rhythm.ripe(1.0)
-    assert rhythm.next_check > 20
-    assert not rhythm.ripe(2.0)
-    assert rhythm.ripe(2.01)
+    rhythm = Rhythm(step=300)
+    checks = [rhythm.ripe(nats) for nats in (1.0, 2.0, 2.1, 4.0, 4.1)]
+    assert not any(checks)
+    assert rhythm.next_check > 300
+    assert rhythm.ripe(4.2)
     rhythm.wake()
     assert 0 < rhythm.awake < 1
     assert Rhythm.from_tensor(rhythm.to_tensor()) == rhythm

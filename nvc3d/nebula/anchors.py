@@ -7,6 +7,11 @@ from torch import Tensor
 
 from nvc3d import ops
 
+from .constraint import squared_distance
+
+# Idle anchors that a step of k-means moves at most: each costs a look at all latents.
+_MOVED = 32
+
 
 def plus_plus(latents: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Choose well-spread latents as first anchors (k-means++; Arthur and Vassilvitskii, 2007).
@@ -37,8 +42,8 @@ def plus_plus(latents: Tensor, count: int, generator: torch.Generator) -> Tensor
 def lloyd(latents: Tensor, anchors: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     """Improve anchors (M, D) on latents (N, D) by steps of k-means.
 
-    An anchor without latents moves to one of the latents that are worst served, so that none
-    stays idle while N >= M.
+    Anchors without latents move, some in each step, to where latents are served worst: none stays
+    idle while there are M different latents.
 
     Returns:
         The anchors (M, D) and the mean squared distance of a latent to its own, before the last
@@ -49,32 +54,35 @@ def lloyd(latents: Tensor, anchors: Tensor, steps: int) -> tuple[Tensor, Tensor]
         index, distance = ops.assign_anchors(latents, anchors, check_finite=False)
         error = distance.mean()
         sums, counts = sums_by_anchor(latents, index, len(anchors))
-        empty = counts == 0
-        # The j-th empty anchor takes the j-th worst latent; no look at the values is needed.
-        worst = distance.topk(min(len(anchors), len(latents))).indices
-        rank = (empty.cumsum(0) - 1).clamp(0, len(worst) - 1)
-        moved = torch.where(
-            empty[:, None], latents[worst[rank]], sums / counts.clamp_min(1)[:, None]
-        )
-        anchors = moved
-    return apart(anchors), error
+        anchors = torch.where(counts[:, None] > 0, sums / counts.clamp_min(1)[:, None], anchors)
+        idle = (counts == 0).nonzero().flatten().tolist()
+        for k in idle[:_MOVED]:
+            anchors[k] = latents[distance.argmax()]
+            distance = torch.minimum(distance, (latents - anchors[k]).square().sum(1))
+        if idle:
+            anchors = apart(anchors)
+    return anchors, error
 
 
-def fit(latents: Tensor, anchors: Tensor, generator: torch.Generator, steps: int = 10) -> Tensor:
+def fit(latents: Tensor, anchors: Tensor, generator: torch.Generator) -> Tensor:
     """Fit anchors (M, D) anew to latents (N, D): the better of going on from where they are and
     of starting afresh.
 
     A fresh start must win by 1 %: what has learned to read the anchors' numbers is spared a change
     that is worth little. Its anchors then take the numbers of the old ones nearest to them.
     """
-    kept, kept_error = lloyd(latents, anchors, steps)
-    fresh, fresh_error = lloyd(latents, plus_plus(latents, len(anchors), generator), steps)
+    kept, kept_error = lloyd(latents, anchors, 4)
+    # A part of the latents shows where the anchors belong; all of them, where exactly.
+    part = latents[torch.randperm(len(latents), generator=generator)[: max(1024, 4 * len(anchors))]]
+    fresh, _ = lloyd(part, plus_plus(part, len(anchors), generator), 8)
+    fresh, fresh_error = lloyd(latents, fresh, 4)
     return renumber(fresh, kept) if bool(fresh_error < 0.99 * kept_error) else kept
 
 
 def renumber(anchors: Tensor, old: Tensor) -> Tensor:
     """Order anchors (M, D): each takes the number of an old one near it, nearest pairs first."""
-    distance = (anchors[:, None] - old[None]).square().sum(-1).cpu()  # (M, M)
+    centre = old.mean(0)
+    distance = squared_distance(anchors - centre, old - centre).cpu()  # (M, M)
     order = torch.empty(len(anchors), dtype=torch.int64)
     for _ in range(len(anchors)):
         new_number, old_number = divmod(int(distance.argmin()), len(anchors))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nvc3d import ops
 
-from .metric import squared_distance
+from .constraint import squared_distance
 
 
 @dataclass(frozen=True)

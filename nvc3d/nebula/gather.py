@@ -23,6 +23,13 @@ def total(values: Tensor) -> Tensor:
     return _Sum.apply(values) if is_distributed() else values
 
 
+def total_of(values: Tensor) -> Tensor:
+    """The sum over all processes, not differentiable; written over `values`."""
+    if is_distributed():
+        dist.all_reduce(values)
+    return values
+
+
 def processes() -> int:
     """How many processes there are."""
     return dist.get_world_size() if is_distributed() else 1

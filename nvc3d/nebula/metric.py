@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from . import gather
+from .constraint import squared_distance
 
 # Pairs of latents held at once: a bound on memory, not on the batch.
 _PAIRS = 1 << 22
@@ -74,9 +75,3 @@ def disagreement(distances: Tensor, others: Tensor) -> Tensor:
     use = gather.total((p + q).sum(0))  # (M,)
     use = use / use.detach().sum()
     return gather.mean(cross) + math.log(len(use)) - torch.special.entr(use).sum()
-
-
-def squared_distance(x: Tensor, y: Tensor) -> Tensor:
-    """Squared distances (N, M) of the rows of x (N, D) and y (M, D), best near the origin."""
-    square = torch.addmm(y.square().sum(1), x, y.t(), alpha=-2)  # (N, M)
-    return (square + x.square().sum(1, keepdim=True)).clamp_min(0)

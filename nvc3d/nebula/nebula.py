@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Literal, NamedTuple, TypeVar, cast, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +16,12 @@ from nvc3d import ops
 
 from . import anchors as places
 from . import gather, gravity, metric, posterior
+from .code import Code, Losses
+from .constraint import Weights, constraint, distances_to
 from .diagnostics import Diagnostics, diagnose
 from .memory import Memory
 from .rhythm import Rhythm
-from .strength import measured, note_factor, probe
+from .strength import measured
 
 Gravity = Literal["newton", "paper", "nearest"]
 
@@ -43,40 +45,6 @@ def _untraced(function: _Function) -> _Function:
         return disabled[0](*args)
 
     return cast(_Function, call)
-
-
-class Code(NamedTuple):
-    """What a nebula makes of features (..., dim); D is latent_dim, M the number of anchors."""
-
-    z: Tensor
-    """The latent (..., D): drawn from the posterior in training, its mean in evaluation."""
-    mean: Tensor
-    """Mean of the posterior (..., D)."""
-    log_variance: Tensor
-    """Log variance of the posterior (..., D)."""
-    anchor: Tensor
-    """Number of the nearest anchor (...), int64; the lowest on ties."""
-    assignment: Tensor
-    """Soft assignment to the anchors (..., M): sums to 1, the nearest weighs most."""
-    distances: Tensor
-    """Squared distances to the anchors (..., M)."""
-    embedding: Tensor
-    """What a decoder or classifier is given (..., D + M): the latent, then the assignment."""
-
-
-class Losses(NamedTuple):
-    """The terms of a nebula's loss, each without its weight, and their weighted total; all ()."""
-
-    kl: Tensor
-    """The Gaussian constraint, in nats per latent."""
-    gravity: Tensor
-    """The pull of anchors on their latents, and the push between anchors."""
-    metric: Tensor
-    """Squared distances within anchors over those between; 0 if not asked for."""
-    view: Tensor
-    """Disagreement of two views of the same samples on their anchor; 0 without a second."""
-    total: Tensor
-    """What is added to the task's loss."""
 
 
 class Nebula(nn.Module):
@@ -105,8 +73,10 @@ class Nebula(nn.Module):
         scale: what the total is multiplied by; None: measured from the task's gradient ("newton"),
             or 1.
         kl_weight: of the Gaussian constraint.
-        gravity_weight: of the gravity; None: 0.1 for "newton", 1 for the others.
+        gravity_weight: of the gravity.
         metric_weight: of the self-supervised metric learning.
+        metric_loss: of latents (B, D) and their anchors (B,) as labels, for one any of
+            pytorch-metric-learning; None: the ratio of squared distances of all triplets.
         view_weight: of the agreement of two views, where `losses` is given a second.
 
     Raises ValueError on arguments out of range.
@@ -130,8 +100,9 @@ class Nebula(nn.Module):
         *,
         scale: float | None = None,
         kl_weight: float = 1.0,
-        gravity_weight: float | None = None,
+        gravity_weight: float = 1.0,
         metric_weight: float = 0.0,
+        metric_loss: Callable[[Tensor, Tensor], Tensor] | None = None,
         view_weight: float = 5.0,
     ) -> None:
         super().__init__()
@@ -144,8 +115,6 @@ class Nebula(nn.Module):
         if warmup_steps is not None and (not isinstance(warmup_steps, int) or warmup_steps < 0):
             raise ValueError(f"warmup_steps must be None or at least 0, got {warmup_steps!r}")
         newton = gravity == "newton"
-        if gravity_weight is None:
-            gravity_weight = 0.1 if newton else 1.0
         weights = {
             "weight": weight,
             "scale": 1.0 if scale is None else scale,
@@ -158,6 +127,12 @@ class Nebula(nn.Module):
             if not (isinstance(number, (int, float)) and 0 <= number < math.inf):
                 raise ValueError(f"{name} must be a finite number of at least 0, got {number!r}")
 
+        if metric_loss is not None and not (callable(metric_loss) and metric_weight > 0):
+            raise ValueError(
+                "metric_loss must be a callable and comes with a metric_weight above 0, "
+                f"got {metric_loss!r} and {metric_weight!r}"
+            )
+
         self.dim, self.num_anchors, self.latent_dim = dim, num_anchors, latent_dim
         self.gravity, self.weight, self.warmup_steps = gravity, weight, warmup_steps
         self.kl_weight, self.gravity_weight = kl_weight, gravity_weight
@@ -167,14 +142,16 @@ class Nebula(nn.Module):
         self.posterior = nn.Linear(dim, 2 * latent_dim)
         self.anchors = nn.Parameter(torch.randn(num_anchors, latent_dim))
         # Only where it is used: DistributedDataParallel refuses parameters without a gradient.
-        self.offset = nn.Parameter(torch.zeros(())) if metric_weight > 0 else None
+        own = metric_weight > 0 and metric_loss is None
+        self.offset = nn.Parameter(torch.zeros(())) if own else None
+        self.metric_loss = metric_loss
         self.memory = Memory(max(4096, 32 * num_anchors), latent_dim)
         self.register_buffer("awake", torch.tensor(0.0 if newton else 1.0))
         self.register_buffer("strength", torch.tensor(float(weights["scale"])))
         self.register_buffer("moments", torch.zeros(2))
         self.register_buffer("factor", torch.ones(()))
         self.rhythm = Rhythm()
-        self._warned = False
+        self._warned = self._moved = False
 
     @property
     def embedding_dim(self) -> int:
@@ -192,14 +169,18 @@ class Nebula(nn.Module):
             wide = torch.promote_types(self.anchors.dtype, torch.float32)
             head = self.posterior
             raw = nn.functional.linear(features.to(wide), head.weight.to(wide), head.bias.to(wide))
-            mean, raw_variance = raw.chunk(2, -1)  # (..., D) each
-            log_variance = posterior.bound_log_variance(raw_variance)
-        if not torch.compiler.is_compiling():
-            self._check_finite(features, raw)
-        if self.training:
-            self._tend(mean.detach(), log_variance.detach())
-        with torch.autocast(features.device.type, enabled=False):
-            z = self._draw(mean, log_variance) if self.training else mean
+            if not torch.compiler.is_compiling():
+                self._check_finite(features, raw)
+            if self.training:
+                noise = torch.randn_like(raw[..., : self.latent_dim])
+                moments = self.moments if self._measures else None
+                mean, log_variance, z = posterior.draw(raw, noise, moments, self.factor)
+                self._tend(mean.detach(), log_variance.detach())
+            else:
+                mean, log_variance = posterior.split(raw)
+                z = mean
+                if self._moved and not torch.compiler.is_compiling():
+                    self._catch_up(mean.flatten(0, -2))
             # The mean is the better judge: E|z - a|^2 over the posterior has the same nearest a.
             index, distances = self._place(mean if self.gravity == "newton" else z)
             assignment = torch.softmax(-0.5 * distances, -1)
@@ -217,35 +198,36 @@ class Nebula(nn.Module):
             log_variance = code.log_variance.flatten(0, -2)  # (B, D)
             index = code.anchor.flatten()  # (B,)
             distances = code.distances.flatten(0, -2)  # (B, M)
-            own = distances.gather(1, index[:, None]).squeeze(1)  # (B,)
             # Copies: the parameter may be fitted anew before the backward pass.
             anchors = self.anchors.to(mean.dtype, copy=True)  # (M, D)
+            scale = self.weight * self.strength
             if self.gravity == "newton":
-                asleep = posterior.kl_to_origin(mean, log_variance)
-                awake = posterior.kl_to_mixture(distances, log_variance)
-                kl = torch.lerp(asleep, awake, self.awake)
-                pull = gravity.newton(anchors, own, index)
-            elif self.gravity == "paper":
-                to_anchor = (mean - anchors[index]).square().sum(1)
-                kl = posterior.kl_to_anchor(to_anchor, log_variance)
-                pull = gravity.paper(anchors, own, index)
+                factor = self.factor if self.training and self._measures else None
+                weights = Weights(self.kl_weight, self.gravity_weight, scale, self.awake, factor)
+                assignment = code.assignment.flatten(0, -2)  # (B, M)
+                kl, pull, total = constraint(
+                    mean, log_variance, distances, anchors, assignment, index, weights
+                )
             else:
-                kl = posterior.kl_to_origin(mean, log_variance)
-                pull = gravity.nearest(anchors, own, index)
-            mean_kl = gather.mean(kl)
-            ratio = apart = mean.new_zeros(())
-            if self.offset is not None:
-                ratio = metric.ratio_triplets(mean, index, self.offset.to(mean.dtype).sigmoid())
+                verbatim = gravity.paper if self.gravity == "paper" else gravity.nearest
+                kl, pull = verbatim(mean, log_variance, distances, anchors, index)
+                total = scale * (self.kl_weight * kl + self.gravity_weight * pull)
+            scale = scale * self.awake
+            ratio = apart = kl.new_zeros(())
+            if self.metric_weight > 0:
+                ratio = self._metric(mean, index)
+                total = total + scale * self.metric_weight * ratio
             if view is not None:
                 apart = metric.disagreement(distances, view.distances.flatten(0, -2))
-            terms = (
-                self.gravity_weight * pull + self.metric_weight * ratio + self.view_weight * apart
-            )
-            total = self.kl_weight * mean_kl + self.awake * terms
-            total = self.weight * self.strength * total
-            if self.training and self._measures:
-                total = note_factor(total, self.factor)
-        return Losses(mean_kl, pull, ratio, apart, total)
+                total = total + scale * self.view_weight * apart
+        return Losses(kl, pull, ratio, apart, total)
+
+    def _metric(self, mean: Tensor, index: Tensor) -> Tensor:
+        if self.metric_loss is not None:
+            loss = self.metric_loss(gather.rows_with_gradient(mean), gather.rows(index))
+            return loss.reshape(())
+        assert self.offset is not None
+        return metric.ratio_triplets(mean, index, self.offset.to(mean.dtype).sigmoid())
 
     def embed(self, z: Tensor) -> Tensor:
         """The embedding (..., D + M) of latents z (..., D), e.g. of a walk between anchors."""
@@ -314,7 +296,7 @@ class Nebula(nn.Module):
             raise ValueError(f"features must be of a float dtype, got {features.dtype}")
 
     def _check_finite(self, features: Tensor, raw: Tensor) -> None:
-        if bool(raw.isfinite().all()):
+        if bool(raw.sum().isfinite()) or bool(raw.isfinite().all()):
             return
         if not bool(features.isfinite().all()):
             raise ValueError("features must be finite, got NaN or inf")
@@ -324,23 +306,14 @@ class Nebula(nn.Module):
             + ("" if self.gravity == "newton" else ', gravity="newton" is the stable form')
         )
 
-    def _draw(self, mean: Tensor, log_variance: Tensor) -> Tensor:
-        """A latent (..., D) from the posterior, which measures the task's gradient if asked to."""
-        deviation = (0.5 * log_variance).exp()
-        noise = torch.randn_like(mean)
-        z = mean + deviation * noise
-        if self._measures:
-            z = probe(z, (noise / deviation).detach(), self.moments, self.factor)
-        return z
-
     def _place(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Nearest anchor (...) and squared distances to all (..., M) of latents (..., D)."""
-        anchors = self.anchors.to(latents.dtype, copy=True)  # (M, D)
-        index, _ = ops.assign_anchors(latents.detach(), anchors.detach(), check_finite=False)
-        centre = anchors.detach().mean(0)
-        flat = latents.reshape(-1, self.latent_dim) - centre
-        distances = metric.squared_distance(flat, anchors - centre)  # (B, M)
-        return index, distances.view(*latents.shape[:-1], self.num_anchors)
+        anchors = self.anchors.to(latents.dtype)  # (M, D)
+        flat = latents.flatten(0, -2)  # (B, D)
+        index, _ = ops.assign_anchors(flat.detach(), anchors.detach(), check_finite=False)
+        distances = distances_to(flat, anchors)
+        lead = latents.shape[:-1]
+        return index.view(lead), distances.view(*lead, self.num_anchors)
 
     # Its decisions depend on values: it runs as Python beside a compiled graph.
     @_untraced
@@ -351,6 +324,7 @@ class Nebula(nn.Module):
         rhythm = self.rhythm
         rhythm.step += 1
         self.memory.add(mean, rhythm.step)
+        self._moved = self.gravity == "newton"
         if self.gravity != "newton":
             self._watch()
             return
@@ -373,6 +347,26 @@ class Nebula(nn.Module):
         elif rhythm.step % _STRIDE == 0:
             self._follow(self.memory.all_latents())
         self.awake.fill_(rhythm.awake)
+
+    @torch.no_grad()
+    def _catch_up(self, mean: Tensor) -> None:
+        """Fit the anchors to latents (B, D), the first seen after training, if they ran away.
+
+        The last step of the optimiser may have moved them further than they are spread; before
+        this forward pass nobody could know.
+        """
+        if len(mean) < 20 * self.num_anchors or gather.is_distributed():
+            return
+        self._moved = False
+        anchors = self._wide_anchors()
+        recent = self.memory.all_latents(20 * self.num_anchors)
+        before = ops.assign_anchors(recent, anchors, check_finite=False)[1].mean()
+        index, distance = ops.assign_anchors(mean, anchors, check_finite=False)
+        used = len(index.unique())
+        # Far from all anchors, not just members of a few of them; asleep, none is read by anyone.
+        ran_away = self.rhythm.awake < 1 or bool(distance.mean() > 1.1 * before)
+        if used < 0.9 * self.num_anchors and ran_away:
+            self.anchors.copy_(places.fit(mean, anchors, torch.Generator().manual_seed(0)))
 
     def _ripe(self, log_variance: Tensor) -> bool:
         rhythm = self.rhythm

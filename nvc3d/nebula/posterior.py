@@ -1,45 +1,74 @@
-"""The Gaussian posterior of a latent, and the constraint on it."""
+"""The Gaussian posterior of a latent, a draw from it, and what it tells."""
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from . import strength
 
 # Variances stay within e^-10 and e^10: beyond, float32 loses what they mean, and exp overflows.
 _LIMIT = 10.0
 
 
-def bound_log_variance(raw: Tensor) -> Tensor:
-    """Bound a log variance smoothly; near 0, where it lives, the identity."""
-    return _LIMIT * torch.tanh(raw / _LIMIT)
+def split(raw: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and log variance (..., D) of the head's output (..., 2 D).
 
-
-def noise_cost(log_variance: Tensor) -> Tensor:
-    """The part of the KL that is the variance's, (B,): the same for every unit Gaussian."""
-    return 0.5 * (log_variance.exp() - 1 - log_variance).sum(-1)
-
-
-def kl_to_origin(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, variance) || N(0, I)) in nats, (B,)."""
-    return noise_cost(log_variance) + 0.5 * mean.square().sum(-1)
-
-
-def kl_to_anchor(distance: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, variance) || N(a, I)) in nats, (B,), from the squared distance of mean and a."""
-    return noise_cost(log_variance) + 0.5 * distance
-
-
-def kl_to_mixture(distances: Tensor, log_variance: Tensor) -> Tensor:
-    """The least KL, over soft assignments, to the even mixture of N(a_k, I), in nats, (B,).
-
-    With q(k) the assignment it is min over q of sum_k q(k) KL(. || N(a_k, I)) + KL(q || 1/M),
-    reached by softmax(-distance / 2): an upper bound of the KL to the mixture itself (as in VaDE;
-    Jiang et al., 2017), and closed. `distances` (B, M) are squared.
+    The log variance is bounded smoothly; near 0, where it lives, by the identity.
     """
-    free = math.log(distances.shape[-1]) - torch.logsumexp(-0.5 * distances, -1)
-    return noise_cost(log_variance) + free
+    mean, log_variance = raw.chunk(2, -1)
+    return mean, _LIMIT * torch.tanh(log_variance / _LIMIT)
+
+
+class _Draw(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, raw: Tensor, noise: Tensor, moments: Tensor | None, factor: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        mean, log_variance = split(raw)
+        deviation = (0.5 * log_variance).exp()
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(noise, log_variance, deviation)
+        ctx.moments, ctx.factor = moments, factor
+        return mean.clone(), log_variance, torch.addcmul(mean, deviation, noise)
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any, to_mean: Tensor | None, to_variance: Tensor | None, to_z: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
+        noise, log_variance, deviation = ctx.saved_tensors
+        to_mean = torch.zeros_like(noise) if to_mean is None else to_mean
+        to_variance = torch.zeros_like(noise) if to_variance is None else to_variance
+        if to_z is not None:
+            slope = to_z * noise
+            if ctx.moments is not None:
+                strength.note(ctx.moments, ctx.factor, to_z, (slope / deviation).sum())
+            to_mean = to_mean + to_z
+            to_variance = torch.addcmul(to_variance, slope, deviation, value=0.5)
+        bent = torch.addcmul(
+            to_variance, to_variance * log_variance, log_variance, value=-(_LIMIT**-2)
+        )
+        return torch.cat([to_mean, bent], -1), None, None, None
+
+
+def draw(
+    raw: Tensor, noise: Tensor, moments: Tensor | None, factor: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, log variance and a latent drawn from the posterior (..., D) of the head's output.
+
+    On the way back the task's gradient in the latent is measured into `moments`, unless None.
+    """
+    out: tuple[Tensor, Tensor, Tensor] = _Draw.apply(raw, noise, moments, factor)
+    return out
+
+
+def kl_to(offset: Tensor, log_variance: Tensor) -> Tensor:
+    """KL of N(mean, variance) to a unit Gaussian, in nats, (B,), by the offset of their means."""
+    return 0.5 * (offset.square() + log_variance.exp() - 1 - log_variance).sum(-1)
 
 
 def information(latents: Tensor, log_variance: Tensor) -> Tensor:

@@ -7,11 +7,14 @@ from dataclasses import astuple, dataclass
 import torch
 from torch import Tensor
 
-# Latents are ripe when what they tell (nats) changes by less than this while the number of steps
-# grows by the ratio: training slows down with time, so the checks do as well.
-_CHANGE = 0.15
+# Latents are ripe when what they tell (nats) twice changes by less than this while the number of
+# steps grows by the ratio: training slows down with time, so the checks do as well. Before the
+# first check no encoder has learned much, however still its latents are.
+_CHANGE = 0.25
 _RATIO = 1.25
-_FIRST_CHECK = 16
+_FIRST_CHECK = 200
+# Between two fits at least.
+_FIT_GAP = 16
 # A posterior that tells less than this has nothing to put anchors on.
 _LEAST_NATS = 0.5
 
@@ -28,6 +31,8 @@ class Rhythm:
     next_fit: int = 0
     nats: float = 0.0
     """What the latents told at the last check."""
+    quiet: int = 0
+    """How many checks in a row found little change."""
 
     @property
     def awake(self) -> float:
@@ -40,15 +45,17 @@ class Rhythm:
         """Whether latents that tell so many nats have stopped changing; sets the next check."""
         before, self.nats = self.nats, nats
         self.next_check = int(_RATIO * self.step) + 1
-        return nats > _LEAST_NATS and abs(nats - before) < _CHANGE * nats
+        still = nats > _LEAST_NATS and abs(nats - before) < _CHANGE * nats
+        self.quiet = self.quiet + 1 if still else 0
+        return self.quiet >= 2
 
     def wake(self) -> None:
         """Start the anchors now, on a fresh fit."""
         self.woke = self.next_fit = self.step
 
     def fitted(self) -> None:
-        """Set the next fit: a quarter of the time the latents took to ripen; none before that."""
-        self.next_fit = self.step + max(self.woke // 4, _FIRST_CHECK) if self.woke >= 0 else -1
+        """Set the next fit, after a quarter of the steps so far; none before the latents woke."""
+        self.next_fit = self.step + max(self.step // 4, _FIT_GAP) if self.woke >= 0 else -1
 
     def to_tensor(self) -> Tensor:
         """All of it as one tensor, so that any checkpoint format can hold it."""
@@ -57,5 +64,5 @@ class Rhythm:
     @classmethod
     def from_tensor(cls, state: Tensor) -> Rhythm:
         """The inverse of to_tensor."""
-        step, woke, next_check, next_fit, nats = state.tolist()
-        return cls(int(step), int(woke), int(next_check), int(next_fit), nats)
+        step, woke, next_check, next_fit, nats, quiet = state.tolist()
+        return cls(int(step), int(woke), int(next_check), int(next_fit), nats, int(quiet))

@@ -10,67 +10,32 @@ noise e of z = mean + s * e is known, and E[gradient * e / s] is the mean curvat
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
-# One in this many of the task's nats: residuals are correlated, and the quotient counts correlated
-# ones several times over.
-_SHARE = 0.25
+# Of the quotient: residuals are correlated, and it counts correlated ones many times over. Twelve
+# times is what images, clouds and voxels have in common; docs/nebula.md has the trials.
+_SHARE = 0.03
 # The constraint's pull stays below this share of the task's gradient, which bounds the measurement
 # while the curvature is still lost in noise.
-_CAP = 0.1
+_CAP = 0.01
 _HORIZON = 50  # steps
 
 
-class _Probe(torch.autograd.Function):
-    """The identity; on the way back it takes note of the task's gradient in `moments` (2,)."""
+def note(moments: Tensor, factor: Tensor, grad: Tensor, curvature: Tensor) -> None:
+    """Take a step's measurement into the running moments (2,): square and curvature.
 
-    @staticmethod
-    def forward(ctx: Any, z: Tensor, slope: Tensor, moments: Tensor, factor: Tensor) -> Tensor:
-        ctx.save_for_backward(slope)
-        ctx.moments, ctx.factor = moments, factor
-        return z.view_as(z)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        (slope,) = ctx.saved_tensors
-        own = grad / ctx.factor
-        rows = own.numel() / own.shape[-1]
-        square, curvature = rows * own.square().sum(), (own * slope).sum()
-        seen = torch.stack([square, curvature])
-        # A step that overflowed (mixed precision) is no measurement.
-        seen = torch.where(seen.isfinite().all(), seen, ctx.moments)
-        ctx.moments.lerp_(seen, 1 / _HORIZON)
-        return grad, None, None, None
-
-
-class _Factor(torch.autograd.Function):
-    """The identity; on the way back it takes note of what the user multiplied the total by."""
-
-    @staticmethod
-    def forward(ctx: Any, total: Tensor, factor: Tensor) -> Tensor:
-        ctx.factor = factor
-        return total.view_as(total)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        known = grad.isfinite() & (grad > 0)
-        ctx.factor.copy_(torch.where(known, grad, ctx.factor))
-        return grad, None
-
-
-def probe(z: Tensor, slope: Tensor, moments: Tensor, factor: Tensor) -> Tensor:
-    """z (..., D) itself, whose gradient will be measured; slope is noise / standard deviation."""
-    out: Tensor = _Probe.apply(z, slope, moments, factor)
-    return out
-
-
-def note_factor(total: Tensor, factor: Tensor) -> Tensor:
-    """The total () itself; its gradient, a loss scale or a user's factor, will be divided out."""
-    out: Tensor = _Factor.apply(total, factor)
-    return out
+    Args:
+        factor: () what the user multiplied the whole loss by, a loss scale for one.
+        grad: (..., D) of the task's mean loss in the latents.
+        curvature: () sum of grad * noise / deviation.
+    """
+    rows = grad.numel() // grad.shape[-1]
+    square = torch.linalg.vector_norm(grad / factor).square() * rows
+    seen = torch.stack([square, curvature / factor])
+    # A step that overflowed (mixed precision) is no measurement.
+    seen = torch.where(seen.isfinite().all(), seen, moments)
+    moments.lerp_(seen, 1 / _HORIZON)
 
 
 def measured(moments: Tensor, before: Tensor) -> Tensor:

@@ -1,0 +1,41 @@
+"""What a nebula hands out: codes, and the terms of its loss."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class Code(NamedTuple):
+    """What a nebula makes of features (..., dim); D is latent_dim, M the number of anchors."""
+
+    z: Tensor
+    """The latent (..., D): drawn from the posterior in training, its mean in evaluation."""
+    mean: Tensor
+    """Mean of the posterior (..., D)."""
+    log_variance: Tensor
+    """Log variance of the posterior (..., D)."""
+    anchor: Tensor
+    """Number of the nearest anchor (...), int64; the lowest on ties."""
+    assignment: Tensor
+    """Soft assignment to the anchors (..., M): sums to 1, the nearest weighs most."""
+    distances: Tensor
+    """Squared distances to the anchors (..., M)."""
+    embedding: Tensor
+    """What a decoder or classifier is given (..., D + M): the latent, then the assignment."""
+
+
+class Losses(NamedTuple):
+    """The terms of a nebula's loss, each without its weight, and their weighted total; all ()."""
+
+    kl: Tensor
+    """The Gaussian constraint, in nats per latent."""
+    gravity: Tensor
+    """The pull of anchors on their latents, and the push between anchors."""
+    metric: Tensor
+    """Metric learning with the anchor as the label; 0 if not asked for."""
+    view: Tensor
+    """Disagreement of two views of the same samples on their anchor; 0 without a second."""
+    total: Tensor
+    """What is added to the task's loss."""

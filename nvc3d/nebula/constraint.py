@@ -1,0 +1,176 @@
+"""The Gaussian constraint and Newton's gravity, each with its gradient, in one pass.
+
+As single operators on small tensors they would cost several times the arithmetic, most of it in
+the graph: forward works out the losses and all that their gradients need, once.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from . import gather
+
+# The least distance bounds the force: the pole of 1/d would throw the anchors out of the data.
+_LEAST = 1e-3
+
+
+class Weights(NamedTuple):
+    """How the total is made: strength * (kl * constraint + awake * gravity * pull)."""
+
+    kl: float
+    gravity: float
+    strength: Tensor  # ()
+    awake: Tensor  # () 0 to 1
+    factor: Tensor | None  # () takes note in the backward pass what the total was multiplied by
+
+
+def constraint(
+    mean: Tensor,
+    log_variance: Tensor,
+    distances: Tensor,
+    anchors: Tensor,
+    assignment: Tensor,
+    index: Tensor,
+    weights: Weights,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The constraint, in nats per latent, the gravity of a batch, and their total; all ().
+
+    The constraint goes from KL(q || N(0, I)), at awake = 0, to the least KL over soft assignments
+    to the even mixture of N(a_k, I), at 1. With r(k) the assignment that is the minimum over r of
+    sum_k r(k) KL(q || N(a_k, I)) + KL(r || 1/M), reached by softmax(-distance / 2): an upper bound
+    of the KL to the mixture itself (as in VaDE; Jiang et al., 2017), and closed.
+
+    Gravity is D times the mean over pairs i < j of M_i M_j log(1 + 1 / d_ij), never negative and
+    finite everywhere. M_i is 1 + the mean over the latents of anchor i of their squared distance to
+    it, and d_ij the squared distance of two anchors; both per dimension of the latent space. So
+    neither the batch nor the number of anchors nor the dimension changes its balance with the KL.
+
+    Args:
+        mean, log_variance: (B, D) of the posterior q.
+        distances: (B, M) squared, of the means to the anchors.
+        anchors: (M, D).
+        assignment: (B, M), softmax(-distances / 2); its gradient goes by way of the distances.
+        index: (B,) number of the nearest anchor.
+        weights: of the total.
+    """
+    out: tuple[Tensor, Tensor, Tensor] = _Constraint.apply(
+        mean, log_variance, distances, anchors, assignment.detach(), index, *weights
+    )
+    return out
+
+
+class _Constraint(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        mean: Tensor,
+        log_variance: Tensor,
+        distances: Tensor,
+        anchors: Tensor,
+        assignment: Tensor,
+        index: Tensor,
+        kl_weight: float,
+        gravity_weight: float,
+        strength: Tensor,
+        awake: Tensor,
+        factor: Tensor | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        (rows, dim), count = mean.shape, len(anchors)
+        column = index[:, None]  # (B, 1)
+        own = distances.gather(1, column)  # (B, 1)
+        excess = log_variance.exp().sub_(1)  # (B, D) variance - 1
+        origin = torch.linalg.vector_norm(mean).square()
+        # 2 log M - 2 log sum_k exp(-d_k / 2), from the one weight that is never small.
+        mixture = (own + 2 * assignment.gather(1, column).log()).sum() + 2 * rows * math.log(count)
+        nats = 0.5 * (excess.sum() - log_variance.sum() + torch.lerp(origin, mixture, awake))
+        seen = torch.cat([own, torch.ones_like(own)], 1)  # (B, 2)
+        members = own.new_zeros(count + 1, 2).index_add_(0, index, seen)  # (M + 1, 2)
+        members[count, 0], members[count, 1] = nats, rows
+        members = gather.total_of(members)
+        share = gather.processes() / members[count, 1]
+        kl = members[count, 0] / members[count, 1]
+        size = members[:count, 1].clamp_min(1) * dim  # (M,)
+        pull, to_mass, to_anchors = _gravity(anchors, 1 + members[:count, 0] / size)
+        to_own = (to_mass * gather.processes() / size)[index]  # (B,)
+        for_kl, for_pull = strength * kl_weight, strength * awake * gravity_weight
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(
+            mean, excess, assignment, column, awake, share, to_own, to_anchors, for_kl, for_pull
+        )
+        ctx.factor = factor
+        return kl, pull, for_kl * kl + for_pull * pull
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any, kl: Tensor | None, pull: Tensor | None, total: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
+        (
+            mean, excess, assignment, column, awake, share, to_own, to_anchors, for_kl, for_pull
+        ) = ctx.saved_tensors  # fmt: skip
+        kl = torch.zeros_like(share) if kl is None else kl
+        pull = torch.zeros_like(share) if pull is None else pull
+        if total is not None:
+            if ctx.factor is not None:
+                ctx.factor.copy_(total)
+            kl, pull = kl + for_kl * total, pull + for_pull * total
+        kl = kl * share
+        half = 0.5 * kl
+        to_distances = assignment * (half * awake)
+        to_distances.scatter_add_(1, column, (to_own * pull)[:, None])
+        to_mean = mean * (kl - kl * awake)
+        return (to_mean, excess * half, to_distances, to_anchors * pull, *[None] * 7)
+
+
+def _gravity(anchors: Tensor, mass: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Gravity () of anchors (M, D) of masses (M,), and its gradients in the masses (M,) and, at
+    constant masses, in the anchors (M, D).
+    """
+    count, dim = anchors.shape
+    if count == 1:
+        return dim * (mass.sum() - 1), torch.full_like(mass, dim), torch.zeros_like(anchors)
+    centred = anchors - anchors.mean(0)
+    near = squared_distance(centred, centred).mul_(1 / dim).add_(_LEAST).reciprocal_()  # (M, M)
+    # An anchor does not attract itself.
+    near.fill_diagonal_(0)
+    pairs = count * (count - 1)
+    attraction = (near.log1p() @ mass).mul_(dim / pairs)  # (M,)
+    slope = near.square().div_(near + 1)  # (M, M) minus the derivative of log(1 + 1 / d) in d
+    weighed = mass[:, None] * centred  # (M, D)
+    to_anchors = mass[:, None] * (slope @ weighed) - weighed * (slope @ mass)[:, None]
+    return mass @ attraction, 2 * attraction, to_anchors.mul_(4 / pairs)
+
+
+def distances_to(latents: Tensor, anchors: Tensor) -> Tensor:
+    """Squared distances (B, M) of latents (B, D) to anchors (M, D), also far from the origin."""
+    out: Tensor = _Distances.apply(latents, anchors)
+    return out
+
+
+class _Distances(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
+        # Near the origin the expanded square loses no digits.
+        centre = y.mean(0)
+        x, y = x - centre, y - centre
+        ctx.save_for_backward(x, y)
+        return squared_distance(x, y)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        x, y = ctx.saved_tensors
+        to_x = torch.addmm(x * grad.sum(1, keepdim=True), grad, y, beta=2, alpha=-2)
+        to_y = torch.addmm(y * grad.sum(0)[:, None], grad.t(), x, beta=2, alpha=-2)
+        return to_x, to_y
+
+
+def squared_distance(x: Tensor, y: Tensor) -> Tensor:
+    """Squared distances (N, M) of the rows of x (N, D) and y (M, D), best near the origin."""
+    square = torch.addmm(y.square().sum(1), x, y.t(), alpha=-2)  # (N, M)
+    return square.add_(x.square().sum(1, keepdim=True)).clamp_min_(0)
