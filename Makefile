@@ -4,9 +4,9 @@ TORCH ?= torch
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-SOURCES := $(shell find csrc tests/kernels -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu')
+SOURCES := $(shell find csrc tests/kernels tests/cuda_emulation -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh')
 
-.PHONY: demo test sanitize lint format wheel clean
+.PHONY: demo test sanitize cuda lint format wheel clean
 
 demo: $(VENV)/built
 	$(BIN)/nvc3d demo
@@ -19,6 +19,11 @@ sanitize: $(VENV)/built $(VENV)/tools
 	NVC3D_SANITIZE=1 ASAN_OPTIONS=detect_leaks=0 \
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
 	$(BIN)/python -m pytest $(wildcard tests/test_kernels*.py)
+
+# The library with the CUDA kernels, which must load where there is no CUDA. Needs nvcc, and no GPU.
+cuda: $(VENV)/torch
+	NVC3D_CUDA=1 $(BIN)/python setup.py --quiet build_ext --build-lib build/cuda --build-temp build/cuda/objects
+	$(BIN)/python tests/cuda_emulation/load.py build/cuda/nvc3d/_C.abi3.so
 
 lint: $(VENV)/built $(VENV)/tools
 	$(BIN)/ruff check .

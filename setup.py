@@ -13,6 +13,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -30,6 +31,33 @@ VARIANTS = {
     "avx2": ["-mavx2", "-mfma"],
     "avx512": ["-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl"],
 }
+
+
+def find_nvcc() -> str | None:
+    """CUDA's compiler, or None: it is taken where it is, but for NVC3D_CUDA=0."""
+    wanted = os.environ.get("NVC3D_CUDA", "")
+    homes = [os.environ[name] for name in ("CUDA_HOME", "CUDA_PATH") if name in os.environ]
+    found = shutil.which("nvcc", path=os.pathsep.join(str(Path(h) / "bin") for h in homes))
+    found = found or shutil.which("nvcc")
+    if wanted == "1" and not found:
+        sys.exit("nvc3d: NVC3D_CUDA=1 asks for the CUDA kernels, but there is no nvcc on the PATH")
+    return None if wanted == "0" else found
+
+
+NVCC = find_nvcc()
+
+
+def cuda_flags() -> list[str]:
+    """For which GPUs to compile: machine code for each architecture, and PTX for what comes."""
+    wanted = os.environ.get("NVC3D_CUDA_ARCHITECTURES", "80 90 100").replace(",", " ").split()
+    known = subprocess.run([NVCC, "--list-gpu-arch"], capture_output=True, text=True).stdout
+    numbers = [number for number in wanted if f"compute_{number}" in known.split()]
+    if not numbers:
+        sys.exit(f"nvc3d: {NVCC} knows none of NVC3D_CUDA_ARCHITECTURES={' '.join(wanted)}")
+    flags = [f"-gencode=arch=compute_{number},code=sm_{number}" for number in numbers]
+    flags.append(f"-gencode=arch=compute_{numbers[-1]},code=compute_{numbers[-1]}")
+    names = "/".join(f"sm_{number}" for number in numbers)
+    return [*flags, f'-DNVC3D_CUDA_ARCHITECTURES="{names}"', "-DUSE_CUDA", "-fmad=false"]
 
 
 def pythons() -> Iterator[str]:
@@ -75,34 +103,36 @@ class Build(build_ext):
         torch = torch_folder()
         folder = Path(self.build_temp)
         folder.mkdir(parents=True, exist_ok=True)
-        common = [
-            *COMPILER,
-            "-std=c++17",
-            "-O3",
-            "-fPIC",
-            # Distances must round alike everywhere: products are fused where the code says so.
-            "-ffp-contract=off",
-            "-fno-math-errno",
-            "-fvisibility=hidden",
-            "-Wall",
-            STABLE_ABI,
-            f"-I{torch / 'include'}",
-        ]
+        # Distances must round alike everywhere: products are fused where the code says so.
+        common = ["-std=c++17", "-O3", STABLE_ABI, f"-I{torch / 'include'}"]
+        host = ["-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-Wall"]
+        cuda = [*cuda_flags(), f"-Xcompiler={','.join(host)}"] if NVCC else []
         jobs, objects = [], []
-        for source in extension.sources:
-            variant = Path(source).stem.removeprefix("variant_")
-            objects.append(str(folder / (Path(source).stem + ".o")))
-            jobs.append([*common, *VARIANTS.get(variant, []), "-c", source, "-o", objects[-1]])
-        running = [subprocess.Popen(self.shown(job)) for job in jobs]
-        if any([process.wait() for process in running]):
+        for source in map(Path, extension.sources):
+            # Files of one name, for the CPU and for CUDA, lie side by side.
+            objects.append(str(folder / source.with_suffix(".o").as_posix().replace("/", "_")))
+            if source.suffix == ".cu":
+                command = [NVCC, *common, *cuda]
+            else:
+                variant = VARIANTS.get(source.stem.removeprefix("variant_"), [])
+                command = [*COMPILER, *common, *host, *variant]
+            jobs.append([*command, "-c", str(source), "-o", objects[-1]])
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            runs = list(pool.map(lambda job: subprocess.run(self.shown(job), check=False), jobs))
+        if any(run.returncode for run in runs):
             sys.exit(
                 "nvc3d: the compiled operators did not compile; see the compiler's message above"
+                + (" (NVC3D_CUDA=0 leaves the CUDA kernels out)" if NVCC else "")
             )
         target = Path(self.get_ext_fullpath(extension.name))
         target.parent.mkdir(parents=True, exist_ok=True)
         # torch's own libraries are in the process before this one: no path to them is kept.
         link = [*COMPILER, "-shared", *objects, "-o", str(target), f"-L{torch / 'lib'}"]
-        link += [] if sys.platform == "darwin" else ["-Wl,--no-as-needed"]
+        if NVCC:
+            # It adds CUDA's runtime, as a static library: nothing of CUDA is needed to load ours.
+            link[: len(COMPILER)] = [NVCC, "-cudart=static"]
+        if sys.platform != "darwin":
+            link.append("-Xlinker=--no-as-needed" if NVCC else "-Wl,--no-as-needed")
         link += ["-ltorch", "-ltorch_cpu", "-lc10"]
         if subprocess.run(self.shown(link), check=False).returncode:
             sys.exit("nvc3d: the compiled operators did not link; see the linker's message above")
@@ -125,7 +155,9 @@ class Wheel(bdist_wheel):
 
 
 def sources() -> list[str]:
-    files = sorted(path.relative_to(ROOT) for path in (ROOT / "csrc").glob("**/*.cpp"))
+    endings = [".cpp", ".cu"] if NVCC else [".cpp"]
+    found = (path for ending in endings for path in (ROOT / "csrc").glob(f"**/*{ending}"))
+    files = sorted(path.relative_to(ROOT) for path in found)
     return [
         str(file) for file in files if X86 or file.stem not in ("variant_avx2", "variant_avx512")
     ]

@@ -3,10 +3,13 @@
     python benchmarks/ops.py                      # all rows; takes about 20 minutes
     python benchmarks/ops.py --only knn --quick   # the small rows of one operator
     python benchmarks/ops.py --readme             # also writes the table into README.md
+    python benchmarks/ops.py --device cuda        # on a GPU, with the contenders that run there
 
 Peers that are not installed are left out and named. The numbers are milliseconds of CPU time of
-one call, the least of several, on one thread; `ratio` is the best peer's time over ours; `error`
-is ours against float64. Results go to runs/benchmarks/ as JSON and as a log-log plot.
+one call, the least of several, on one thread; on a GPU, milliseconds between two events of the
+stream. `ratio` is the best peer's time over ours; `error` is ours against float64; `roofline` is
+the least time in which a GPU could look at all pairs, over ours: trees may beat it. Results go to
+runs/benchmarks/ as JSON and as a log-log plot.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import warnings
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import gpu
 import resources
 import torch
 from peers import CONTENDERS, installed
@@ -37,6 +41,7 @@ class Result:
     size: int
     milliseconds: dict[str, float]
     errors: dict[str, float] = field(default_factory=dict)
+    roofline: float = math.nan
 
     @property
     def best_peer(self) -> tuple[str, float]:
@@ -54,17 +59,21 @@ class Result:
         return self.best_peer[1] / self.milliseconds["nvc3d"]
 
 
-def run(row: Row, seconds: float) -> Result:
+def run(row: Row, seconds: float, roofline: gpu.Roofline | None) -> Result:
+    """On a GPU where there is a roofline."""
     inputs = row.inputs()
+    given = gpu.moved(inputs, "cuda") if roofline else inputs
     calls, errors, failed = {}, {}, {}
     for name, (package, prepare) in CONTENDERS[row.operator].items():
         if package is not None and not installed(package):
             continue
+        if roofline and name not in gpu.CONTENDERS:
+            continue
         if row.size > LIMITS.get((row.operator, name), row.size):
             continue
         try:
-            call = prepare(*inputs)
-            errors[name] = row.check(call(), *inputs)
+            call = prepare(*given)
+            errors[name] = row.check(gpu.moved(call(), "cpu"), *inputs)
             calls[name] = call
         except Exception as error:  # a peer that fails is reported, and the run goes on
             if name == "nvc3d":
@@ -72,7 +81,13 @@ def run(row: Row, seconds: float) -> Result:
             failed[name] = f"{type(error).__name__}: {error}"
     for name, reason in failed.items():
         print(f"  {row.name}: {name} failed: {reason}"[:200], file=sys.stderr)
-    return Result(row.operator, row.name, row.size, cpu_times(calls, seconds), errors)
+    result = Result(row.operator, row.name, row.size, {}, errors)
+    if roofline:
+        result.milliseconds = gpu.event_times(calls, seconds)
+        result.roofline = roofline(row, inputs) / result.milliseconds["nvc3d"]
+    else:
+        result.milliseconds = cpu_times(calls, seconds)
+    return result
 
 
 def table(results: list[Result]) -> str:
@@ -81,13 +96,15 @@ def table(results: list[Result]) -> str:
     for operator in dict.fromkeys(result.operator for result in results):
         mine = [result for result in results if result.operator == operator]
         names = [n for n in CONTENDERS[operator] if any(n in r.milliseconds for r in mine)]
-        lines += [f"| {operator} | {' | '.join(names)} | ratio | error |"]
-        lines += ["|---" + "|---:" * (len(names) + 2) + "|"]
+        on_gpu = any(not math.isnan(result.roofline) for result in results)
+        heads = [operator, *names, "ratio", "error", *(["roofline"] if on_gpu else [])]
+        lines += [f"| {' | '.join(heads)} |", "|---" + "|---:" * (len(heads) - 1) + "|"]
         for result in mine:
             cells = [_cell(result, name) for name in names]
             lines.append(
                 f"| {result.name} | {' | '.join(cells)} | **{result.ratio:.1f}** "
                 f"| {result.errors['nvc3d']:.0e} |".replace("nan", "–")
+                + (f" {result.roofline:.2f} |".replace("nan", "–") if on_gpu else "")
             )
         lines.append("")
     return "\n".join(lines)
@@ -115,7 +132,7 @@ def plot(results: list[Result], path: Path) -> None:
             if points:
                 style = {"color": "black", "linewidth": 2} if name == "nvc3d" else {"alpha": 0.8}
                 axes.loglog(*zip(*points, strict=True), "o-", label=name, markersize=3, **style)
-        axes.set(title=operator, xlabel="points a cloud", ylabel="CPU ms")
+        axes.set(title=operator, xlabel="points a cloud", ylabel="ms")
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7)
     figure.savefig(path, dpi=130)
@@ -147,12 +164,16 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="clouds up to 16,384 points")
     parser.add_argument("--seconds", type=float, default=1.0, help="time for each contender")
     parser.add_argument("--output", type=Path, default=ROOT / "runs" / "benchmarks")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--readme", action="store_true", help="write the table into README.md")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     description = ops.library.describe()
-    header = f"{machine()}; {description['isa']} kernels"
+    if options.device == "cuda" and not (torch.cuda.is_available() and description["cuda"]):
+        parser.error("--device cuda needs a GPU and an nvc3d that was built with nvcc")
+    roofline = gpu.Roofline() if options.device == "cuda" else None
+    header = gpu.machine() if roofline else f"{machine()}; {description['isa']} kernels"
     print(header)
     packages = {
         package for group in CONTENDERS.values() for package, _ in group.values() if package
@@ -162,13 +183,13 @@ def main() -> None:
     results = []
     for row in rows():
         if (options.only in (None, row.operator)) and not (options.quick and row.size > 70_000):
-            results.append(run(row, options.seconds))
+            results.append(run(row, options.seconds, roofline))
             print(f"  {results[-1].operator} {results[-1].name}: {results[-1].ratio:.1f}× "
                   f"{results[-1].best_peer[0]}", flush=True)  # fmt: skip
     text = table(results)
     print("\n" + text)
     report = {"machine": header, "results": [asdict(result) for result in results]}
-    if not options.only and not options.quick:
+    if not options.only and not options.quick and not roofline:
         shares = {
             "memory_mb": resources.memory(),
             "two_threads": resources.threads(options.seconds),
@@ -179,11 +200,13 @@ def main() -> None:
             print(key, {name: round(value, 2) for name, value in values.items()})
         report |= shares
     options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "ops.json").write_text(json.dumps(report, indent=1))
-    plot(results, options.output / "ops.png")
-    print("written:", options.output / "ops.json", options.output / "ops.png")
+    name = "ops_cuda" if roofline else "ops"
+    (options.output / f"{name}.json").write_text(json.dumps(report, indent=1))
+    plot(results, options.output / f"{name}.png")
+    print("written:", options.output / f"{name}.json", options.output / f"{name}.png")
     if options.readme:
-        write_readme(f"Milliseconds of CPU time, one thread, {header}:\n\n{text}")
+        kind = "Milliseconds" if roofline else "Milliseconds of CPU time, one thread"
+        write_readme(f"{kind}, {header}:\n\n{text}")
 
 
 if __name__ == "__main__":

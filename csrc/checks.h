@@ -46,27 +46,40 @@ inline std::string dtype(const Tensor& tensor) {
   }
 }
 
+inline std::string device(const Tensor& tensor) {
+  if (tensor.is_cpu()) return "cpu";
+  return "cuda:" + std::to_string(static_cast<int>(tensor.get_device()));
+}
+
 inline void require_float(const Tensor& tensor, const char* name) {
   const auto type = tensor.scalar_type();
   require(type == ScalarType::Float || type == ScalarType::Double, name,
           " must be a floating point tensor, got ", dtype(tensor));
 }
 
-inline void require_lengths(const std::optional<Tensor>& lengths, int64_t batch, int64_t size,
+inline void require_length(int64_t length, int64_t position, int64_t size, const char* name,
+                           int64_t least) {
+  require(1 <= length && length <= size, "the lengths of ", name, " must be from 1 to ", size,
+          ", got ", length, " at position ", position);
+  require(least <= length, "k must be at most the number of points of ", name, ", got k = ", least,
+          " of ", length, " at position ", position);
+}
+
+// The values, too, where they can be read without waiting for a device.
+inline void require_lengths(const std::optional<Tensor>& lengths, const Tensor& points,
                             const char* name, int64_t least) {
   if (!lengths) return;
+  const int64_t batch = points.size(0);
   require(lengths->dim() == 1 && lengths->size(0) == batch, "the lengths of ", name, " must be (",
           batch, ",), got ", shape(*lengths));
-  require(lengths->scalar_type() == ScalarType::Long && lengths->is_cpu(), "the lengths of ", name,
-          " must be torch.int64 on the CPU, got ", dtype(*lengths));
+  require(device(*lengths) == device(points), "the lengths of ", name, " are on ", device(*lengths),
+          ", ", name, " is on ", device(points));
+  require(lengths->scalar_type() == ScalarType::Long, "the lengths of ", name,
+          " must be torch.int64, got ", dtype(*lengths));
+  if (!lengths->is_cpu()) return;
   const auto* values = static_cast<const int64_t*>(lengths->data_ptr());
-  for (int64_t b = 0; b < batch; ++b) {
-    const int64_t length = values[b * lengths->stride(0)];
-    require(1 <= length && length <= size, "the lengths of ", name, " must be from 1 to ", size,
-            ", got ", length, " at position ", b);
-    require(least <= length, "k must be at most the number of points of ", name,
-            ", got k = ", least, " of ", length, " at position ", b);
-  }
+  for (int64_t b = 0; b < batch; ++b)
+    require_length(values[b * lengths->stride(0)], b, points.size(1), name, least);
 }
 
 // A padded batch (B, N, D) of non-empty clouds, each with at least `least` points.
@@ -76,14 +89,13 @@ inline void require_clouds(const Tensor& points, const std::optional<Tensor>& le
   require(points.size(1) > 0 && points.size(2) > 0, name, " must not be empty, got ",
           shape(points));
   require_float(points, name);
-  require(points.is_cpu(), name, " must be on the CPU, like the other arguments");
   require(least >= 1, "k must be at least 1, got ", least);
   require(least <= points.size(1), "k must be at most the number of points of ", name,
           ", got k = ", least, " of ", points.size(1));
   // Positions within one cloud are 32 bits wide in the kernels.
   require(points.size(1) < INT32_MAX, name, " must have fewer than 2147483647 points a cloud, got ",
           points.size(1));
-  require_lengths(lengths, points.size(0), points.size(1), name, least);
+  require_lengths(lengths, points, name, least);
 }
 
 // Two batches, or two matrices, that can be compared.
@@ -94,6 +106,28 @@ inline void require_pair(const Tensor& x, const Tensor& y, const char* x_name, c
           " must have the same dimension, got ", shape(x), " and ", shape(y));
   require(x.scalar_type() == y.scalar_type(), x_name, " and ", y_name,
           " must have the same dtype, got ", dtype(x), " and ", dtype(y));
+  require(device(x) == device(y), x_name, " and ", y_name, " must be on the same device, got ",
+          device(x), " and ", device(y));
+}
+
+// Refuses `count` values that are not finite. The first of them lies at `first` of a cloud's
+// values; with `rank` 2 the one cloud of the batch came as a matrix, and the position has no batch.
+inline void refuse_values(const char* name, int64_t count, double value, int64_t cloud,
+                          int64_t first, int64_t dim, int rank) {
+  std::ostringstream position;
+  if (rank == 3) position << cloud << ", ";
+  position << first / dim << ", " << first % dim;
+  require(false, name, " must be finite, got ", count, " NaN or infinite values, the first (",
+          value != value ? "nan"
+          : value > 0    ? "inf"
+                         : "-inf",
+          ") at [", position.str(), "]");
+}
+
+// The first pick of cloud b, which has `count` points.
+inline void require_start(int64_t start, int64_t b, int64_t count) {
+  require(0 <= start && start < count, "start must be an index of points, from 0 to ", count - 1,
+          ", got ", start, " at position ", b);
 }
 
 inline void require_norm(int64_t norm) {

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,3 +28,27 @@ def data_dir(request: pytest.FixtureRequest) -> Path:
     if not Path(path).is_dir():
         pytest.fail(f"--data (or NVC3D_DATA) names {path}, which is not a folder")
     return Path(path)
+
+
+@pytest.fixture(scope="module", params=["cpu", "cuda"])
+def device(request: pytest.FixtureRequest) -> Iterator[torch.device]:
+    """Runs a module's tests on each device: new tensors and the module's own are made there."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a GPU and torch with CUDA")
+    device = torch.device(request.param)
+    with pytest.MonkeyPatch.context() as patch, device:
+        for name, value in list(vars(request.module).items()):
+            if isinstance(value, torch.Tensor | tuple | list | dict) and not name.startswith("_"):
+                patch.setattr(request.module, name, _moved(value, device))
+        yield device
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    """The tensors in lists, tuples and dicts, on another device."""
+    if isinstance(value, torch.Tensor):
+        return value.to(device)
+    if isinstance(value, list | tuple):
+        return type(value)(_moved(part, device) for part in value)
+    if isinstance(value, dict):
+        return {key: _moved(part, device) for key, part in value.items()}
+    return value

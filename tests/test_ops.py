@@ -14,14 +14,20 @@ from nvc3d import ops
 from nvc3d.ops.distance_backward import distance_backward
 from nvc3d.ops.library import OPERATORS, describe
 
+pytestmark = pytest.mark.usefixtures("device")
+
 
 def cloud(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+    generator = torch.Generator().manual_seed(seed)
+    points = torch.randn(shape, generator=generator, dtype=dtype, device="cpu")
+    return points.to(torch.get_default_device())
 
 
 def on_grid(*shape: int, seed: int = 0) -> Tensor:
     """Integer coordinates: exact in every dtype, with plenty of equal distances."""
-    return torch.randint(-2, 3, shape, generator=torch.Generator().manual_seed(seed)).double()
+    generator = torch.Generator().manual_seed(seed)
+    points = torch.randint(-2, 3, shape, generator=generator, device="cpu").double()
+    return points.to(torch.get_default_device())
 
 
 LENGTHS = (torch.tensor([9, 4]), torch.tensor([5, 11]))
@@ -118,7 +124,7 @@ def test_third_derivative_of_the_shared_gradient() -> None:
         cloud(*shape, seed=i, dtype=torch.float64).requires_grad_()
         for i, shape in enumerate([(1, 4, 2), (1, 4, 3), (1, 5, 3)])
     )
-    index = torch.randint(0, 5, (1, 4, 2), generator=torch.Generator().manual_seed(0))
+    index = torch.arange(8).view(1, 4, 2) % 5
     for norm in (1, 2):
         assert torch.autograd.gradcheck(
             lambda *a, norm=norm: distance_backward(*a, index, None, norm), (grad, x, y)
@@ -337,8 +343,8 @@ def test_random_start_follows_the_seed() -> None:
     first = draw(None)
     torch.manual_seed(3)
     assert draw(None) == first
-    one = draw(torch.Generator().manual_seed(4))
-    assert one == draw(torch.Generator().manual_seed(4)) != first
+    one = draw(torch.Generator(X.device).manual_seed(4))
+    assert one == draw(torch.Generator(X.device).manual_seed(4)) != first
 
 
 def test_sampling_of_coincident_points_picks_each_place_once_and_then_the_lowest() -> None:
@@ -498,7 +504,7 @@ def test_plain_definitions_refuse_the_same_in_the_same_words() -> None:
 
 def test_arrays_are_named_as_what_they_are() -> None:
     with pytest.raises(TypeError, match=r"x must be a .*Tensor, got ndarray"):
-        ops.nearest(X.numpy(), Y)
+        ops.nearest(X.cpu().numpy(), Y)
 
 
 def test_unchecked_nan_is_harmless() -> None:

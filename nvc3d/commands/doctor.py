@@ -72,7 +72,7 @@ def report(findings: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
             ("compiled library", operators["path"]),
             ("CPU instructions", operators["isa"]),
             ("supported here", ", ".join(operators["available_isas"])),
-            ("CUDA kernels", "built in" if operators["cuda"] else "not built in"),
+            ("CUDA kernels", _cuda_kernels(operators["cuda"])),
         ]
     else:
         active = [("compiled library", f"not in use: {operators['reason']}")]
@@ -94,6 +94,12 @@ def _operators() -> dict[str, Any]:
         except Exception as error:  # finding out what is broken is what this command is for
             return {"compiled": False, "reason": f"nvc3d.ops cannot be imported: {error}"}
     return library.describe()
+
+
+def _cuda_kernels(built_in: bool) -> str:
+    if built_in:
+        return "built in; not yet run on a GPU, only emulated on CPUs"
+    return "not built in: install nvc3d from source with CUDA's nvcc on the PATH"
 
 
 def _no_cuda(built_for: str | None) -> str:

@@ -53,6 +53,8 @@ def _check(values: Tensor, index: Tensor) -> None:
     # A traced program cannot branch on values; the gather itself refuses there.
     if torch.compiler.is_compiling() or index.numel() == 0:
         return
+    if index.is_cuda and torch.cuda.is_current_stream_capturing():
+        return
     least, most = (int(bound) for bound in index.aminmax())
     if least < -1 or most >= values.shape[1]:
         raise ValueError(

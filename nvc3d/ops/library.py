@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from . import reference
+from . import checks, reference
 
 # The operators: the names in csrc/library.cpp, in `reference` and in torch.ops.nvc3d are one.
 OPERATORS: tuple[Callable[..., Any], ...] = (
@@ -75,6 +76,18 @@ def describe() -> dict[str, Any]:
     }
 
 
+def _match_on_the_cpu(
+    x: Tensor, y: Tensor, lengths: Tensor | None, tolerance: float, check_finite: bool
+) -> tuple[Tensor, Tensor]:
+    """`optimal_matching` of CUDA tensors: its bids follow one upon the other, as GPUs dislike."""
+    checks.check_matching(x, y, lengths, tolerance)
+    lengths = None if lengths is None else lengths.cpu()
+    match, error = torch.ops.nvc3d.optimal_matching(
+        x.cpu(), y.cpu(), lengths, tolerance, check_finite
+    )
+    return match.to(x.device), error.to(x.device)
+
+
 _path, _reason = _load()
 # The library object owns the registrations: they end with it.
 _registrations = torch.library.Library("nvc3d", "FRAGMENT")
@@ -84,6 +97,7 @@ for _function in OPERATORS:
         _registrations.define(_function.__name__ + _schema)
     # Backends with kernels of their own take precedence over this one.
     _registrations.impl(_function.__name__, _function, "CompositeExplicitAutograd")
+_registrations.impl("optimal_matching", _match_on_the_cpu, "CUDA")
 if _path is None:
     warnings.warn(
         f"nvc3d runs on slow PyTorch code instead of its compiled operators: {_reason}",

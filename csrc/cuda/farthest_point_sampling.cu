@@ -1,0 +1,298 @@
+// Farthest point sampling on CUDA: a block a cloud, and one barrier a pick.
+//
+// Each pick updates every point's distance to the nearest pick and finds the largest. Small clouds
+// keep both in registers. Large ones keep, for each bucket of points that are near each other, its
+// peak: the largest of these distances and the lowest index that has it; a pick that is no nearer
+// to the bucket's box than that changes nothing inside (distance.h), and the bucket is not touched.
+#include <torch/csrc/stable/library.h>
+
+#include "tree.cuh"
+#include "values.cuh"
+
+// How large a cloud may be to be kept in registers: 512 threads with 16 points.
+#ifndef NVC3D_MOST_IN_REGISTERS
+#define NVC3D_MOST_IN_REGISTERS 8192
+#endif
+
+namespace nvc3d {
+namespace {
+
+// The farthest point of a block's threads, known to all of them.
+template <class T, int Threads>
+class BlockFarthest {
+ public:
+  static constexpr int warps = Threads / warp;
+  struct Shared {
+    T distance[2][warps];
+    int32_t index[2][warps];
+  };
+
+  explicit __device__ BlockFarthest(Shared& shared) : shared_(shared) {}
+
+  // One barrier: the next call writes where nobody reads any more, the one after it where all have
+  // passed a barrier since they read.
+  __device__ int32_t operator()(T distance, int32_t index) {
+    turn_ ^= 1;
+    warp_farthest(distance, index);
+    if (lane_number() == 0) {
+      shared_.distance[turn_][threadIdx.x / warp] = distance;
+      shared_.index[turn_][threadIdx.x / warp] = index;
+    }
+    __syncthreads();
+    const int lane = lane_number();
+    distance = lane < warps ? shared_.distance[turn_][lane] : T(-1);
+    index = lane < warps ? shared_.index[turn_][lane] : no_index;
+    warp_farthest(distance, index);
+    return index;
+  }
+
+ private:
+  Shared& shared_;
+  int turn_ = 0;
+};
+
+__device__ int32_t first_pick(const int64_t* start, int64_t stride, int64_t b, int32_t count) {
+  const int64_t given = start[b * stride];
+  return static_cast<int32_t>(given < 0 || given >= count ? 0 : given);
+}
+
+// A thread has Each points, every Threads-th one, in registers.
+template <int Threads, int Each>
+__global__ void __launch_bounds__(Threads)
+    sample_in_registers(CloudsView<float> clouds, const int64_t* start, int64_t stride, int64_t k,
+                        int64_t* picks) {
+  using Farthest = BlockFarthest<float, Threads>;
+  __shared__ typename Farthest::Shared shared;
+  Farthest farthest(shared);
+  const int64_t b = blockIdx.x;
+  const int32_t count = clouds.count(b);
+  const float* const cloud = clouds.cloud(b);
+  Point<float> point[Each];
+  float nearest[Each];
+#pragma unroll
+  for (int e = 0; e < Each; ++e) {
+    const int i = static_cast<int>(threadIdx.x) + e * Threads;
+    point[e] = Point<float>::load(cloud, i < count ? i : 0, clouds.dim);
+    nearest[e] = i < count ? infinity<float> : -1;
+  }
+  int32_t pick = first_pick(start, stride, b, count);
+  for (int64_t made = 0;;) {
+    if (threadIdx.x == 0) picks[b * k + made] = pick;
+    if (++made >= k) return;
+    const Point<float> at = Point<float>::load(cloud, pick, clouds.dim);
+    float largest = -1;
+    int32_t index = no_index;
+#pragma unroll
+    for (int e = 0; e < Each; ++e) {
+      nearest[e] = fminf(nearest[e], distance<SquaredL2>(point[e], at));
+      if (nearest[e] > largest) {
+        largest = nearest[e];
+        index = static_cast<int32_t>(threadIdx.x) + e * Threads;
+      }
+    }
+    index = farthest(largest, index);
+    pick = index == no_index ? 0 : index;
+  }
+}
+
+// Any dimension: distances lie in `nearest` (B, N).
+template <class T>
+__global__ void __launch_bounds__(1024)
+    sample_in_memory(CloudsView<T> clouds, const int64_t* start, int64_t stride, int64_t k,
+                     T* nearest, int64_t* picks) {
+  constexpr int threads = 1024;
+  using Farthest = BlockFarthest<T, threads>;
+  __shared__ typename Farthest::Shared shared;
+  Farthest farthest(shared);
+  const int64_t b = blockIdx.x;
+  const int32_t count = clouds.count(b);
+  const T* const cloud = clouds.cloud(b);
+  T* const mine = nearest + b * clouds.size;
+  for (int64_t i = threadIdx.x; i < count; i += threads) mine[i] = infinity<T>;
+  int32_t pick = first_pick(start, stride, b, count);
+  for (int64_t made = 0;;) {
+    if (threadIdx.x == 0) picks[b * k + made] = pick;
+    if (++made >= k) return;
+    const T* const at = cloud + pick * clouds.dim;
+    T largest = -1;
+    int32_t index = no_index;
+    for (int64_t i = threadIdx.x; i < count; i += threads) {
+      T sum = 0;
+      for (int64_t d = 0; d < clouds.dim; ++d)
+        sum = SquaredL2::add(sum, cloud[i * clouds.dim + d] - at[d]);
+      const T updated = fmin(mine[i], sum);
+      mine[i] = updated;
+      if (updated > largest) {
+        largest = updated;
+        index = static_cast<int32_t>(i);
+      }
+    }
+    index = farthest(largest, index);
+    pick = index == no_index ? 0 : index;
+  }
+}
+
+constexpr int bucket_threads = 1024;
+constexpr int bucket_warps = bucket_threads / warp;
+constexpr int lane_buckets = 4;
+constexpr int64_t most_buckets = int64_t{bucket_threads} * lane_buckets;
+
+// A bucket is `width` leaves of the tree, one after the other. Bucket i belongs to warp i % 32:
+// those that a pick touches are neighbours, and so are spread over all warps. A warp's buckets
+// belong to its lanes in turn. `nearest` is (B, leaves * 32).
+template <class T>
+__global__ void __launch_bounds__(bucket_threads)
+    sample_by_buckets(TreeView<T> tree, CloudsView<T> clouds, int64_t width, const int64_t* start,
+                      int64_t stride, int64_t k, T* nearest, int64_t* picks) {
+  using Farthest = BlockFarthest<T, bucket_threads>;
+  __shared__ typename Farthest::Shared shared;
+  Farthest farthest(shared);
+  const int64_t b = blockIdx.x;
+  const int lane = lane_number(), my_warp = static_cast<int>(threadIdx.x) / warp;
+  const int32_t count = clouds.count(b);
+  const Site<T>* const sites = tree.site + b * tree.leaves * warp;
+  T* const distances = nearest + b * tree.leaves * warp;
+  const auto number = [&](int of_lane, int e) {
+    return int64_t{my_warp} + int64_t{bucket_warps} * (of_lane + warp * e);
+  };
+
+  Box<T> box[lane_buckets];
+  T peak[lane_buckets];
+  int32_t peak_index[lane_buckets];
+#pragma unroll
+  for (int e = 0; e < lane_buckets; ++e) {
+    const int64_t first = number(lane, e) * width;
+    for (int axis = 0; axis < 3; ++axis) {
+      box[e].lower[axis] = infinity<T>;
+      box[e].upper[axis] = -infinity<T>;
+    }
+    box[e].least_index = no_index;
+    for (int64_t l = first; l < first + width && l < tree.leaves; ++l) {
+      const Box<T>& leaf = tree.level[0].box[b * tree.level[0].boxes + l];
+      for (int axis = 0; axis < 3; ++axis) {
+        box[e].lower[axis] = fmin(box[e].lower[axis], leaf.lower[axis]);
+        box[e].upper[axis] = fmax(box[e].upper[axis], leaf.upper[axis]);
+      }
+      if (leaf.least_index < box[e].least_index) box[e].least_index = leaf.least_index;
+    }
+    peak_index[e] = box[e].least_index;
+    peak[e] = peak_index[e] == no_index ? T(-1) : infinity<T>;
+  }
+  for (int e = 0; e < lane_buckets; ++e) {
+    for (int of_lane = 0; of_lane < warp; ++of_lane) {
+      const int64_t first = number(of_lane, e) * width;
+      for (int64_t l = first; l < first + width && l < tree.leaves; ++l) {
+        const int64_t at = l * warp + lane;
+        distances[at] = sites[at].index == no_index ? T(-1) : infinity<T>;
+      }
+    }
+  }
+
+  int32_t pick = first_pick(start, stride, b, count);
+  for (int64_t made = 0;;) {
+    if (threadIdx.x == 0) picks[b * k + made] = pick;
+    if (++made >= k) return;
+    const Point<T> at = Point<T>::load(clouds.cloud(b), pick, clouds.dim);
+    const T corner[3] = {at.x, at.y, at.z};
+#pragma unroll
+    for (int e = 0; e < lane_buckets; ++e) {
+      const T away = box_distance<SquaredL2>(box[e], corner, corner);
+      unsigned touched = __ballot_sync(all_lanes, away < peak[e]);
+      for (; touched; touched &= touched - 1) {
+        const int owner = __ffs(touched) - 1;
+        const int64_t first = number(owner, e) * width;
+        T largest = -1;
+        int32_t index = no_index;
+        for (int64_t l = first; l < first + width && l < tree.leaves; ++l) {
+          const int64_t place = l * warp + lane;
+          const Site<T> site = sites[place];
+          const T updated = fmin(distances[place], distance<SquaredL2>(site.at, at));
+          distances[place] = updated;
+          if (comes_first(-updated, site.index, -largest, index)) {
+            largest = updated;
+            index = site.index;
+          }
+        }
+        warp_farthest(largest, index);
+        if (lane == owner) {
+          peak[e] = largest;
+          peak_index[e] = index;
+        }
+      }
+    }
+    T largest = -1;
+    int32_t index = no_index;
+#pragma unroll
+    for (int e = 0; e < lane_buckets; ++e) {
+      if (comes_first(-peak[e], peak_index[e], -largest, index)) {
+        largest = peak[e];
+        index = peak_index[e];
+      }
+    }
+    index = farthest(largest, index);
+    pick = index == no_index ? 0 : index;
+  }
+}
+
+template <class T>
+void sample(const Device& device, const Clouds<T>& clouds, const Tensor& start, int64_t k,
+            int64_t* picks) {
+  const int64_t batch = clouds.batch, stride = start.stride(0);
+  if (batch == 0) return;
+  const auto* const first = pointer<const int64_t>(start);
+  const Tensor& like = clouds.points_tensor;
+  if constexpr (std::is_same_v<T, float>) {
+    const auto in_registers = [&](auto kernel, int threads) {
+      device.launch(kernel, batch, threads, clouds.view(), first, stride, k, picks);
+    };
+    if (clouds.dim <= 3 && clouds.size <= 512)
+      return in_registers(sample_in_registers<128, 4>, 128);
+    if (clouds.dim <= 3 && clouds.size <= 2048)
+      return in_registers(sample_in_registers<512, 4>, 512);
+    if (clouds.dim <= 3 && clouds.size <= NVC3D_MOST_IN_REGISTERS)
+      return in_registers(sample_in_registers<512, 16>, 512);
+  }
+  // Below, building the tree would take longer than the picks.
+  if (clouds.dim <= 3 && clouds.size > NVC3D_MOST_IN_REGISTERS && k >= 64) {
+    const Tree<T> tree(device, clouds);
+    const Memory<T> nearest(like, batch * tree.leaves * warp);
+    device.launch(sample_by_buckets<T>, batch, bucket_threads, tree.view(), clouds.view(),
+                  pieces(tree.leaves, most_buckets), first, stride, k, nearest.data, picks);
+    return;
+  }
+  const Memory<T> nearest(like, clouds.points());
+  device.launch(sample_in_memory<T>, batch, 1024, clouds.view(), first, stride, k, nearest.data,
+                picks);
+}
+
+Tensor farthest_point_sampling(Tensor points, int64_t k, std::optional<Tensor> lengths,
+                               Tensor start, bool check_finite) {
+  require_clouds(points, lengths, "points", k);
+  require(start.dim() == 1 && start.size(0) == points.size(0), "start must be (", points.size(0),
+          ",), got ", shape(start));
+  require(start.scalar_type() == ScalarType::Long && nvc3d::device(start) == nvc3d::device(points),
+          "start must be torch.int64 on ", nvc3d::device(points), ", got ", dtype(start), " on ",
+          nvc3d::device(start));
+  const Device device(points, "farthest_point_sampling");
+  return with_type(points, [&](auto type) {
+    using T = decltype(type);
+    const Clouds<T> clouds(points, lengths);
+    if (check_finite) {
+      ValueChecks checks(device, points);
+      checks.lengths(lengths, clouds.size, "points", k);
+      checks.start(start, lengths, clouds.size);
+      checks.finite(clouds, "points");
+      checks.raise();
+    }
+    const Tensor picks = new_index(points, clouds.batch, k);  // (B, k)
+    sample<T>(device, clouds, start, k, pointer<int64_t>(picks));
+    return picks;
+  });
+}
+
+}  // namespace
+}  // namespace nvc3d
+
+STABLE_TORCH_LIBRARY_IMPL(nvc3d, CUDA, m) {
+  m.impl("farthest_point_sampling", TORCH_BOX(&nvc3d::farthest_point_sampling));
+}

@@ -1,0 +1,110 @@
+// Nearest neighbours on CUDA, in one direction and in both.
+#include <torch/csrc/stable/library.h>
+
+#include "nearest_brute.cuh"
+#include "nearest_tree.cuh"
+#include "values.cuh"
+
+namespace nvc3d {
+namespace {
+
+// The results for one cloud: distance (B, N) and index (B, N), 0 in padding.
+template <class T>
+struct Found {
+  Tensor distance, index;
+
+  Found(const Device& device, const Clouds<T>& from)
+      : distance(new_values(from.points_tensor, from.batch, from.size)),
+        index(new_index(from.points_tensor, from.batch, from.size)) {
+    if (!from.counts) return;
+    device.fill(distance.data_ptr(), 0, from.points() * static_cast<int64_t>(sizeof(T)));
+    device.fill(index.data_ptr(), 0, from.points() * static_cast<int64_t>(sizeof(int64_t)));
+  }
+  T* distances() const { return pointer<T>(distance); }
+  int64_t* indices() const { return pointer<int64_t>(index); }
+};
+
+void require_arguments(const Tensor& x, const Tensor& y, const std::optional<Tensor>& x_lengths,
+                       const std::optional<Tensor>& y_lengths, int64_t norm) {
+  require_clouds(x, x_lengths, "x");
+  require_clouds(y, y_lengths, "y");
+  require_pair(x, y, "x", "y");
+  require_norm(norm);
+}
+
+template <class T>
+void check_values(const Device& device, const Clouds<T>& x, const Clouds<T>& y) {
+  ValueChecks checks(device, x.points_tensor);
+  checks.lengths(x.lengths, x.size, "x");
+  checks.lengths(y.lengths, y.size, "y");
+  checks.finite(x, "x");
+  checks.finite(y, "y");
+  checks.raise();
+}
+
+// Fills `to_y` and, where it is given, `to_x`.
+template <class T, class Norm>
+void find(const Device& device, const Clouds<T>& x, const Clouds<T>& y, const Found<T>& to_y,
+          const Found<T>* to_x) {
+  if (trees_pay(x.batch, x.size, y.size, x.dim)) {
+    const Tree<T> x_tree(device, x), y_tree(device, y);
+    nearest_tree<T, Norm>(device, x_tree, y_tree, x.size, to_y.distances(), to_y.indices());
+    if (to_x)
+      nearest_tree<T, Norm>(device, y_tree, x_tree, y.size, to_x->distances(), to_x->indices());
+    return;
+  }
+  if constexpr (std::is_same_v<T, float>) {
+    if (x.dim <= 3) {
+      return nearest_in_passes<Norm>(device, x, y, to_y.distances(), to_y.indices(),
+                                     to_x ? to_x->distances() : nullptr,
+                                     to_x ? to_x->indices() : nullptr);
+    }
+  }
+  nearest_brute<T, Norm>(device, x, y, to_y.distances(), to_y.indices());
+  if (to_x) nearest_brute<T, Norm>(device, y, x, to_x->distances(), to_x->indices());
+}
+
+template <class T>
+void find(const Device& device, const Clouds<T>& x, const Clouds<T>& y, int64_t norm,
+          const Found<T>& to_y, const Found<T>* to_x) {
+  norm == 1 ? find<T, L1>(device, x, y, to_y, to_x) : find<T, SquaredL2>(device, x, y, to_y, to_x);
+}
+
+std::tuple<Tensor, Tensor> nearest(Tensor x, Tensor y, std::optional<Tensor> x_lengths,
+                                   std::optional<Tensor> y_lengths, int64_t norm,
+                                   bool check_finite) {
+  require_arguments(x, y, x_lengths, y_lengths, norm);
+  const Device device(x, "nearest");
+  return with_type(x, [&](auto type) {
+    using T = decltype(type);
+    const Clouds<T> from(x, x_lengths), to(y, y_lengths);
+    if (check_finite) check_values(device, from, to);
+    const Found<T> found(device, from);
+    find<T>(device, from, to, norm, found, nullptr);
+    return std::make_tuple(found.distance, found.index);
+  });
+}
+
+std::tuple<Tensor, Tensor, Tensor, Tensor> nearest_both(Tensor x, Tensor y,
+                                                        std::optional<Tensor> x_lengths,
+                                                        std::optional<Tensor> y_lengths,
+                                                        int64_t norm, bool check_finite) {
+  require_arguments(x, y, x_lengths, y_lengths, norm);
+  const Device device(x, "nearest_both");
+  return with_type(x, [&](auto type) {
+    using T = decltype(type);
+    const Clouds<T> xs(x, x_lengths), ys(y, y_lengths);
+    if (check_finite) check_values(device, xs, ys);
+    const Found<T> to_y(device, xs), to_x(device, ys);
+    find<T>(device, xs, ys, norm, to_y, &to_x);
+    return std::make_tuple(to_y.distance, to_y.index, to_x.distance, to_x.index);
+  });
+}
+
+}  // namespace
+}  // namespace nvc3d
+
+STABLE_TORCH_LIBRARY_IMPL(nvc3d, CUDA, m) {
+  m.impl("nearest", TORCH_BOX(&nvc3d::nearest));
+  m.impl("nearest_both", TORCH_BOX(&nvc3d::nearest_both));
+}
