@@ -241,7 +241,7 @@ def nvc3d_ball(x: Tensor, radius: float, k: int) -> Call:
     queries = x[:, ::4].contiguous()
 
     def call() -> Tensor:
-        distance, index = ops.ball_query(queries, x, k, radius)
+        distance, index = ops.ball_query(queries, x, radius, k)
         return distance.masked_fill(index < 0, torch.inf)
 
     return call
