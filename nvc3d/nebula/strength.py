@@ -18,7 +18,7 @@ from torch import Tensor
 _SHARE = 0.03
 # The constraint's pull stays below this share of the task's gradient, which bounds the measurement
 # while the curvature is still lost in noise.
-_CAP = 0.01
+_CAP = 0.03
 _HORIZON = 50  # steps
 
 
