@@ -18,6 +18,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
         "tyro",
     ),
     "las": ("laspy",),
+    "hdf5": ("h5py",),
 }
 
 

@@ -1,4 +1,5 @@
-"""How far a cloud is from the truth, one number for each cloud: CD-L1, CD-L2 and F-score.
+"""How far a cloud is from the truth, one number for each cloud: CD-L1, CD-L2 and F-score; and what
+can be measured where there is no truth: fidelity, consistency and minimal matching distance.
 
 As the reference code of point cloud completion computes them: "L1" there is not the L1 norm. All
 are measures, not losses: they carry no gradient (`ops.chamfer_distance` does).
@@ -90,6 +91,44 @@ def f_score(
     (Knapitsch, Park, Zhou, Koltun, "Tanks and Temples", ACM Transactions on Graphics 36(4), 2017.)
     """
     return compare(x, y, x_lengths, y_lengths, threshold=threshold).f_score
+
+
+@torch.no_grad()
+def fidelity(partial: Tensor, completed: Tensor) -> Tensor:
+    """How well completions keep what was seen: the mean plain distance from a point of the partial
+    cloud to the nearest of the completed one, times 1000.
+
+    Clouds partial (B, N, D) and completed (B, M, D) give (B,). Raises ValueError as `ops.nearest`
+    does. (Yuan, Khot, Held, Mertz, Hebert, "PCN: Point Completion Network", 3DV 2018.)
+    """
+    return 1000 * ops.nearest(partial, completed)[0].sqrt().mean(1)
+
+
+@torch.no_grad()
+def consistency(completed: Tensor) -> Tensor:
+    """How little completions of one thing change: the mean CD-L2 () of each of the clouds
+    (F, N, D), one for a frame, and the next one.
+
+    Raises ValueError with fewer than two frames, and as `ops.nearest` does. (PCN, as above.)
+    """
+    if completed.dim() != 3 or len(completed) < 2:
+        raise ValueError(f"completed must be (F, N, D), F >= 2, got {tuple(completed.shape)}")
+    return cd_l2(completed[:-1], completed[1:]).mean()
+
+
+@torch.no_grad()
+def minimal_matching_distance(completed: Tensor, known: Tensor) -> Tensor:
+    """How much completions look like things of their kind: CD-L2 to the known cloud that is nearest
+    in CD-L2.
+
+    Clouds completed (B, N, D) and known (K, M, D) give (B,). Raises ValueError as `ops.nearest`
+    does, and without known clouds. (Achlioptas, Diamanti, Mitliagkas, Guibas, "Learning
+    Representations and Generative Models for 3D Point Clouds", ICML 2018; PCN, as above.)
+    """
+    if known.dim() != 3 or len(known) == 0:
+        raise ValueError(f"known must be (K, M, D), K >= 1, got {tuple(known.shape)}")
+    least = [cd_l2(cloud.expand(len(known), -1, -1), known).min() for cloud in completed]
+    return torch.stack(least) if least else completed.new_zeros(0)
 
 
 def _mean(values: Tensor, lengths: Tensor | None) -> Tensor:

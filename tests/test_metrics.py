@@ -6,7 +6,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from nvc3d.metrics import cd_l1, cd_l2, compare, f_score
+from nvc3d.metrics import (
+    cd_l1,
+    cd_l2,
+    compare,
+    consistency,
+    f_score,
+    fidelity,
+    minimal_matching_distance,
+)
 
 
 def definition(x: Tensor, y: Tensor, threshold: float) -> tuple[float, float, float]:
@@ -94,3 +102,19 @@ def test_wrong_input_is_refused(x: Tensor, y: Tensor) -> None:
 def test_a_threshold_that_is_none_is_refused(threshold: float) -> None:
     with pytest.raises(ValueError, match="threshold must be > 0"):
         f_score(torch.zeros(1, 2, 3), torch.zeros(1, 2, 3), threshold=threshold)
+
+
+def test_metrics_without_a_truth_made_by_hand() -> None:
+    partial = torch.tensor([[[0.0, 0, 0], [3, 0, 0]]])
+    completed = torch.tensor([[[0.0, 0, 0], [3, 4, 0], [9, 9, 9]]])
+    assert fidelity(partial, completed).tolist() == [1000 * (0 + 3) / 2]
+    # One point a cloud: the two directions add up to twice the square of what it moved.
+    frames = torch.tensor([[[0.0, 0, 0]], [[1, 0, 0]], [[1, 2, 0]]])
+    assert consistency(frames).tolist() == pytest.approx(1000 * (2 + 8) / 2)
+    assert minimal_matching_distance(frames, frames[1:]).tolist() == [2000, 0, 0]
+    for metric, arguments in [
+        (consistency, [frames[:1]]),
+        (minimal_matching_distance, [frames, frames[:0]]),
+    ]:
+        with pytest.raises(ValueError, match="must be"):
+            metric(*arguments)

@@ -21,13 +21,13 @@ from nvc3d.data import voxels
 from nvc3d.data.files import PathLike, find_shapes, read_shape, reading
 from nvc3d.data.formats import arrays
 from nvc3d.data.mesh import Shape, normalise
+from nvc3d.data.stand_ins import FAULTS, StandIns
 
 # Up to this size all files are read at the start: seconds, and every fault shows before training.
 EAGER_BYTES = 64 * 2**20
 
 _NAMED_AT_MOST = 20
 _SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
-_FAULTS = (ValueError, OSError, ImportError)
 
 
 class ShapeFolder(Sequence[tuple[Shape, int, str]]):
@@ -71,10 +71,10 @@ class ShapeFolder(Sequence[tuple[Shape, int, str]]):
                     continue
                 entry = _File(name, _category(name, "shape"), file)
                 entries.append(_Kept(name, entry.category, entry.load()) if eager else entry)
-            except _FAULTS as error:
+            except FAULTS as error:
                 skipped.append((name, _reason(file, error)))
         self._entries = entries
-        self._warned: set[str] = set()
+        self._stand_ins = StandIns()
         self.skipped = tuple(skipped)
         self.categories = tuple(sorted({entry.category for entry in entries}))
         if skipped:
@@ -94,20 +94,11 @@ class ShapeFolder(Sequence[tuple[Shape, int, str]]):
         start = operator.index(index)
         if not -len(self) <= start < len(self):
             raise IndexError(f"there are {len(self)} shapes, got index {index}")
-        broken: list[tuple[str, str]] = []
-        for step in range(len(self)):
-            entry = self._entries[(start + step) % len(self)]
-            try:
-                shape = entry.load()
-            except _FAULTS as error:
-                broken.append((entry.name, str(error)))
-                continue
-            for name, why in broken:
-                if name not in self._warned:
-                    self._warned.add(name)
-                    warnings.warn(f"{why}; {entry.name} stands in for it", stacklevel=2)
-            return shape, self.categories.index(entry.category), entry.name
-        raise ValueError(f"none of the {len(self)} shapes can be used: {broken[0][1]}")
+        at, shape = self._stand_ins.load(
+            start, len(self), lambda i: self._entries[i].load(), lambda i: self._entries[i].name
+        )
+        entry = self._entries[at]
+        return shape, self.categories.index(entry.category), entry.name
 
     def split(self, seed: int, fractions: Sequence[float]) -> tuple[ShapeFolder, ...]:
         """Deal the shapes into disjoint parts by a hash of their names.
@@ -137,7 +128,7 @@ class ShapeFolder(Sequence[tuple[Shape, int, str]]):
         for size in sizes:
             part = copy.copy(self)
             part._entries = sorted(islice(rest, size), key=lambda entry: entry.name)
-            part._warned = set()
+            part._stand_ins = StandIns()
             parts.append(part)
         return tuple(parts)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from nvc3d.data.camera import DepthCamera, random_direction
+from nvc3d.data.epochs import Epochs
 from nvc3d.data.mesh import Shape
 
 # A flat shape shows nothing from its edge; so a view of fewer points than these is not taken while
@@ -56,24 +57,16 @@ class PartialViews(Dataset[dict[str, Any]]):
         for name, value in (counts | {"views": views, "number of shapes": len(shapes)}).items():
             if value < 1:
                 raise ValueError(f"{name} must be >= 1, got {value}")
-        if seed < 0:
-            raise ValueError(f"seed must be >= 0, got {seed}")
         self.shapes = shapes
         self.partial_points = partial_points
         self.complete_points = complete_points
         self.views = views
-        self.seed = seed
-        self.training = training
         self.camera = camera or DepthCamera()
-        # In shared memory: workers that outlive an epoch must learn of the next.
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        self._epochs = Epochs(seed, training)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the views of the epoch to come; of no effect outside of training."""
-        if epoch < 0:
-            raise ValueError(f"epoch must be >= 0, got {epoch}")
-        if self.training:
-            self._epoch.fill_(epoch)
+        self._epochs.set_epoch(epoch)
 
     def __len__(self) -> int:
         return len(self.shapes) * self.views
@@ -87,7 +80,7 @@ class PartialViews(Dataset[dict[str, Any]]):
         - name: str.
         """
         index = range(len(self))[operator.index(index)]
-        rng = np.random.default_rng([self.seed, int(self.training), int(self._epoch), index])
+        rng = self._epochs.rng(index)
         shape, label, name = self.shapes[index // self.views]
         seen = self._look(shape, name, rng)  # (V, 3)
         complete, _ = shape.sample(self.complete_points, rng)

@@ -14,9 +14,11 @@ class CompletionConfig:
     """Data and model of a completion run; the defaults train in four minutes on two cores."""
 
     data: str | None = None
-    """Folder of meshes, clouds or voxel grids; None for the built-in shapes."""
+    """Folder of meshes, clouds or voxel grids, or of PCN, Completion3D, MVP or ShapeNet-55 in their
+    own layouts; None for the built-in shapes."""
     holdout: float = 0.1
-    """Fraction of a folder's shapes kept out of training, to measure on; 1: all."""
+    """Fraction of a folder's shapes kept out of training, to measure on; 1: all. A data set that
+    comes with a split keeps its own."""
     seed: int = 0
     """Of the split, the built-in shapes, the views and the points drawn from them."""
     shapes: int = 2000

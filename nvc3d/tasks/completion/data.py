@@ -1,4 +1,5 @@
-"""Pairs of a partial and a complete cloud, from the built-in shapes or from a folder."""
+"""Pairs of a partial and a complete cloud: views of the built-in shapes or of those in a folder, or
+the pairs of a data set of completion."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from torch.utils.data import Subset
 from nvc3d.data.camera import DepthCamera
 from nvc3d.data.folder import ShapeFolder
 from nvc3d.data.mesh import Shape
+from nvc3d.data.pairs import StoredPairs, recognise
 from nvc3d.data.partial import PartialViews
 from nvc3d.data.shapes import BuiltinShapes
 from nvc3d.tasks.completion.config import CompletionConfig
@@ -27,12 +29,23 @@ def data(config: CompletionConfig) -> Splits:
         builtin = BuiltinShapes("train", config.shapes, config.seed)
         test = BuiltinShapes("test", TEST_SHAPES, config.seed)
         return Splits(_train(builtin, config), _val(test, config), builtin.categories)
+    if pairs := recognise(config.data, config.input_points, config.points, config.seed):
+        return _stored(*pairs, config)
     folder = ShapeFolder(config.data)
     if config.holdout == 1:
         val = _val(folder, config)
         return Splits(Subset(val, []), val, folder.categories)
     train, held_out = folder.split(config.seed, (1 - config.holdout, config.holdout))
     return Splits(_train(train, config), _val(held_out, config), folder.categories)
+
+
+def _stored(train: StoredPairs, test: StoredPairs, config: CompletionConfig) -> Splits:
+    if train.categories != test.categories:
+        raise ValueError(
+            f"{config.data}: the shapes to train on are of {', '.join(train.categories)}, "
+            f"those to measure on of {', '.join(test.categories)}"
+        )
+    return Splits(Subset(test, []) if config.holdout == 1 else train, test, test.categories)
 
 
 def _train(shapes: Sequence[tuple[Shape, int, str]], config: CompletionConfig) -> PartialViews:

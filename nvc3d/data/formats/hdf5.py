@@ -1,0 +1,37 @@
+"""Arrays in HDF5 files, the form in which many data sets of point clouds are handed out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nvc3d.extras import require
+
+
+def read(path: Path, name: str, rows: int | slice = slice(None)) -> NDArray[Any]:
+    """Read some rows of an array, and nothing else of the file.
+
+    Raises:
+        MissingExtra: h5py is not installed.
+        ValueError: the file holds no such array.
+        OSError: it is no HDF5 file, or is truncated.
+    """
+    h5py = require("h5py", "to read HDF5 files")
+    with h5py.File(path, "r") as file:
+        return np.asarray(_array(file, name)[rows])
+
+
+def shape(path: Path, name: str) -> tuple[int, ...]:
+    """The shape of an array, without reading it; raises as `read` does."""
+    h5py = require("h5py", "to read HDF5 files")
+    with h5py.File(path, "r") as file:
+        return tuple(_array(file, name).shape)
+
+
+def _array(file: Any, name: str) -> Any:
+    if name not in file or not hasattr(file[name], "shape"):
+        raise ValueError(f"it holds no array {name!r}, but {', '.join(file) or 'nothing'}")
+    return file[name]

@@ -1,0 +1,86 @@
+"""Completion3D: ShapeNet's shapes beside one view of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from nvc3d.data.files import PathLike
+from nvc3d.data.formats import hdf5
+from nvc3d.data.pairs.stored import Clouds, StoredPairs, as_cloud, chosen, present, read_from
+from nvc3d.data.pairs.synsets import category
+
+SPLITS = ("train", "val")
+
+
+class Completion3D(StoredPairs):
+    """The data set of TopNet (Tchapmi, Kosaraju, Rezatofighi, Reid, Savarese, "TopNet: Structural
+    Point Cloud Decoder", CVPR 2019).
+
+        <split>.list                        a line "<synset>/<id>" for each shape
+        <split>/partial/<synset>/<id>.h5    "data", 2,048 points
+        <split>/gt/<synset>/<id>.h5         the same
+
+    Args:
+        root: the folder.
+        split: "train" or "val"; the truth of "test" was never handed out.
+        categories: those wanted, by name; None: all.
+        partial_points, complete_points, seed: see StoredPairs.
+
+    Raises:
+        MissingExtra: h5py is not installed (when an item is read).
+        FileNotFoundError: there is no list of the split.
+        ValueError: a split or a category unknown, a list of another form, or no shape there.
+    """
+
+    def __init__(
+        self,
+        root: PathLike,
+        split: str,
+        categories: Iterable[str] | None = None,
+        partial_points: int = 2048,
+        complete_points: int = 2048,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(partial_points, complete_points, seed, split == "train")
+        if split not in SPLITS:
+            raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+        self._folder = Path(root) / split
+        listing = Path(root) / f"{split}.list"
+        names = read_from(listing, _names)
+        known = tuple(sorted({_category(name) for name in names}))
+        self.categories = chosen(categories, known, listing)
+        wanted = [name for name in names if _category(name) in self.categories]
+        self._names = present(listing, wanted, lambda name: self._path("gt", name).is_file())
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def name(self, index: int) -> str:
+        return self._names[index]
+
+    def label(self, index: int) -> int:
+        return self.categories.index(_category(self._names[index]))
+
+    def load(self, index: int, rng: np.random.Generator) -> Clouds:
+        partial, complete = (
+            as_cloud(path, read_from(path, lambda file: hdf5.read(file, "data")))
+            for path in (self._path(kind, self._names[index]) for kind in ("partial", "gt"))
+        )
+        return partial, complete
+
+    def _path(self, kind: str, name: str) -> Path:
+        return self._folder / kind / f"{name}.h5"
+
+
+def _category(name: str) -> str:
+    return category(name.partition("/")[0])
+
+
+def _names(path: Path) -> list[str]:
+    names = path.read_text().split()
+    if odd := [name for name in names if name.count("/") != 1]:
+        raise ValueError(f"expected lines <synset>/<id>, got {odd[0]!r}")
+    return names

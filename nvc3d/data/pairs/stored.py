@@ -1,0 +1,167 @@
+"""Pairs of a partial and a complete cloud as a data set stores them."""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch.utils.data import Dataset
+
+from nvc3d.data.epochs import Epochs
+from nvc3d.data.files import reading
+from nvc3d.data.partial import resample
+from nvc3d.data.stand_ins import StandIns
+
+T = TypeVar("T")
+Clouds = tuple[NDArray[np.float32], NDArray[np.float32]]
+_NAMED_AT_MOST = 20
+
+
+class StoredPairs(ABC, Dataset[dict[str, Any]]):
+    """The base of the data sets whose pairs lie in files.
+
+    A pair that cannot be read is replaced by the next good one, always the same; a warning names
+    both, and `broken` lists what was met so far. All randomness of an item comes from (seed, epoch,
+    index) alone.
+
+    Args:
+        partial_points: points of a partial cloud, drawn at random, or repeated if there are fewer.
+        complete_points: the same of the complete one.
+        seed: of what is drawn.
+        training: draws are new in each epoch (see `set_epoch`); otherwise fixed.
+
+    Raises:
+        ValueError: a number that is out of range.
+    """
+
+    categories: tuple[str, ...]
+
+    def __init__(
+        self, partial_points: int, complete_points: int, seed: int, training: bool
+    ) -> None:
+        for name, value in (
+            ("partial_points", partial_points),
+            ("complete_points", complete_points),
+        ):
+            if value < 1:
+                raise ValueError(f"{name} must be >= 1, got {value}")
+        self.partial_points = partial_points
+        self.complete_points = complete_points
+        self.training = training
+        self._epochs = Epochs(seed, training)
+        self._stand_ins = StandIns()
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def name(self, index: int) -> str:
+        """What a pair is called, without reading it."""
+
+    @abstractmethod
+    def label(self, index: int) -> int:
+        """The index of a pair's category in `categories`, without reading it."""
+
+    @abstractmethod
+    def load(self, index: int, rng: np.random.Generator) -> Clouds:
+        """The partial (P, 3) and the complete cloud (N, 3), with all the points that are stored."""
+
+    @property
+    def broken(self) -> dict[str, str]:
+        """The pairs that could not be read so far, by name, with what is wrong."""
+        return self._stand_ins.broken
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch to come; of no effect outside of training."""
+        self._epochs.set_epoch(epoch)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """The item as a dict of
+
+        - partial: (partial_points, 3) float32,
+        - complete: (complete_points, 3) float32,
+        - label: () int64,
+        - name: str.
+        """
+        start = range(len(self))[operator.index(index)]
+        rng = self._epochs.rng(start)
+        at, (partial, complete) = self._stand_ins.load(
+            start, len(self), lambda i: self.load(i, rng), self.name
+        )
+        return {
+            "partial": torch.from_numpy(resample(partial, self.partial_points, rng)),
+            "complete": torch.from_numpy(resample(complete, self.complete_points, rng)),
+            "label": torch.tensor(self.label(at), dtype=torch.int64),
+            "name": self.name(at),
+        }
+
+
+def as_cloud(path: Path, values: ArrayLike) -> NDArray[np.float32]:
+    """The points (N, 3) float32 that a file holds.
+
+    Raises ValueError, naming the file, on another shape, NaN, inf, and no points at all.
+    """
+    points = np.asarray(values)
+    if (
+        points.ndim != 2
+        or points.shape[1] != 3
+        or len(points) == 0
+        or points.dtype.kind not in "fiu"
+    ):
+        raise ValueError(
+            f"{path}: expected numbers (N, 3) with N > 0, got {points.dtype} {points.shape}"
+        )
+    points = np.ascontiguousarray(points, np.float32)
+    if not np.isfinite(points).all():
+        bad = int((~np.isfinite(points)).any(1).sum())
+        raise ValueError(f"{path}: {bad} of {len(points)} points are not finite")
+    return points
+
+
+def read_from(path: Path, read: Callable[[Path], T]) -> T:
+    """What `read` makes of a file, its errors made to name the file."""
+    with reading(path):
+        return read(path)
+
+
+def present(what: Path, names: Iterable[T], is_there: Callable[[T], bool]) -> list[T]:
+    """Those of the names in a split file whose files are there.
+
+    Warns with the number and the names of the others; raises ValueError if none is there.
+    """
+    there: list[T] = []
+    missing: list[T] = []
+    for name in names:
+        (there if is_there(name) else missing).append(name)
+    if missing:
+        total = len(there) + len(missing)
+        message = f"{what} names {len(missing)} of {total} shapes that are not there: "
+        message += ", ".join(str(name) for name in missing[:_NAMED_AT_MOST])
+        if len(missing) > _NAMED_AT_MOST:
+            message += f" and {len(missing) - _NAMED_AT_MOST} more"
+        if not there:
+            raise ValueError(message)
+        warnings.warn(message, stacklevel=3)
+    if not there:
+        raise ValueError(f"{what} names no shapes")
+    return there
+
+
+def chosen(wanted: Iterable[str] | None, known: tuple[str, ...], what: Path) -> tuple[str, ...]:
+    """The categories that are wanted, in the data set's order; all of them for None.
+
+    Raises ValueError on one that the data set does not have.
+    """
+    if wanted is None:
+        return known
+    asked = set(wanted)
+    if unknown := sorted(asked - set(known)):
+        raise ValueError(f"{what} has no category {', '.join(unknown)}; it has {', '.join(known)}")
+    return tuple(name for name in known if name in asked)
