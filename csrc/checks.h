@@ -12,6 +12,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace nvc3d {
 
@@ -130,8 +131,56 @@ inline void require_start(int64_t start, int64_t b, int64_t count) {
           ", got ", start, " at position ", b);
 }
 
+// What the operators ask of their arguments, on every device.
+
+inline void require_two_clouds(const Tensor& x, const Tensor& y,
+                               const std::optional<Tensor>& x_lengths,
+                               const std::optional<Tensor>& y_lengths, int64_t least = 1) {
+  require_clouds(x, x_lengths, "x");
+  require_clouds(y, y_lengths, "y", least);
+  require_pair(x, y, "x", "y");
+}
+
 inline void require_norm(int64_t norm) {
   require(norm == 1 || norm == 2, "norm must be 1 or 2, got ", norm);
+}
+
+inline void require_ball(int64_t k, double squared_radius) {
+  require(k >= 1, "k must be at least 1, got ", k);
+  require(squared_radius >= 0, "squared_radius must not be negative, got ", squared_radius);
+}
+
+// First picks, apart from their values.
+inline void require_starts(const Tensor& start, const Tensor& points) {
+  require(start.dim() == 1 && start.size(0) == points.size(0), "start must be (", points.size(0),
+          ",), got ", shape(start));
+  require(start.scalar_type() == ScalarType::Long && device(start) == device(points),
+          "start must be torch.int64 on ", device(points), ", got ", dtype(start), " on ",
+          device(start));
+}
+
+inline void require_anchors(const Tensor& latents, const Tensor& anchors) {
+  for (const auto& [tensor, name] : {std::pair{&latents, "latents"}, {&anchors, "anchors"}}) {
+    require(tensor->dim() == 2, name, " must be (N, D), got ", shape(*tensor));
+    require_float(*tensor, name);
+  }
+  require(anchors.size(0) > 0 && anchors.size(1) > 0, "anchors must not be empty, got ",
+          shape(anchors));
+  require_pair(latents, anchors, "latents", "anchors");
+  require(anchors.size(0) < INT32_MAX, "anchors must be fewer than 2147483647, got ",
+          anchors.size(0));
+}
+
+// The choices of x among y, and the gradient of their distances: (B, N, K) each.
+inline void require_choices(const Tensor& grad, const Tensor& index, const Tensor& x) {
+  require(grad.scalar_type() == x.scalar_type() && index.scalar_type() == ScalarType::Long,
+          "grad must be ", dtype(x), " and index torch.int64, got ", dtype(grad), " and ",
+          dtype(index));
+  require(index.dim() == 3 && grad.dim() == 3 && index.size(0) == x.size(0) &&
+              index.size(1) == x.size(1) && shape(index) == shape(grad),
+          "grad and index must be (B, N, K), got ", shape(grad), " and ", shape(index));
+  require(device(grad) == device(x) && device(index) == device(x), "grad and index must be on ",
+          device(x), ", got ", device(grad), " and ", device(index));
 }
 
 }  // namespace nvc3d

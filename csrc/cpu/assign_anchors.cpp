@@ -7,16 +7,7 @@ namespace nvc3d {
 namespace {
 
 std::tuple<Tensor, Tensor> assign_anchors(Tensor latents, Tensor anchors, bool check_finite) {
-  for (const auto& [tensor, name] : {std::pair{&latents, "latents"}, {&anchors, "anchors"}}) {
-    require(tensor->dim() == 2, name, " must be (N, D), got ", shape(*tensor));
-    require_float(*tensor, name);
-  }
-  require(anchors.size(0) > 0 && anchors.size(1) > 0, "anchors must not be empty, got ",
-          shape(anchors));
-  require_pair(latents, anchors, "latents", "anchors");
-  require(latents.is_cpu() && anchors.is_cpu(), "latents and anchors must be on the same device");
-  require(anchors.size(0) < INT32_MAX, "anchors must be fewer than 2147483647, got ",
-          anchors.size(0));
+  require_anchors(latents, anchors);
   return with_type(latents, [&](auto type) {
     using T = decltype(type);
     const Clouds<T> rows(torch::stable::unsqueeze(latents, 0), std::nullopt);

@@ -9,11 +9,8 @@ namespace {
 std::tuple<Tensor, Tensor> ball_query(Tensor x, Tensor y, int64_t k, double squared_radius,
                                       std::optional<Tensor> x_lengths,
                                       std::optional<Tensor> y_lengths, bool check_finite) {
-  require_clouds(x, x_lengths, "x");
-  require_clouds(y, y_lengths, "y");
-  require_pair(x, y, "x", "y");
-  require(k >= 1, "k must be at least 1, got ", k);
-  require(squared_radius >= 0, "squared_radius must not be negative, got ", squared_radius);
+  require_two_clouds(x, y, x_lengths, y_lengths);
+  require_ball(k, squared_radius);
   return with_type(x, [&](auto type) {
     using T = decltype(type);
     const Clouds<T> from(x, x_lengths), to(y, y_lengths);

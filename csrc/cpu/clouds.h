@@ -106,15 +106,7 @@ void require_finite(const Clouds<T>& clouds, const char* name, int rank = 3) {
   }
   if (where < 0) return;
   const int64_t first = found[where].first;
-  const T value = clouds.cloud(where)[first];
-  std::ostringstream position;
-  if (rank == 3) position << where << ", ";
-  position << first / clouds.dim << ", " << first % clouds.dim;
-  require(false, name, " must be finite, got ", total, " NaN or infinite values, the first (",
-          value != value ? "nan"
-          : value > 0    ? "inf"
-                         : "-inf",
-          ") at [", position.str(), "]");
+  refuse_values(name, total, clouds.cloud(where)[first], where, first, clouds.dim, rank);
 }
 
 // Calls body(T{}), which gives the outputs, with the scalar type of a tensor that `require_float`

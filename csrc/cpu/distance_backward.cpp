@@ -10,16 +10,9 @@ namespace {
 
 std::tuple<Tensor, Tensor> distance_backward(Tensor grad, Tensor x, Tensor y, Tensor index,
                                              std::optional<Tensor> x_lengths, int64_t norm) {
-  require_clouds(x, x_lengths, "x");
-  require_clouds(y, std::nullopt, "y");
-  require_pair(x, y, "x", "y");
-  require(grad.scalar_type() == x.scalar_type() && index.scalar_type() == ScalarType::Long,
-          "grad must be ", dtype(x), " and index torch.int64, got ", dtype(grad), " and ",
-          dtype(index));
+  require_two_clouds(x, y, x_lengths, std::nullopt);
+  require_choices(grad, index, x);
   require_norm(norm);
-  require(index.dim() == 3 && grad.dim() == 3 && index.size(0) == x.size(0) &&
-              index.size(1) == x.size(1) && shape(index) == shape(grad),
-          "grad and index must be (B, N, K), got ", shape(grad), " and ", shape(index));
   return with_type(x, [&](auto type) {
     using T = decltype(type);
     const Clouds<T> from(x, x_lengths), to(y, std::nullopt);

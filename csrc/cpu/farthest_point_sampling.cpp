@@ -9,19 +9,13 @@ namespace {
 Tensor farthest_point_sampling(Tensor points, int64_t k, std::optional<Tensor> lengths,
                                Tensor start, bool check_finite) {
   require_clouds(points, lengths, "points", k);
-  require(start.dim() == 1 && start.size(0) == points.size(0), "start must be (", points.size(0),
-          ",), got ", shape(start));
-  require(start.scalar_type() == ScalarType::Long && start.is_cpu(),
-          "start must be torch.int64 on the CPU, got ", dtype(start));
+  require_starts(start, points);
   return with_type(points, [&](auto type) {
     using T = decltype(type);
     const Clouds<T> clouds(points, lengths);
     const auto* first = pointer<int64_t>(start);
     const int64_t step = start.stride(0);
-    for (int64_t b = 0; b < clouds.batch; ++b)
-      require(0 <= first[b * step] && first[b * step] < clouds.count(b),
-              "start must be an index of points, from 0 to ", clouds.count(b) - 1, ", got ",
-              first[b * step], " at position ", b);
+    for (int64_t b = 0; b < clouds.batch; ++b) require_start(first[b * step], b, clouds.count(b));
     if (check_finite) require_finite(clouds, "points");
     Tensor picks = new_index(points, {clouds.batch, k});  // (B, k)
     for_each_cloud(clouds.batch, [&](int64_t b, const Parallel& parallel) {

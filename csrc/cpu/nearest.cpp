@@ -9,9 +9,7 @@ namespace {
 std::tuple<Tensor, Tensor> nearest(Tensor x, Tensor y, std::optional<Tensor> x_lengths,
                                    std::optional<Tensor> y_lengths, int64_t norm,
                                    bool check_finite) {
-  require_clouds(x, x_lengths, "x");
-  require_clouds(y, y_lengths, "y");
-  require_pair(x, y, "x", "y");
+  require_two_clouds(x, y, x_lengths, y_lengths);
   require_norm(norm);
   return with_type(x, [&](auto type) {
     using T = decltype(type);
@@ -37,9 +35,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> nearest_both(Tensor x, Tensor y,
                                                         std::optional<Tensor> x_lengths,
                                                         std::optional<Tensor> y_lengths,
                                                         int64_t norm, bool check_finite) {
-  require_clouds(x, x_lengths, "x");
-  require_clouds(y, y_lengths, "y");
-  require_pair(x, y, "x", "y");
+  require_two_clouds(x, y, x_lengths, y_lengths);
   require_norm(norm);
   return with_type(x, [&](auto type) {
     using T = decltype(type);

@@ -211,16 +211,9 @@ __global__ void __launch_bounds__(tile_threads)
 }
 
 std::tuple<Tensor, Tensor> assign_anchors(Tensor latents, Tensor anchors, bool check_finite) {
-  for (const auto& [tensor, name] : {std::pair{&latents, "latents"}, {&anchors, "anchors"}}) {
-    require(tensor->dim() == 2, name, " must be (N, D), got ", shape(*tensor));
-    require_float(*tensor, name);
-  }
-  require(anchors.size(0) > 0 && anchors.size(1) > 0, "anchors must not be empty, got ",
-          shape(anchors));
-  require_pair(latents, anchors, "latents", "anchors");
-  require(latents.size(0) < INT32_MAX && anchors.size(0) < INT32_MAX,
-          "latents and anchors must be fewer than 2147483647, got ", shape(latents), " and ",
-          shape(anchors));
+  require_anchors(latents, anchors);
+  require(latents.size(0) < INT32_MAX, "latents must be fewer than 2147483647, got ",
+          latents.size(0));
   const Device device(latents, "assign_anchors");
   return with_type(latents, [&](auto type) {
     using T = decltype(type);

@@ -49,11 +49,8 @@ __global__ void first_within(CloudsView<T> x, CloudsView<T> y, T squared_radius,
 std::tuple<Tensor, Tensor> ball_query(Tensor x, Tensor y, int64_t k, double squared_radius,
                                       std::optional<Tensor> x_lengths,
                                       std::optional<Tensor> y_lengths, bool check_finite) {
-  require_clouds(x, x_lengths, "x");
-  require_clouds(y, y_lengths, "y");
-  require_pair(x, y, "x", "y");
-  require(k >= 1, "k must be at least 1, got ", k);
-  require(squared_radius >= 0, "squared_radius must not be negative, got ", squared_radius);
+  require_two_clouds(x, y, x_lengths, y_lengths);
+  require_ball(k, squared_radius);
   const Device device(x, "ball_query");
   return with_type(x, [&](auto type) {
     using T = decltype(type);

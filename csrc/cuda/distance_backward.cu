@@ -136,19 +136,9 @@ void fill_grad_y(const Device& device, const Choices<T>& choices, const Clouds<T
 
 std::tuple<Tensor, Tensor> distance_backward(Tensor grad, Tensor x, Tensor y, Tensor index,
                                              std::optional<Tensor> x_lengths, int64_t norm) {
-  require_clouds(x, x_lengths, "x");
-  require_clouds(y, std::nullopt, "y");
-  require_pair(x, y, "x", "y");
-  require(grad.scalar_type() == x.scalar_type() && index.scalar_type() == ScalarType::Long,
-          "grad must be ", dtype(x), " and index torch.int64, got ", dtype(grad), " and ",
-          dtype(index));
+  require_two_clouds(x, y, x_lengths, std::nullopt);
+  require_choices(grad, index, x);
   require_norm(norm);
-  require(index.dim() == 3 && grad.dim() == 3 && index.size(0) == x.size(0) &&
-              index.size(1) == x.size(1) && shape(index) == shape(grad),
-          "grad and index must be (B, N, K), got ", shape(grad), " and ", shape(index));
-  require(nvc3d::device(grad) == nvc3d::device(x) && nvc3d::device(index) == nvc3d::device(x),
-          "grad and index must be on ", nvc3d::device(x), ", got ", nvc3d::device(grad), " and ",
-          nvc3d::device(index));
   const Device device(x, "distance_backward");
   return with_type(x, [&](auto type) {
     using T = decltype(type);

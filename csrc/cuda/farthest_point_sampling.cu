@@ -268,11 +268,7 @@ void sample(const Device& device, const Clouds<T>& clouds, const Tensor& start, 
 Tensor farthest_point_sampling(Tensor points, int64_t k, std::optional<Tensor> lengths,
                                Tensor start, bool check_finite) {
   require_clouds(points, lengths, "points", k);
-  require(start.dim() == 1 && start.size(0) == points.size(0), "start must be (", points.size(0),
-          ",), got ", shape(start));
-  require(start.scalar_type() == ScalarType::Long && nvc3d::device(start) == nvc3d::device(points),
-          "start must be torch.int64 on ", nvc3d::device(points), ", got ", dtype(start), " on ",
-          nvc3d::device(start));
+  require_starts(start, points);
   const Device device(points, "farthest_point_sampling");
   return with_type(points, [&](auto type) {
     using T = decltype(type);

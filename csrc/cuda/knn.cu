@@ -131,9 +131,7 @@ void find(const Device& device, const Clouds<T>& x, const Clouds<T>& y, int64_t 
 
 std::tuple<Tensor, Tensor> knn(Tensor x, Tensor y, int64_t k, std::optional<Tensor> x_lengths,
                                std::optional<Tensor> y_lengths, int64_t norm, bool check_finite) {
-  require_clouds(x, x_lengths, "x");
-  require_clouds(y, y_lengths, "y", k);
-  require_pair(x, y, "x", "y");
+  require_two_clouds(x, y, x_lengths, y_lengths, k);
   require_norm(norm);
   const Device device(x, "knn");
   return with_type(x, [&](auto type) {

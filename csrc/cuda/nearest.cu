@@ -24,14 +24,6 @@ struct Found {
   int64_t* indices() const { return pointer<int64_t>(index); }
 };
 
-void require_arguments(const Tensor& x, const Tensor& y, const std::optional<Tensor>& x_lengths,
-                       const std::optional<Tensor>& y_lengths, int64_t norm) {
-  require_clouds(x, x_lengths, "x");
-  require_clouds(y, y_lengths, "y");
-  require_pair(x, y, "x", "y");
-  require_norm(norm);
-}
-
 template <class T>
 void check_values(const Device& device, const Clouds<T>& x, const Clouds<T>& y) {
   ValueChecks checks(device, x.points_tensor);
@@ -73,7 +65,8 @@ void find(const Device& device, const Clouds<T>& x, const Clouds<T>& y, int64_t 
 std::tuple<Tensor, Tensor> nearest(Tensor x, Tensor y, std::optional<Tensor> x_lengths,
                                    std::optional<Tensor> y_lengths, int64_t norm,
                                    bool check_finite) {
-  require_arguments(x, y, x_lengths, y_lengths, norm);
+  require_two_clouds(x, y, x_lengths, y_lengths);
+  require_norm(norm);
   const Device device(x, "nearest");
   return with_type(x, [&](auto type) {
     using T = decltype(type);
@@ -89,7 +82,8 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> nearest_both(Tensor x, Tensor y,
                                                         std::optional<Tensor> x_lengths,
                                                         std::optional<Tensor> y_lengths,
                                                         int64_t norm, bool check_finite) {
-  require_arguments(x, y, x_lengths, y_lengths, norm);
+  require_two_clouds(x, y, x_lengths, y_lengths);
+  require_norm(norm);
   const Device device(x, "nearest_both");
   return with_type(x, [&](auto type) {
     using T = decltype(type);
