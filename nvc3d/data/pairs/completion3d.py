@@ -9,8 +9,9 @@ import numpy as np
 
 from nvc3d.data.files import PathLike
 from nvc3d.data.formats import hdf5
-from nvc3d.data.pairs.stored import Clouds, StoredPairs, as_cloud, chosen, present, read_from
+from nvc3d.data.pairs.pairs import Clouds, StoredPairs
 from nvc3d.data.pairs.synsets import category
+from nvc3d.data.stored import as_cloud, chosen, present, read_from, require_split
 
 SPLITS = ("train", "val")
 
@@ -45,8 +46,7 @@ class Completion3D(StoredPairs):
         seed: int = 0,
     ) -> None:
         super().__init__(partial_points, complete_points, seed, split == "train")
-        if split not in SPLITS:
-            raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+        require_split(split, SPLITS)
         self._folder = Path(root) / split
         listing = Path(root) / f"{split}.list"
         names = read_from(listing, _names)

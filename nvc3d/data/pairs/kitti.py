@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nvc3d.data.files import PathLike
 from nvc3d.data.formats import pcd
-from nvc3d.data.pairs.stored import as_cloud, present, read_from
+from nvc3d.data.stored import as_cloud, present, read_from
 
 
 @dataclass(frozen=True)

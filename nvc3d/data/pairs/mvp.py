@@ -9,7 +9,8 @@ import numpy as np
 
 from nvc3d.data.files import PathLike
 from nvc3d.data.formats import hdf5
-from nvc3d.data.pairs.stored import Clouds, StoredPairs, as_cloud, chosen, read_from
+from nvc3d.data.pairs.pairs import Clouds, StoredPairs
+from nvc3d.data.stored import as_cloud, chosen, read_from
 
 VIEWS = 26
 CATEGORIES = (

@@ -10,7 +10,8 @@ import numpy as np
 
 from nvc3d.data.files import PathLike
 from nvc3d.data.formats import pcd
-from nvc3d.data.pairs.stored import Clouds, StoredPairs, as_cloud, chosen, present, read_from
+from nvc3d.data.pairs.pairs import Clouds, StoredPairs
+from nvc3d.data.stored import as_cloud, chosen, present, read_from, require_split
 
 SPLITS = ("train", "val", "test")
 
@@ -46,8 +47,7 @@ class PCN(StoredPairs):
         seed: int = 0,
     ) -> None:
         super().__init__(partial_points, complete_points, seed, split == "train")
-        if split not in SPLITS:
-            raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+        require_split(split, SPLITS)
         folder = Path(root) / split
         self._complete, self._partial = folder / "complete", folder / "partial"
         listing = Path(root) / "PCN.json"

@@ -8,9 +8,9 @@ from typing import Any
 from nvc3d.data.files import PathLike
 from nvc3d.data.pairs.completion3d import Completion3D
 from nvc3d.data.pairs.mvp import MVP
+from nvc3d.data.pairs.pairs import StoredPairs
 from nvc3d.data.pairs.pcn import PCN
 from nvc3d.data.pairs.shapenet55 import ShapeNet55
-from nvc3d.data.pairs.stored import StoredPairs
 
 
 def recognise(

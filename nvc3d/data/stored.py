@@ -1,4 +1,4 @@
-"""Pairs of a partial and a complete cloud as a data set stores them."""
+"""Data sets whose items lie in files and are read when they are asked for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -16,44 +16,30 @@ from torch.utils.data import Dataset
 
 from nvc3d.data.epochs import Epochs
 from nvc3d.data.files import reading
-from nvc3d.data.partial import resample
 from nvc3d.data.stand_ins import StandIns
 
 T = TypeVar("T")
-Clouds = tuple[NDArray[np.float32], NDArray[np.float32]]
 _NAMED_AT_MOST = 20
 
 
-class StoredPairs(ABC, Dataset[dict[str, Any]]):
-    """The base of the data sets whose pairs lie in files.
+class Stored(ABC, Dataset[dict[str, Any]], Generic[T]):
+    """The base of such data sets; T is what an item is before points are drawn from it.
 
-    A pair that cannot be read is replaced by the next good one, always the same; a warning names
-    both, and `broken` lists what was met so far. All randomness of an item comes from (seed, epoch,
-    index) alone.
+    An item that cannot be read is replaced by the next good one, always the same; a warning names
+    both, and `broken` lists what was met so far. All randomness of an item comes from (seed,
+    epoch, index) alone.
 
     Args:
-        partial_points: points of a partial cloud, drawn at random, or repeated if there are fewer.
-        complete_points: the same of the complete one.
         seed: of what is drawn.
         training: draws are new in each epoch (see `set_epoch`); otherwise fixed.
 
     Raises:
-        ValueError: a number that is out of range.
+        ValueError: a negative seed.
     """
 
     categories: tuple[str, ...]
 
-    def __init__(
-        self, partial_points: int, complete_points: int, seed: int, training: bool
-    ) -> None:
-        for name, value in (
-            ("partial_points", partial_points),
-            ("complete_points", complete_points),
-        ):
-            if value < 1:
-                raise ValueError(f"{name} must be >= 1, got {value}")
-        self.partial_points = partial_points
-        self.complete_points = complete_points
+    def __init__(self, seed: int, training: bool) -> None:
         self.training = training
         self._epochs = Epochs(seed, training)
         self._stand_ins = StandIns()
@@ -63,19 +49,23 @@ class StoredPairs(ABC, Dataset[dict[str, Any]]):
 
     @abstractmethod
     def name(self, index: int) -> str:
-        """What a pair is called, without reading it."""
+        """What an item is called, without reading it."""
 
     @abstractmethod
     def label(self, index: int) -> int:
-        """The index of a pair's category in `categories`, without reading it."""
+        """The index of an item's category in `categories`, without reading it."""
 
     @abstractmethod
-    def load(self, index: int, rng: np.random.Generator) -> Clouds:
-        """The partial (P, 3) and the complete cloud (N, 3), with all the points that are stored."""
+    def load(self, index: int, rng: np.random.Generator) -> T:
+        """What is stored of an item."""
+
+    @abstractmethod
+    def draw(self, loaded: T, rng: np.random.Generator) -> dict[str, Any]:
+        """The tensors of an item, from what is stored of it."""
 
     @property
     def broken(self) -> dict[str, str]:
-        """The pairs that could not be read so far, by name, with what is wrong."""
+        """The items that could not be read so far, by name, with what is wrong."""
         return self._stand_ins.broken
 
     def set_epoch(self, epoch: int) -> None:
@@ -83,24 +73,29 @@ class StoredPairs(ABC, Dataset[dict[str, Any]]):
         self._epochs.set_epoch(epoch)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """The item as a dict of
+        """What `draw` gives, and
 
-        - partial: (partial_points, 3) float32,
-        - complete: (complete_points, 3) float32,
-        - label: () int64,
+        - label: () int64, the index of the category,
         - name: str.
         """
         start = range(len(self))[operator.index(index)]
         rng = self._epochs.rng(start)
-        at, (partial, complete) = self._stand_ins.load(
-            start, len(self), lambda i: self.load(i, rng), self.name
-        )
-        return {
-            "partial": torch.from_numpy(resample(partial, self.partial_points, rng)),
-            "complete": torch.from_numpy(resample(complete, self.complete_points, rng)),
-            "label": torch.tensor(self.label(at), dtype=torch.int64),
-            "name": self.name(at),
-        }
+        at, loaded = self._stand_ins.load(start, len(self), lambda i: self.load(i, rng), self.name)
+        label = torch.tensor(self.label(at), dtype=torch.int64)
+        return self.draw(loaded, rng) | {"label": label, "name": self.name(at)}
+
+
+def require_counts(**counts: int) -> None:
+    """Raises ValueError on a count below 1."""
+    for name, value in counts.items():
+        if value < 1:
+            raise ValueError(f"{name} must be >= 1, got {value}")
+
+
+def require_split(split: str, splits: tuple[str, ...]) -> None:
+    """Raises ValueError on a split that the data set does not have."""
+    if split not in splits:
+        raise ValueError(f"split must be one of {', '.join(splits)}, got {split!r}")
 
 
 def as_cloud(path: Path, values: ArrayLike) -> NDArray[np.float32]:

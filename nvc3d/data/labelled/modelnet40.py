@@ -1,0 +1,55 @@
+"""ModelNet40: shapes to be told apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from nvc3d.data.files import PathLike
+from nvc3d.data.labelled import hdf5_list
+from nvc3d.data.labelled.labelled import Labelled, LabelledClouds
+from nvc3d.data.stored import as_cloud, read_from, require_split
+
+SPLITS = ("train", "test")
+
+
+class ModelNet40(LabelledClouds):
+    """The data set of Wu et al., "3D ShapeNets: A Deep Representation for Volumetric Shapes", CVPR
+    2015, as PointNet's authors sampled it.
+
+        shape_names.txt                     the 40 categories, a line each
+        train_files.txt, test_files.txt     names of files, a line each
+        ply_data_*.h5                       `data` (S, 2048, 3), `label` (S, 1)
+
+    Args:
+        root: the folder.
+        split: "train" or "test".
+        points, seed: see LabelledClouds.
+
+    Raises:
+        MissingExtra: h5py is not installed.
+        FileNotFoundError: a list or a file that it names is missing.
+        ValueError: a split unknown, or files of another form.
+    """
+
+    def __init__(self, root: PathLike, split: str, points: int = 1024, seed: int = 0) -> None:
+        super().__init__(points, seed, split == "train")
+        require_split(split, SPLITS)
+        names = Path(root) / "shape_names.txt"
+        self.categories = tuple(read_from(names, lambda path: path.read_text().split()))
+        files = hdf5_list.listed(Path(root) / f"{split}_files.txt")
+        self._rows = hdf5_list.rows(files, self.categories, ())
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def name(self, index: int) -> str:
+        return self._rows[index].name
+
+    def label(self, index: int) -> int:
+        return self._rows[index].label
+
+    def load(self, index: int, rng: np.random.Generator) -> Labelled:
+        row = self._rows[index]
+        return Labelled(as_cloud(row.path, row.read("data")))

@@ -1,0 +1,28 @@
+"""The numbers by which each field judges its answers, as its reference code computes them."""
+
+from nvc3d.metrics.completion import (
+    Comparison,
+    cd_l1,
+    cd_l2,
+    compare,
+    consistency,
+    f_score,
+    fidelity,
+    minimal_matching_distance,
+)
+from nvc3d.metrics.segmentation import Confusion, PartScores, confined_argmax, part_ious
+
+__all__ = [
+    "Comparison",
+    "Confusion",
+    "PartScores",
+    "cd_l1",
+    "cd_l2",
+    "compare",
+    "confined_argmax",
+    "consistency",
+    "f_score",
+    "fidelity",
+    "minimal_matching_distance",
+    "part_ious",
+]
