@@ -22,8 +22,9 @@ from nvc3d.cli import main
 from nvc3d.data.camera import DepthCamera
 from nvc3d.data.files import read_shape, write_cloud
 
+INPUT_POINTS = 64
 SMALL = [
-    *("--input-points=64", "--points=128", "--seeds=32", "--coarse=16", "--dim=16"),
+    *(f"--input-points={INPUT_POINTS}", "--points=128", "--seeds=32", "--coarse=16", "--dim=16"),
     *("--latent-dim=8", "--anchors=4", "--hidden=16", "--views=1", "--batch-size=4"),
     "--holdout=0.34",
 ]
@@ -213,7 +214,9 @@ def test_complete_answers_where_the_scan_is(trained: Path, folder: Path, tmp_pat
         assert main(list(map(str, arguments))) == 0
         results[suffix] = out
     completed = read_shape(results[".pcd"]).points
-    assert completed.shape == (128, 3)
+    # All that was seen, and what was laid beside it.
+    np.testing.assert_array_equal(completed[: len(scan)], scan)
+    assert len(completed) == len(scan) + 128 - INPUT_POINTS
     moved = (np.load(results[".npy"]) - offset) / 1000
     np.testing.assert_allclose(moved, completed, atol=2e-3)
     assert not list(tmp_path.glob(".*"))
@@ -230,6 +233,26 @@ def test_one_broken_file_does_not_stop_the_others(
     assert "2 of 4 files could not be completed" in error
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"box0-completed.ply", "box1-completed.ply"}
+
+
+def test_a_folder_is_completed_into_a_folder(
+    trained: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scans, out = tmp_path / "scans", tmp_path / "out"
+    (scans / "deep").mkdir(parents=True)
+    out.mkdir()
+    for place in ("a.ply", "deep/a.ply", "deep/b.xyz"):
+        write_cloud(scans / place, np.random.default_rng(0).random((200, 3)))
+    (scans / "broken.obj").write_text("f 1 2 3")
+    arguments = ["complete", scans, "--checkpoint", trained, "--output", out]
+    assert main(list(map(str, arguments))) == 2
+    assert "1 of 4 files could not be completed" in capsys.readouterr().err
+    found = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.ply"))
+    assert found == ["a-completed.ply", "deep/a-completed.ply", "deep/b-completed.ply"]
+    (tmp_path / "empty").mkdir()
+    arguments[1] = tmp_path / "empty"
+    assert main(list(map(str, arguments))) == 2
+    assert "holds no file of a known kind" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -617,6 +617,21 @@ def test_written_ply_is_understood_by_others(tmp_path: Path) -> None:
     np.testing.assert_array_equal(theirs.colors[:, :3], colors)
 
 
+def test_written_glb_is_understood_by_others_and_comes_back(tmp_path: Path) -> None:
+    trimesh = pytest.importorskip("trimesh")
+    colors = np.arange(120, dtype=np.uint8).reshape(40, 3)
+    write_cloud(tmp_path / "a.glb", POINTS, colors)
+    (theirs,) = trimesh.load_scene(tmp_path / "a.glb").geometry.values()
+    assert isinstance(theirs, trimesh.PointCloud)
+    np.testing.assert_array_equal(theirs.vertices.astype(np.float32), POINTS)
+    np.testing.assert_array_equal(theirs.colors[:, :3], colors)
+    cloud = read_shape(tmp_path / "a.glb")
+    assert isinstance(cloud, Cloud)
+    np.testing.assert_array_equal(cloud.points, POINTS)
+    with pytest.raises(ValueError, match="no place for labels"):
+        write_cloud(tmp_path / "a.glb", POINTS, labels=np.zeros(40, int))
+
+
 def test_written_pcd_packs_colours_as_the_library_does(tmp_path: Path) -> None:
     write_cloud(tmp_path / "a.pcd", POINTS, np.full((40, 3), [1, 2, 3], np.uint8))
     body = (tmp_path / "a.pcd").read_bytes().partition(b"DATA binary\n")[2]

@@ -52,6 +52,7 @@ _WRITERS: dict[str, Callable[..., None]] = {
     ".npz": arrays.write_npz,
     ".csv": text.write_csv,
     **dict.fromkeys((".xyz", ".txt"), text.write),
+    ".glb": scene.write,
 }
 
 
@@ -79,7 +80,8 @@ def write_cloud(
     colors: ArrayLike | None = None,
     labels: ArrayLike | None = None,
 ) -> None:
-    """Write a cloud to a .ply, .pcd, .npy, .npz, .xyz, .txt or .csv file, whole or not at all.
+    """Write a cloud to a .ply, .pcd, .npy, .npz, .xyz, .txt, .csv or .glb file, whole or not at
+    all.
 
     Args:
         points: (N, 3), kept in float64 if they are, otherwise in float32.
@@ -88,7 +90,8 @@ def write_cloud(
 
     Raises:
         ValueError: a wrong shape or type, coordinates that are not finite, no points, an unknown
-            suffix, or colors and labels for .npy, which has no place for them.
+            suffix, or what the format has no place for: colors in .npy, labels in .npy and .glb.
+        MissingExtra: trimesh, which .glb needs, is not installed.
         OSError: the file cannot be written. What was there before is still there.
     """
     path = Path(path)

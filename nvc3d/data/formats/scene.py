@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nvc3d.data.formats.parsing import cloud
 from nvc3d.data.mesh import Mesh, Shape
@@ -43,3 +45,22 @@ def read(path: Path) -> Shape:
     if points:
         return cloud(path, np.concatenate(points))
     raise ValueError("it holds no mesh and no cloud")
+
+
+def write(
+    file: BinaryIO,
+    points: NDArray,
+    colors: NDArray[np.uint8] | None = None,
+    labels: NDArray[np.int32] | None = None,
+) -> None:
+    """Write a GLB file that holds the points as one cloud, in float32: the format has no other.
+
+    Raises:
+        MissingExtra: trimesh is not installed.
+        ValueError: labels, for which the format has no place.
+    """
+    if labels is not None:
+        raise ValueError("a .glb file has no place for labels: write them to .ply or .npz")
+    trimesh = require("trimesh", "to write GLB files")
+    cloud = trimesh.PointCloud(points.astype(np.float32), colors=colors)
+    file.write(trimesh.Scene(cloud).export(file_type="glb"))
