@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from nvc3d.metrics import (
@@ -11,9 +12,11 @@ from nvc3d.metrics import (
     cd_l2,
     compare,
     consistency,
+    emd,
     f_score,
     fidelity,
     minimal_matching_distance,
+    voxel_iou,
 )
 
 
@@ -118,3 +121,24 @@ def test_metrics_without_a_truth_made_by_hand() -> None:
     ]:
         with pytest.raises(ValueError, match="must be"):
             metric(*arguments)
+
+
+def test_emd_is_the_best_matching() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.rand(2, 3, 40, 3, generator=generator, dtype=torch.float64)
+    expected = []
+    for a, b in zip(x, y, strict=True):
+        table = torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist").numpy()
+        expected.append(1000 * table[linear_sum_assignment(table)].mean())
+    assert emd(x, y).tolist() == pytest.approx(expected)
+
+
+def test_voxel_iou_made_by_hand() -> None:
+    truth = torch.tensor([[1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]).view(3, 2, 2)
+    scores = torch.tensor([[0.9, 0.5, 0.6, 0.1], [0.1, 0.2, 0, 0.5], [0.9, 0, 0, 0]])
+    assert voxel_iou(scores.view(3, 2, 2), truth).tolist() == [1 / 3, 1, 0]
+    assert voxel_iou(scores.view(3, 2, 2), truth.bool(), 0.4).tolist() == [2 / 3, 0, 0]
+    with pytest.raises(ValueError, match="truth must be 0 or 1"):
+        voxel_iou(scores, scores)
+    with pytest.raises(ValueError, match="scores and truth must both be"):
+        voxel_iou(scores, scores[:2])

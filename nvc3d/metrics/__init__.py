@@ -6,9 +6,11 @@ from nvc3d.metrics.completion import (
     cd_l2,
     compare,
     consistency,
+    emd,
     f_score,
     fidelity,
     minimal_matching_distance,
+    voxel_iou,
 )
 from nvc3d.metrics.segmentation import Confusion, PartScores, confined_argmax, part_ious
 
@@ -21,8 +23,10 @@ __all__ = [
     "compare",
     "confined_argmax",
     "consistency",
+    "emd",
     "f_score",
     "fidelity",
     "minimal_matching_distance",
     "part_ious",
+    "voxel_iou",
 ]
