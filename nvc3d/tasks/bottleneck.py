@@ -1,0 +1,59 @@
+"""What stands between a task's encoder and its decoder: a nebula, or what it is compared with."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from nvc3d.nebula import Code, Losses, Nebula
+
+Bottleneck: TypeAlias = Literal["nebula", "vae", "plain"]
+
+# No training is this long, so the anchors never take part.
+_NEVER = 2**62
+
+
+def bottleneck(
+    kind: Bottleneck, dim: int, anchors: int, latent_dim: int, weight: float
+) -> Nebula | Plain:
+    """A nebula; the Gaussian code of a variational autoencoder; or a plain code.
+
+    All are used alike. The variational one is a nebula that never wakes, so its constraint is
+    scaled to the task as a nebula's is.
+
+    Args:
+        kind: which of the three.
+        dim: length of the features.
+        anchors: how many, of a nebula.
+        latent_dim: length of the code.
+        weight: of the constraint and the gravity beside the task's loss.
+    """
+    if kind == "plain":
+        return Plain(dim, latent_dim)
+    warmup = _NEVER if kind == "vae" else None
+    return Nebula(dim, anchors, latent_dim, weight=weight, warmup_steps=warmup)
+
+
+class Plain(nn.Module):
+    """A code (..., latent_dim) of features (..., dim) with no constraint on it and no anchors."""
+
+    anchors: Tensor  # (0, latent_dim)
+
+    def __init__(self, dim: int, latent_dim: int) -> None:
+        super().__init__()
+        self.embedding_dim = latent_dim
+        self.head = nn.Linear(dim, latent_dim)
+        self.register_buffer("anchors", torch.zeros(0, latent_dim), persistent=False)
+
+    def forward(self, features: Tensor) -> Code:
+        """The code of features; what a nebula would add is empty or zero."""
+        z = self.head(features)
+        none = z[..., :0]
+        nowhere = torch.zeros(z.shape[:-1], dtype=torch.int64, device=z.device)
+        return Code(z, z, torch.zeros_like(z), nowhere, none, none, z)
+
+    def losses(self, code: Code) -> Losses:
+        """Zeros."""
+        return Losses(*[code.z.new_zeros(()) for _ in Losses._fields])
