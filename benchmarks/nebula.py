@@ -23,6 +23,7 @@ from nebula_study import report
 from nebula_study.cells import Cell, run, stored
 from nebula_study.datasets import DATASETS, FOLDERS, load
 from nebula_study.rows import ROWS
+from results import write_between
 
 ROOT = Path(__file__).parents[1]
 QUICK = ("ae", "vae", "nvc", "digits")
@@ -111,7 +112,7 @@ def main() -> None:
     text = study.markdown(units)
     print(f"\n{text}\n\nresults in {options.output}")
     if options.markdown:
-        report.write_markdown(options.markdown, text)
+        write_between(options.markdown, "nebula", text)
     if failed:
         raise SystemExit(f"{failed} cells failed")
 

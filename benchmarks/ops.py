@@ -26,6 +26,7 @@ import gpu
 import resources
 import torch
 from peers import CONTENDERS, installed
+from results import write_between
 from rows import LIMITS, Row, rows
 from timing import cpu_times, machine
 
@@ -149,13 +150,6 @@ def backward_shares(results: list[Result]) -> dict[str, float]:
     return {name: both[name] / forward[name] - 1 for name in both if name in forward}
 
 
-def write_readme(text: str) -> None:
-    path = ROOT / "README.md"
-    begin, end = "<!-- speed: written by benchmarks/ops.py --readme -->", "<!-- /speed -->"
-    head, rest = path.read_text().split(begin)
-    path.write_text(f"{head}{begin}\n{text}\n{end}{rest.split(end)[1]}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -206,7 +200,7 @@ def main() -> None:
     print("written:", options.output / f"{name}.json", options.output / f"{name}.png")
     if options.readme:
         kind = "Milliseconds" if roofline else "Milliseconds of CPU time, one thread"
-        write_readme(f"{kind}, {header}:\n\n{text}")
+        write_between(ROOT / "README.md", "speed", f"{kind}, {header}:\n\n{text}")
 
 
 if __name__ == "__main__":

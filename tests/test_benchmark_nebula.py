@@ -18,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from nebula_study import cells, datasets, measures, models, report, training
 from nebula_study.cells import Cell
 from nebula_study.rows import ROWS
+from pairing import paired
+from results import write_between
 
 full = datasets.digits()
 
@@ -108,16 +110,16 @@ def test_paired_test_is_scipys() -> None:
     rng = np.random.default_rng(0)
     own = dict(enumerate(rng.normal(1, 1, 8)))
     other = dict(enumerate(rng.normal(0, 1, 8)))
-    found = report.paired(own, {**other, 99: 5.0})
+    found = paired(own, {**other, 99: 5.0})
     assert found is not None
     values = list(own.values()), list(other.values())
     assert found.seeds == 8
     assert found.difference == pytest.approx(np.mean(values[0]) - np.mean(values[1]))
     assert found.t == pytest.approx(stats.ttest_rel(*values).pvalue)
     assert found.wilcoxon == pytest.approx(stats.wilcoxon(*values).pvalue)
-    few = report.paired({1: 1.0, 2: 2.0}, {1: 1.0, 2: 2.0})
+    few = paired({1: 1.0, 2: 2.0}, {1: 1.0, 2: 2.0})
     assert few is not None and (few.t, few.wilcoxon) == (1.0, None)
-    assert report.paired({1: 1.0}, {2: 2.0}) is None
+    assert paired({1: 1.0}, {2: 2.0}) is None
 
 
 def test_measures_on_clusters_counted_by_hand() -> None:
@@ -133,13 +135,13 @@ def test_measures_on_clusters_counted_by_hand() -> None:
 
 def test_tables_go_between_the_marks(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
-    report.write_markdown(page, "new")
-    report.write_markdown(page, "newer")
-    assert page.read_text() == f"before\n{report.BEGIN}\nnewer\n{report.END}\nafter\n"
+    page.write_text("before\n<!-- nebula: ours -->\nold\n<!-- /nebula -->\nafter\n")
+    write_between(page, "nebula", "new")
+    write_between(page, "nebula", "newer")
+    assert page.read_text() == "before\n<!-- nebula: ours -->\nnewer\n<!-- /nebula -->\nafter\n"
     page.write_text("no marks")
     with pytest.raises(ValueError, match="each once"):
-        report.write_markdown(page, "new")
+        write_between(page, "nebula", "new")
 
 
 def test_missing_data_is_named(tmp_path: Path) -> None:

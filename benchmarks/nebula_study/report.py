@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
+from pairing import Test, paired, shown, shown_test, summary
 
 from .cells import Cell, stored
 from .rows import ROWS
@@ -41,35 +40,6 @@ WITHOUT_CLUSTERS = ("ae", "vae", "vq8", "no-anchors")
 # The rows that the nebula is tested beside on the page; results.json has all.
 COMPARED = ("vae", "ae", "vade")
 TESTED = ("reconstruction", "knn", "probe", "vote", "hungarian", "nmi", "ari")
-
-
-class Test(NamedTuple):
-    """A paired comparison over seeds: the mean difference, and p values, two-sided."""
-
-    difference: float
-    t: float
-    wilcoxon: float | None
-    seeds: int
-
-
-def paired(own: dict[int, float], other: dict[int, float]) -> Test | None:
-    """Compare values by seed; None with fewer than two seeds in common.
-
-    Wilcoxon's signed ranks need six seeds before they can reach p < 0.05 at all.
-    """
-    seeds = sorted(own.keys() & other.keys())
-    if len(seeds) < 2:
-        return None
-    difference = np.array([own[seed] - other[seed] for seed in seeds])
-    mean, deviation = difference.mean(), difference.std(ddof=1)
-    if deviation <= 1e-12 * max(1.0, abs(mean)):  # the statistic is 0 / 0, or infinite
-        p = 1.0 if abs(mean) <= 1e-12 else 0.0
-    else:
-        p = float(stats.ttest_1samp(difference, 0.0).pvalue)
-    ranks = None
-    if len(seeds) >= 6:
-        ranks = float(stats.wilcoxon(difference).pvalue) if difference.any() else 1.0
-    return Test(float(mean), p, ranks, len(seeds))
 
 
 class Study:
@@ -106,12 +76,7 @@ class Study:
 
     def cell(self, data: str, row: str, column: str) -> str:
         """Mean ± standard deviation over seeds."""
-        values = list(self.values.get((data, row, column), {}).values())
-        if not values:
-            return "–"
-        digits = COLUMNS[column].digits
-        text = f"{np.mean(values):.{digits}f}"
-        return text if len(values) < 2 else f"{text} ± {np.std(values, ddof=1):.{digits}f}"
+        return shown(self.values.get((data, row, column), {}), COLUMNS[column].digits)
 
     def table(self, data: str, unit: str) -> str:
         """Markdown: a line for each row."""
@@ -163,16 +128,9 @@ class Study:
                 continue
             cells = []
             for column in TESTED:
-                test = rows[other].get(column)
-                if test is None:
-                    cells.append("–")
-                    continue
+                less_is_better = column == "reconstruction"
                 digits = COLUMNS[column].digits
-                better = (test.difference < 0) == (column == "reconstruction")
-                text = f"{test.difference:+.{digits}f}, p {_p(test.t)}"
-                if test.wilcoxon is not None:
-                    text += f", W {_p(test.wilcoxon)}"
-                cells.append(f"**{text}**" if better and test.t < 0.05 else text)
+                cells.append(shown_test(rows[other].get(column), digits, less_is_better))
             lines.append("| " + " | ".join([data, *cells]) + " |")
         title = f"**{ROWS[own].title} less {ROWS[other].title}**"
         title += ", its clusters those of k-means" if other in WITHOUT_CLUSTERS else ""
@@ -191,7 +149,7 @@ class Study:
         report: dict[str, Any] = {"units": units, "rows": {}, "tests": {}}
         for (data, row, column), values in self.values.items():
             entry = report["rows"].setdefault(data, {}).setdefault(row, {})
-            entry[column] = _summary(values)
+            entry[column] = summary(values)
         report["diverged"] = {f"{data} {row}": n for (data, row), n in self.diverged.items()}
         report["tests"] = {
             data: {
@@ -235,29 +193,3 @@ class Study:
         figure.tight_layout()
         figure.savefig(path, dpi=110)
         pyplot.close(figure)
-
-
-def _summary(values: dict[int, float]) -> dict[str, Any]:
-    numbers = list(values.values())
-    deviation = float(np.std(numbers, ddof=1)) if len(numbers) > 1 else math.nan
-    return {
-        "mean": float(np.mean(numbers)),
-        "deviation": None if math.isnan(deviation) else deviation,
-        "seeds": values,
-    }
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-BEGIN, END = "<!-- nebula: written by benchmarks/nebula.py --markdown -->", "<!-- /nebula -->"
-
-
-def write_markdown(path: Path, text: str) -> None:
-    """Put text between the two marks in a file. Raises ValueError unless each is there once."""
-    page = path.read_text()
-    if page.count(BEGIN) != 1 or page.count(END) != 1:
-        raise ValueError(f"{path} must hold the lines {BEGIN} and {END}, each once")
-    head, rest = page.split(BEGIN)
-    path.write_text(f"{head}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}")
