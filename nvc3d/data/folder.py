@@ -8,8 +8,6 @@ import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import blake2b
-from itertools import accumulate, islice, pairwise
 from math import prod
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nvc3d.data import voxels
+from nvc3d.data.deal import deal
 from nvc3d.data.files import PathLike, find_shapes, read_shape, reading
 from nvc3d.data.formats import arrays
 from nvc3d.data.mesh import Shape, normalise
@@ -110,24 +109,10 @@ class ShapeFolder(Sequence[tuple[Shape, int, str]]):
             ValueError: fractions that are not positive or sum to more than 1, or fewer shapes
                 than parts.
         """
-        if not fractions or min(fractions) <= 0 or sum(fractions) > 1 + 1e-9:
-            raise ValueError(f"fractions must be positive and sum to 1 at most, got {fractions}")
-        if len(self) < len(fractions):
-            raise ValueError(f"{len(self)} shapes cannot be split into {len(fractions)} parts")
-
-        def drawn(entry: _Entry) -> bytes:
-            return blake2b(f"{seed}:{entry.name}".encode("utf-8", "surrogateescape")).digest()
-
-        order = sorted(self._entries, key=drawn)
-        ends = [round(len(order) * end) for end in accumulate(fractions)]
-        sizes = [max(end - start, 1) for start, end in pairwise([0, *ends])]
-        while sum(sizes) > len(order):
-            sizes[sizes.index(max(sizes))] -= 1
-        rest = iter(order)
         parts = []
-        for size in sizes:
+        for indices in deal([entry.name for entry in self._entries], seed, fractions):
             part = copy.copy(self)
-            part._entries = sorted(islice(rest, size), key=lambda entry: entry.name)
+            part._entries = [self._entries[index] for index in indices]
             part._stand_ins = StandIns()
             parts.append(part)
         return tuple(parts)

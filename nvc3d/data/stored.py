@@ -92,6 +92,13 @@ def require_counts(**counts: int) -> None:
             raise ValueError(f"{name} must be >= 1, got {value}")
 
 
+def rows_drawn(count: int, wanted: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Rows (wanted,) of `count`, at random; all of them and some again if there are fewer."""
+    rows = rng.permutation(count)[:wanted]
+    again = rng.integers(count, size=wanted - len(rows))
+    return np.concatenate([rows, again])
+
+
 def require_split(split: str, splits: tuple[str, ...]) -> None:
     """Raises ValueError on a split that the data set does not have."""
     if split not in splits:

@@ -67,6 +67,26 @@ def read_elements(file: BinaryIO) -> dict[str, Columns]:
     return _read_binary(body, elements, order) if order else _read_ascii(body, elements)
 
 
+def vertex_table(file: BinaryIO) -> tuple[np.dtype, int, int] | None:
+    """The type of a row, the number of rows and the place in the file of the vertices, where those
+    can be read from the middle: in a binary file that begins with them, none of them a list.
+
+    Raises ValueError on a broken header and where the rows promised are not there.
+    """
+    order, elements = _read_header(file)
+    vertex = elements[0] if elements else None
+    if not order or vertex is None or vertex.name != "vertex":
+        return None
+    if any(p.length_type for p in vertex.properties):
+        return None
+    dtype = np.dtype([(p.name, order + p.type) for p in vertex.properties])
+    offset = file.tell()
+    there = file.seek(0, 2) - offset
+    if (size := vertex.count * dtype.itemsize) > there:
+        raise vertex.truncated(f"{there} of {size} bytes are there")
+    return dtype, vertex.count, offset
+
+
 def _read_header(file: BinaryIO) -> tuple[str, list[_Element]]:
     if file.readline(16).strip() != b"ply":
         raise ValueError("it does not start with 'ply'")

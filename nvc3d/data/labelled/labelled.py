@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nvc3d.data.stored import Stored, require_counts
+from nvc3d.data.stored import Stored, require_counts, rows_drawn
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,7 @@ class LabelledClouds(Stored[Labelled]):
         - normals: (points, 3) float32, where they are stored,
         - parts: (points,) int64, where they are stored.
         """
-        count = len(loaded.points)
-        rows = rng.permutation(count)[: self.points]
-        if count < self.points:
-            rows = np.concatenate([rows, rng.integers(count, size=self.points - count)])
+        rows = rows_drawn(len(loaded.points), self.points, rng)
         item = {"points": torch.from_numpy(in_unit_ball(loaded.points)[rows])}
         if loaded.normals is not None:
             item["normals"] = torch.from_numpy(loaded.normals[rows])

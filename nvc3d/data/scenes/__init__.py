@@ -1,0 +1,36 @@
+"""Scenes of many points, each with a label, read a stretch at a time and cut into blocks.
+
+| what             | where                                                                    |
+|------------------|--------------------------------------------------------------------------|
+| `open_scene`     | a scene in a file or a folder, read when its rows are asked for          |
+| `S3DIS`          | rooms of office buildings, 13 classes, by area                           |
+| `ScanNet`        | rooms as a depth camera saw them, 20 classes, by its own split           |
+| `find_scenes`    | labelled scenes of the user's own; `LabelledScenes` makes a data set     |
+| `vote`           | the label of every point of a scene, by votes of blocks that overlap     |
+"""
+
+from nvc3d.data.scenes.blocks import Block
+from nvc3d.data.scenes.files import open_scene
+from nvc3d.data.scenes.own import find_scenes
+from nvc3d.data.scenes.recognise import dealt, recognise
+from nvc3d.data.scenes.s3dis import S3DIS
+from nvc3d.data.scenes.scannet import ScanNet
+from nvc3d.data.scenes.scene import Scene, Survey, survey
+from nvc3d.data.scenes.scenes import LabelledScenes, Place
+from nvc3d.data.scenes.votes import vote
+
+__all__ = [
+    "S3DIS",
+    "Block",
+    "LabelledScenes",
+    "Place",
+    "ScanNet",
+    "Scene",
+    "Survey",
+    "dealt",
+    "find_scenes",
+    "open_scene",
+    "recognise",
+    "survey",
+    "vote",
+]

@@ -1,0 +1,132 @@
+"""Labelled scenes as data sets of random blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nvc3d.data.scenes.blocks import Block, block_around
+from nvc3d.data.scenes.files import open_scene
+from nvc3d.data.scenes.scene import Scene, Survey, survey
+from nvc3d.data.stand_ins import FAULTS
+from nvc3d.data.stored import Stored, require_counts
+
+
+@dataclass(frozen=True)
+class Place:
+    """A scene of a data set: its files, its name, and the index of its area."""
+
+    path: Path
+    name: str
+    label: int = 0
+
+
+class LabelledScenes(Stored[Block]):
+    """Blocks of scenes: what lies in a column around a random point of a scene.
+
+    A scene gives as many items as it has times `points`, so that all of them together have as many
+    points as the scenes; see Stored for broken files and randomness. Scenes are read in stretches,
+    so they may be larger than memory. An item is what `Block.draw` gives.
+
+    Args:
+        places: the scenes.
+        classes: the names of the labels.
+        categories: the names of the areas.
+        points: of an item.
+        size: of a block, in the units of the scenes: its sides along x and y.
+        seed, training: see Stored.
+
+    Raises:
+        ValueError: a number out of range, or no scene that can be opened.
+    """
+
+    def __init__(
+        self,
+        places: Sequence[Place],
+        classes: Sequence[str],
+        categories: Sequence[str],
+        points: int,
+        size: float,
+        seed: int,
+        training: bool,
+    ) -> None:
+        require_counts(points=points)
+        if not (isfinite(size) and size > 0):
+            raise ValueError(f"size must be above 0, got {size}")
+        super().__init__(seed, training)
+        self.classes, self.categories = tuple(classes), tuple(categories)
+        self.points, self.size = points, size
+        self._places = list(places)
+        opened = [_opened(place.path) for place in places]
+        scenes = [scene for scene in opened if isinstance(scene, Scene)]
+        if not scenes:
+            raise ValueError(f"none of the {len(places)} scenes can be used: {opened[0]}")
+        self.colors = all(scene.has_colors for scene in scenes)
+        """whether all scenes have colours; else none is used"""
+        # One that cannot be opened keeps an item, which says so when it is asked for.
+        items = [max(1, s.count // points) if isinstance(s, Scene) else 1 for s in opened]
+        self._ends = np.cumsum(items)
+        self._known: dict[int, Survey | ValueError] = {}
+
+    @property
+    def features(self) -> int:
+        """Length of the features of a point."""
+        return 6 if self.colors else 3
+
+    @property
+    def scenes(self) -> tuple[Path, ...]:
+        """Where the scenes are."""
+        return tuple(place.path for place in self._places)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def name(self, index: int) -> str:
+        return self._places[self._scene(index)].name
+
+    def label(self, index: int) -> int:
+        return self._places[self._scene(index)].label
+
+    def load(self, index: int, rng: np.random.Generator) -> Block:
+        at = self._scene(index)
+        # What a broken one has is found out once: it may stand for hundreds of items.
+        if isinstance(known := self._known.get(at), ValueError):
+            raise known
+        scene = open_scene(self._places[at].path)
+        if known is None:
+            try:
+                known = self._known[at] = self._survey(scene)
+            except ValueError as error:
+                self._known[at] = error
+                raise
+        row = int(rng.integers(scene.count))
+        return block_around(scene, known, row, self.size, self.colors)
+
+    def draw(self, loaded: Block, rng: np.random.Generator) -> dict[str, Any]:
+        return loaded.draw(self.points, rng)
+
+    def _scene(self, index: int) -> int:
+        return int(np.searchsorted(self._ends, index, side="right"))
+
+    def _survey(self, scene: Scene) -> Survey:
+        if not scene.has_labels:
+            raise ValueError(f"{scene.path}: it has no labels")
+        known = survey(scene)
+        if known.classes > len(self.classes):
+            raise ValueError(
+                f"{scene.path}: labels must be from 0 to {len(self.classes) - 1}, or -1 or 255 "
+                f"for none, got {known.classes - 1}"
+            )
+        return known
+
+
+def _opened(path: Path) -> Scene | Exception:
+    try:
+        return open_scene(path)
+    except FAULTS as error:
+        return error
