@@ -521,3 +521,31 @@ def test_a_single_sample_and_a_single_anchor_will_do():
         for _ in range(3):
             losses = nebula.losses(nebula(torch.randn(1, 3)))
             assert bool(torch.stack(list(losses)).isfinite().all())
+
+
+def test_alternatives_begin_with_the_mean_and_lie_toward_the_nearest_anchors():
+    nebula = Nebula(8, num_anchors=5, warmup_steps=0)
+    train(nebula, 50)
+    features, _ = blobs(6)
+    code = nebula.eval()(features)
+    answers = nebula.alternatives(features, 1 + 2 * nebula.num_anchors)
+    assert torch.equal(answers.z[0], code.mean)
+    assert torch.equal(answers.embedding[0], code.embedding)
+    order = code.distances.argsort(-1)  # (5, M)
+    deviation = (0.5 * code.log_variance).exp()
+    for turn in (0, 1, nebula.num_anchors):
+        anchor = nebula.anchors[order[:, turn % nebula.num_anchors]]
+        noise = (answers.z[1 + turn] - (code.mean + anchor) / 2) / deviation
+        assert noise.abs().max() < 5, turn
+
+
+def test_alternatives_are_those_of_the_posterior_while_the_anchors_sleep():
+    nebula = Nebula(8, 4, 6, warmup_steps=10**9).eval()
+    features = torch.randn(3, 8, generator=torch.Generator().manual_seed(1))
+    code = nebula(features)
+    z = nebula.alternatives(features, 4001, torch.Generator().manual_seed(0)).z[1:]
+    deviation = (0.5 * code.log_variance).exp()
+    assert ((z.mean(0) - code.mean) / deviation).abs().max() < 0.1
+    assert (z.std(0) / deviation - 1).abs().max() < 0.1
+    with pytest.raises(ValueError, match="count must be an integer of at least 1, got 0"):
+        nebula.alternatives(features, 0)

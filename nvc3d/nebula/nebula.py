@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from nvc3d import ops
 
+from . import alternatives, gather, gravity, metric, posterior
 from . import anchors as places
-from . import gather, gravity, metric, posterior
 from .code import Code, Losses
 from .constraint import Weights, constraint, distances_to
 from .diagnostics import Diagnostics, diagnose
@@ -184,7 +184,9 @@ class Nebula(nn.Module):
             # The mean is the better judge: E|z - a|^2 over the posterior has the same nearest a.
             index, distances = self._place(mean if self.gravity == "newton" else z)
             assignment = torch.softmax(-0.5 * distances, -1)
-            embedding = torch.cat([z, self.awake * assignment], -1).to(features.dtype)
+            # A copy: a second view's forward pass may change it before the backward pass.
+            awake = self.awake.clone()
+            embedding = torch.cat([z, awake * assignment], -1).to(features.dtype)
         return Code(z, mean, log_variance, index, assignment, distances, embedding)
 
     def losses(self, code: Code, view: Code | None = None) -> Losses:
@@ -203,7 +205,9 @@ class Nebula(nn.Module):
             scale = self.weight * self.strength
             if self.gravity == "newton":
                 factor = self.factor if self.training and self._measures else None
-                weights = Weights(self.kl_weight, self.gravity_weight, scale, self.awake, factor)
+                weights = Weights(
+                    self.kl_weight, self.gravity_weight, scale, self.awake.clone(), factor
+                )
                 assignment = code.assignment.flatten(0, -2)  # (B, M)
                 kl, pull, total = constraint(
                     mean, log_variance, distances, anchors, assignment, index, weights
@@ -212,7 +216,7 @@ class Nebula(nn.Module):
                 verbatim = gravity.paper if self.gravity == "paper" else gravity.nearest
                 kl, pull = verbatim(mean, log_variance, distances, anchors, index)
                 total = scale * (self.kl_weight * kl + self.gravity_weight * pull)
-            scale = scale * self.awake
+            scale = scale * self.awake.clone()
             ratio = apart = kl.new_zeros(())
             if self.metric_weight > 0:
                 ratio = self._metric(mean, index)
@@ -238,6 +242,33 @@ class Nebula(nn.Module):
             )
         distances = self._place(z)[1]
         return torch.cat([z, self.awake * torch.softmax(-0.5 * distances, -1)], -1)
+
+    @torch.no_grad()
+    def alternatives(
+        self, features: Tensor, count: int, generator: torch.Generator | None = None
+    ) -> Code:
+        """Several plausible codes (count, ...) of the same features (..., dim), to be decoded.
+
+        The first is that of the posterior's mean. The others are drawn from the posterior moved
+        halfway to the nearest anchor, the next nearest and so on; from the posterior itself while
+        the anchors sleep. The nebula does not change. Raises ValueError as `forward` does, and on
+        a count below 1.
+        """
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ValueError(f"count must be an integer of at least 1, got {count!r}")
+        was_training = self.training
+        self.eval()
+        code = self(features)
+        self.train(was_training)
+        anchors = self.anchors.to(code.mean.dtype) if bool(self.awake > 0) else None
+        z = alternatives.around(
+            code.mean, code.log_variance, count, generator, anchors, code.distances
+        )  # (count, ..., D)
+        index, distances = self._place(z)
+        assignment = torch.softmax(-0.5 * distances, -1)
+        embedding = torch.cat([z, self.awake * assignment], -1).to(features.dtype)
+        spread = code.log_variance.expand_as(z)
+        return Code(z, z, spread, index, assignment, distances, embedding)
 
     @torch.no_grad()
     def sample(self, anchor: int, n: int = 1, generator: torch.Generator | None = None) -> Tensor:

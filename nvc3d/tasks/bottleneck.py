@@ -54,6 +54,14 @@ class Plain(nn.Module):
         nowhere = torch.zeros(z.shape[:-1], dtype=torch.int64, device=z.device)
         return Code(z, z, torch.zeros_like(z), nowhere, none, none, z)
 
-    def losses(self, code: Code) -> Losses:
+    def alternatives(
+        self, features: Tensor, count: int, generator: torch.Generator | None = None
+    ) -> Code:
+        """The one code that there is, (1, ...). Raises ValueError on a count above 1."""
+        if count != 1:
+            raise ValueError(f"a plain code gives one answer, got a count of {count}")
+        return Code(*(part[None] for part in self(features)))
+
+    def losses(self, code: Code, view: Code | None = None) -> Losses:
         """Zeros."""
         return Losses(*[code.z.new_zeros(()) for _ in Losses._fields])
