@@ -134,6 +134,13 @@ def test_disagreement_is_least_for_views_that_agree_and_use_all_anchors():
     assert float(metric.disagreement(collapsed, collapsed)) > 1
 
 
+def test_disagreement_has_a_gradient_where_an_anchor_is_too_far_for_float32():
+    distances = torch.tensor([[0.0, 1.0, 1e4], [1.0, 0.0, 1e4]], requires_grad=True)
+    metric.disagreement(distances, distances.flip(0)).backward()
+    assert distances.grad is not None and bool(distances.grad.isfinite().all())
+    assert float(distances.grad[0, 0].abs()) > 0
+
+
 # --- memory and rhythm ----------------------------------------------------------------------------
 
 

@@ -73,5 +73,6 @@ def disagreement(distances: Tensor, others: Tensor) -> Tensor:
     p, q = first.exp(), second.exp()
     cross = -0.5 * (p * second + q * first).sum(1)  # (B,)
     use = gather.total((p + q).sum(0))  # (M,)
-    use = use / use.detach().sum()
+    # The slope of the entropy is infinite at 0, where the weight of a far anchor underflows to.
+    use = (use / use.detach().sum()).clamp_min(torch.finfo(use.dtype).tiny)
     return gather.mean(cross) + math.log(len(use)) - torch.special.entr(use).sum()
