@@ -99,6 +99,10 @@ class ShapeFolder(Sequence[tuple[Shape, int, str]]):
         entry = self._entries[at]
         return shape, self.categories.index(entry.category), entry.name
 
+    def label(self, index: int) -> int:
+        """The index of a shape's category, without reading it."""
+        return self.categories.index(self._entries[index].category)
+
     def split(self, seed: int, fractions: Sequence[float]) -> tuple[ShapeFolder, ...]:
         """Deal the shapes into disjoint parts by a hash of their names.
 

@@ -12,12 +12,14 @@ from nvc3d.metrics.completion import (
     minimal_matching_distance,
     voxel_iou,
 )
+from nvc3d.metrics.retrieval import average_precision, mean_average_precision
 from nvc3d.metrics.segmentation import Confusion, PartScores, confined_argmax, part_ious
 
 __all__ = [
     "Comparison",
     "Confusion",
     "PartScores",
+    "average_precision",
     "cd_l1",
     "cd_l2",
     "compare",
@@ -26,6 +28,7 @@ __all__ = [
     "emd",
     "f_score",
     "fidelity",
+    "mean_average_precision",
     "minimal_matching_distance",
     "part_ious",
     "voxel_iou",

@@ -1,6 +1,7 @@
 """Pictures, drawn straight into files: matplotlib's global state and backend stay untouched.
 
     draw_clouds      point clouds side by side
+    draw_confusion   which class is taken for which
     draw_latents     the latent space as a map, with the anchors and their Gaussians
     draw_covariance  how far the latents are from a Gaussian of independent dimensions
     draw_gallery     what each anchor decodes to, with samples drawn around it and the nearest data
@@ -14,6 +15,7 @@ Colours are told apart by colour-blind readers too.
 from __future__ import annotations
 
 from nvc3d.viz.clouds import draw_clouds
+from nvc3d.viz.confusion import draw_confusion
 from nvc3d.viz.covariance import draw_covariance
 from nvc3d.viz.gallery import draw_gallery
 from nvc3d.viz.latents import draw_latents
@@ -23,6 +25,7 @@ from nvc3d.viz.walks import draw_walks, walk
 __all__ = [
     "Life",
     "draw_clouds",
+    "draw_confusion",
     "draw_covariance",
     "draw_gallery",
     "draw_latents",

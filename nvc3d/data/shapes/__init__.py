@@ -107,6 +107,10 @@ class BuiltinShapes(Sequence[tuple[Mesh, int, str]]):
         seed = ((self.seed << 32) + turn) * len(SPLITS) + SPLITS.index(self.split)
         return _keep(category, seed), label, f"{category}-{self.split}-{turn:05d}"
 
+    def label(self, index: int) -> int:
+        """The index of a shape's category, without making it."""
+        return range(self.size)[operator.index(index)] % len(self.categories)
+
 
 @lru_cache(maxsize=1024)
 def _keep(category: str, seed: int) -> Mesh:

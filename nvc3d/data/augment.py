@@ -1,0 +1,56 @@
+"""Clouds as another scan of the same shape might give them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nvc3d.data.camera import random_direction
+
+CROP = 0.25
+"""Largest share of the points that is cut off."""
+SHRINK = 0.2
+"""Largest part of its size that a cloud loses."""
+JITTER = 0.01
+"""Standard deviation of a coordinate; three of them are the most."""
+
+
+def augment(
+    points: NDArray[np.float32], count: int, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Crop a cloud (N, 3), thin it to `count` points, turn it about z, shrink and jitter it.
+
+    The crop cuts off, from a random side, up to `CROP` of the points, as long as `count` remain.
+    A cloud in the unit ball stays in the ball of radius 1 + 3 √3 JITTER.
+
+    Raises:
+        ValueError: fewer points than `count`.
+    """
+    if len(points) < count:
+        raise ValueError(f"cannot thin {len(points)} points to {count}")
+    # Written out, as in DepthCamera: sines and matrix products differ from machine to machine.
+    side = random_direction(rng)
+    along = points[:, 0] * side[0] + points[:, 1] * side[1] + points[:, 2] * side[2]  # (N,)
+    remain = max(count, round(len(points) * (1 - CROP * rng.random())))
+    kept = np.argsort(along, kind="stable")[:remain]
+    cloud = points[kept[rng.permutation(remain)[:count]]].astype(np.float64)  # (count, 3)
+    cosine, sine = _turn(rng)
+    turned = np.stack(
+        [
+            cosine * cloud[:, 0] - sine * cloud[:, 1],
+            sine * cloud[:, 0] + cosine * cloud[:, 1],
+            cloud[:, 2],
+        ],
+        axis=1,
+    )  # (count, 3)
+    jitter = np.clip(rng.standard_normal(turned.shape), -3, 3) * JITTER
+    return ((1 - SHRINK * rng.random()) * turned + jitter).astype(np.float32)
+
+
+def _turn(rng: np.random.Generator) -> tuple[float, float]:
+    """Cosine and sine of a random angle."""
+    while True:
+        x, y = 2 * rng.random(2) - 1
+        radius = np.sqrt(x * x + y * y)
+        if 0 < radius < 1:
+            return x / radius, y / radius

@@ -1,0 +1,23 @@
+"""Classification: from points to the category of their shape, learned from all labels or few."""
+
+from __future__ import annotations
+
+from nvc3d.tasks.classification.config import ClassificationConfig
+from nvc3d.tasks.classification.data import data
+from nvc3d.tasks.classification.loss import loss
+from nvc3d.tasks.classification.metrics import metrics
+from nvc3d.tasks.classification.model import Classification, ClassificationModel, build
+from nvc3d.tasks.classification.pictures import pictures
+from nvc3d.tasks.task import Task
+
+TASK = Task(
+    name="classification",
+    config=ClassificationConfig,
+    data=data,
+    model=build,
+    loss=loss,
+    metrics=metrics,
+    pictures=pictures,
+)
+
+__all__ = ["TASK", "Classification", "ClassificationConfig", "ClassificationModel"]

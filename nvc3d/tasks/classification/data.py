@@ -1,0 +1,190 @@
+"""Clouds with the category of their shape: built-in shapes, a folder's, or ModelNet40."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from math import ceil
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, Subset
+
+from nvc3d.data.augment import augment
+from nvc3d.data.epochs import Epochs
+from nvc3d.data.folder import ShapeFolder
+from nvc3d.data.labelled import ModelNet40
+from nvc3d.data.mesh import Cloud, Mesh, Shape
+from nvc3d.data.shapes import BuiltinShapes
+from nvc3d.tasks.classification.config import ClassificationConfig
+from nvc3d.tasks.task import Splits
+
+TEST_SHAPES = 460
+"""How many built-in shapes are measured on: twenty of each category."""
+LABELLED_SHARE = 1 / 4
+"""Least share of the items of an epoch that have a label."""
+MODELNET_POINTS = 2048
+"""Points that ModelNet40 stores of each shape."""
+
+
+class Shapes(Protocol):
+    """Shapes in the unit ball whose category is known without making or reading them."""
+
+    @property
+    def categories(self) -> tuple[str, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> tuple[Shape, int, str]: ...
+
+    def label(self, index: int) -> int: ...
+
+
+def data(config: ClassificationConfig) -> Splits:
+    """The clouds to train on, new in each epoch, and those to measure on, which stay.
+
+    Raises ValueError or FileNotFoundError where the folder holds no shapes that can be used, or
+    shapes of one category only.
+    """
+    if config.data is None:
+        train: Shapes = Made(BuiltinShapes("train", config.shapes, config.seed))
+        test: Shapes = BuiltinShapes("test", TEST_SHAPES, config.seed)
+    elif is_modelnet40(config.data):
+        train, test = (Scans(config.data, split, config.seed) for split in ("train", "test"))
+    else:
+        folder = ShapeFolder(config.data)
+        train = test = folder
+        if config.holdout < 1:
+            train, test = folder.split(config.seed, (1 - config.holdout, config.holdout))
+    val = ClassifiedClouds(test, config, training=False)
+    if config.data is not None and config.holdout == 1:
+        return Splits(Subset(val, []), val, test.categories)
+    if len({train.label(i) for i in range(len(train))}) < 2:
+        raise ValueError(
+            f"there must be shapes of two categories at least to train on, got those of "
+            f"{', '.join(train.categories)} from {config.data or 'the built-in shapes'}: "
+            "the shapes of each category belong in a sub-folder of its name"
+        )
+    return Splits(ClassifiedClouds(train, config, training=True), val, train.categories)
+
+
+def is_modelnet40(folder: str | Path) -> bool:
+    """Whether a folder has the layout of ModelNet40 as HDF5."""
+    return all((Path(folder) / f"{name}.txt").is_file() for name in ("shape_names", "train_files"))
+
+
+class Made(Sequence[tuple[Mesh, int, str]]):
+    """Built-in shapes that are made once: 70 kB each, and a tenth of the time to draw points."""
+
+    def __init__(self, shapes: BuiltinShapes) -> None:
+        self._shapes = shapes
+        self._made: dict[int, tuple[Mesh, int, str]] = {}
+        self.categories = shapes.categories
+
+    def __len__(self) -> int:
+        return len(self._shapes)
+
+    def __getitem__(self, index: int) -> tuple[Mesh, int, str]:  # type: ignore[override]
+        if index not in self._made:
+            self._made[index] = self._shapes[index]
+        return self._made[index]
+
+    def label(self, index: int) -> int:
+        return self._shapes.label(index)
+
+
+class Scans(Sequence[tuple[Cloud, int, str]]):
+    """A split of ModelNet40 as clouds in the unit ball around their centroid, z up."""
+
+    def __init__(self, root: str | Path, split: str, seed: int) -> None:
+        self._stored = ModelNet40(root, split, MODELNET_POINTS, seed)
+        self.categories = self._stored.categories
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    def __getitem__(self, index: int) -> tuple[Cloud, int, str]:  # type: ignore[override]
+        item = self._stored[index]
+        # Stored with y up.
+        return Cloud(item["points"].numpy()[:, [2, 0, 1]]), int(item["label"]), item["name"]
+
+    def label(self, index: int) -> int:
+        return self._stored.label(index)
+
+
+class ClassifiedClouds(Dataset[dict[str, Any]]):
+    """A cloud of each shape, with its category and whether that may be learned from.
+
+    Where few shapes are labelled, those come several times in an epoch, so that they are
+    `LABELLED_SHARE` of it. All randomness of an item comes from (seed, epoch, index) alone.
+    """
+
+    def __init__(self, shapes: Shapes, config: ClassificationConfig, training: bool) -> None:
+        self.shapes = shapes
+        self.points = config.points
+        self.augment = config.augment and training
+        self.second_view = config.second_view and training
+        labels = [shapes.label(i) for i in range(len(shapes))]
+        part = config.labelled if training else 1.0
+        self.labelled = frozenset(choose(labels, part, config.seed))
+        others = len(shapes) - len(self.labelled)
+        times = max(ceil(others / (1 / LABELLED_SHARE - 1) / len(self.labelled)), 1)
+        again = sorted(self.labelled) * (times - 1)
+        self._items = [*range(len(shapes)), *again]
+        self._epochs = Epochs(config.seed, training)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the clouds of the epoch to come; of no effect outside of training."""
+        self._epochs.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """The item as a dict of
+
+        - points: (points, 3) float32, in the unit ball or, augmented, hardly beyond,
+        - second: the same of a second view, where there is one,
+        - label: () int64,
+        - labelled: () bool, whether the label may be learned from,
+        - name: str.
+        """
+        index = range(len(self))[operator.index(index)]
+        rng = self._epochs.rng(index)
+        which = self._items[index]
+        shape, label, name = self.shapes[which]
+        item = {"points": self._draw(shape, rng)}
+        if self.second_view:
+            item["second"] = self._draw(shape, rng)
+        # What stands in for a broken file may have a label that is not to be known.
+        labelled = which in self.labelled and label == self.shapes.label(which)
+        return item | {
+            "label": torch.tensor(label, dtype=torch.int64),
+            "labelled": torch.tensor(labelled),
+            "name": name,
+        }
+
+    def _draw(self, shape: Shape, rng: np.random.Generator) -> torch.Tensor:
+        if self.augment:
+            # Twice as many, so that as many are left of what the crop leaves.
+            return torch.from_numpy(
+                augment(shape.sample(2 * self.points, rng)[0], self.points, rng)
+            )
+        return torch.from_numpy(shape.sample(self.points, rng)[0])
+
+
+def choose(labels: Sequence[int], fraction: float, seed: int) -> list[int]:
+    """Indices of a fraction of each label's members, chosen at random, of each one at least.
+
+    With the same seed a larger fraction holds the smaller one's.
+    """
+    label = np.asarray(labels)
+    chosen: list[int] = []
+    for value in np.unique(label):
+        members = np.random.default_rng([seed, int(value)]).permutation(
+            np.flatnonzero(label == value)
+        )
+        chosen += members[: max(round(fraction * len(members)), 1)].tolist()
+    return sorted(chosen)
