@@ -61,11 +61,11 @@ def data(config: ClassificationConfig) -> Splits:
     val = ClassifiedClouds(test, config, training=False)
     if config.data is not None and config.holdout == 1:
         return Splits(Subset(val, []), val, test.categories)
-    if len({train.label(i) for i in range(len(train))}) < 2:
+    present = sorted({train.label(i) for i in range(len(train))})
+    if len(present) < 2:
         raise ValueError(
-            f"there must be shapes of two categories at least to train on, got those of "
-            f"{', '.join(train.categories)} from {config.data or 'the built-in shapes'}: "
-            "the shapes of each category belong in a sub-folder of its name"
+            f"{config.data or 'the built-in shapes'}: there must be two categories at least to "
+            f"train on, each a sub-folder, got only {train.categories[present[0]]}"
         )
     return Splits(ClassifiedClouds(train, config, training=True), val, train.categories)
 
