@@ -25,6 +25,9 @@ TEST_SHAPES = 460
 """How many built-in shapes are measured on: twenty of each category."""
 LABELLED_SHARE = 1 / 4
 """Least share of the items of an epoch that have a label."""
+KEPT = 5000
+"""Most built-in shapes that are kept in memory, 70 kB each; it takes ten times as long to make one
+as to draw its points."""
 MODELNET_POINTS = 2048
 """Points that ModelNet40 stores of each shape."""
 
@@ -76,7 +79,7 @@ def is_modelnet40(folder: str | Path) -> bool:
 
 
 class Made(Sequence[tuple[Mesh, int, str]]):
-    """Built-in shapes that are made once: 70 kB each, and a tenth of the time to draw points."""
+    """Built-in shapes of which the first `KEPT` that are asked for are made only once."""
 
     def __init__(self, shapes: BuiltinShapes) -> None:
         self._shapes = shapes
@@ -87,9 +90,10 @@ class Made(Sequence[tuple[Mesh, int, str]]):
         return len(self._shapes)
 
     def __getitem__(self, index: int) -> tuple[Mesh, int, str]:  # type: ignore[override]
-        if index not in self._made:
-            self._made[index] = self._shapes[index]
-        return self._made[index]
+        item = self._made.get(index) or self._shapes[index]
+        if len(self._made) < KEPT:
+            self._made[index] = item
+        return item
 
     def label(self, index: int) -> int:
         return self._shapes.label(index)
