@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from nvc3d import ops
@@ -14,14 +15,16 @@ ROUNDED = 1e-3
 
 
 def loss(model: CompletionModel, batch: Batch) -> dict[str, Tensor]:
-    """Chamfer distances to the truth, plain of the fine cloud and squared of the coarse one, and
-    the nebula's losses.
+    """Chamfer distances to the truth, plain of the completed cloud and squared of those that led to
+    it, and the nebula's losses.
 
     Plain distances make fine points exact; squared ones care for the parts that lie far off.
     """
     result = model(batch["partial"])
-    fine = plain_chamfer(result.points, batch["complete"])
-    coarse = ops.chamfer_distance(result.coarse, batch["complete"])
+    truth = batch["complete"]
+    fine = plain_chamfer(result.points, truth)
+    stages = [ops.chamfer_distance(cloud, truth) for cloud in result.coarse]
+    coarse = torch.stack(stages).sum() if stages else fine.new_zeros(())
     nebula = model.nebula.losses(result.code).total
     return {"total": fine + coarse + nebula, "fine": fine, "coarse": coarse, "nebula": nebula}
 

@@ -9,28 +9,27 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from nvc3d import ops
 from nvc3d.encoders import DGCNN, PointNet
-from nvc3d.nebula import Code, Nebula
+from nvc3d.nebula import Code
+from nvc3d.tasks.bottleneck import bottleneck
 from nvc3d.tasks.completion.config import CompletionConfig
+from nvc3d.tasks.completion.decoders import decoder
 from nvc3d.tasks.task import Splits
 
 POOLED = 256
 """From how many training shapes the mean shape is drawn."""
-NEIGHBOURS = 8
-"""Seen points that tell a seed what is around it."""
 
 
 class Completion(NamedTuple):
     """A completed batch, in the coordinates of the partial clouds, and the codes it came from."""
 
     points: Tensor  # (B, N, 3): the partial cloud itself, then what was laid around it
-    coarse: Tensor  # (B, C, 3)
+    coarse: tuple[Tensor, ...]  # (B, ?, 3) each: the clouds that led to what was laid, if any
     code: Code
 
 
 class CompletionModel(nn.Module):
-    """Complete partial clouds (B, P, 3): an encoder, a nebula, and a decoder from coarse to fine.
+    """Complete partial clouds (B, P, 3): an encoder, a bottleneck, and a decoder.
 
     Works in the frame of each partial cloud, so that a cloud moved or scaled gives the completed
     cloud moved or scaled alike. `mean_shape` holds a cloud drawn from all training shapes: the
@@ -49,18 +48,40 @@ class CompletionModel(nn.Module):
             self.encoder = PointNet(dim=config.dim, transforms=False)
         else:
             self.encoder = DGCNN(dim=config.dim)
-        self.nebula = Nebula(
-            config.dim, config.anchors, config.latent_dim, weight=config.nebula_weight
+        self.nebula = bottleneck(
+            config.bottleneck, config.dim, config.anchors, config.latent_dim, config.nebula_weight
         )
-        self.decoder = Decoder(self.nebula.embedding_dim, self.encoder.point_dim, config)
+        self.decoder = decoder(config, self.nebula.embedding_dim, self.encoder.point_dim)
         self.register_buffer("mean_shape", torch.zeros(config.points, 3))
 
     def forward(self, partial: Tensor) -> Completion:
         points, centre, scale = to_unit_ball(partial)
         feature, point_features = self.encoder(points)
         code = self.nebula(feature)
-        fine, coarse = self.decoder(code.embedding, points, point_features)
-        return Completion(fine * scale + centre, coarse * scale + centre, code)
+        clouds = self.decoder(code.embedding, points, point_features)
+        *coarse, laid = (cloud * scale + centre for cloud in clouds)
+        return Completion(torch.cat([partial, laid], dim=1), tuple(coarse), code)
+
+    @torch.no_grad()
+    def alternatives(
+        self, partial: Tensor, count: int, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Several plausible completions (count, B, N, 3), the first of them the best guess, which
+        is what `forward` gives in evaluation mode.
+
+        A plain code has one answer. Raises ValueError as `forward` does, and on a count below 1.
+        """
+        was_training = self.training
+        self.eval()
+        points, centre, scale = to_unit_ball(partial)
+        feature, point_features = self.encoder(points)
+        codes = self.nebula.alternatives(feature, count, generator)
+        answers = []
+        for embedding in codes.embedding:
+            laid = self.decoder(embedding, points, point_features)[-1]
+            answers.append(torch.cat([partial, laid * scale + centre], dim=1))
+        self.train(was_training)
+        return torch.stack(answers)
 
 
 def to_unit_ball(partial: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -101,73 +122,3 @@ def pooled_cloud(items: Dataset[dict[str, Any]], count: int, seed: int) -> Tenso
     some = rng.choice(size, min(size, POOLED), replace=False)
     pool = torch.cat([items[int(i)]["complete"] for i in some])
     return pool[rng.choice(len(pool), count, replace=len(pool) < count)]
-
-
-class Decoder(nn.Module):
-    """A coarse cloud from the code alone, then a fine one around what is seen and what is coarse.
-
-    Seeds are spread by farthest point sampling over the seen points and the coarse ones together,
-    so that they follow what is seen where anything is, and the code elsewhere. Each seed then
-    gives several points, from its place, the code, and the features of the seen points around it.
-    They stand beside the seen points, which are kept as they are.
-
-    Follows Yuan et al., "PCN: Point Completion Network", 3DV 2018, for coarse to fine, and Xiang
-    et al., "SnowflakeNet", ICCV 2021, for seeds that join both clouds.
-    """
-
-    def __init__(self, code_dim: int, point_dim: int, config: CompletionConfig) -> None:
-        super().__init__()
-        self.seeds = config.seeds
-        self.per_seed = (config.points - config.input_points) // config.seeds
-        self.coarse = nn.Sequential(
-            nn.Linear(code_dim, 512),
-            nn.ReLU(),
-            nn.Linear(512, 512),
-            nn.ReLU(),
-            nn.Linear(512, 3 * config.coarse),
-        )
-        hidden = config.hidden
-        self.from_code = nn.Linear(code_dim, hidden)
-        self.from_place = nn.Linear(3 + point_dim + 3 * NEIGHBOURS, hidden)
-        self.offsets = nn.Sequential(
-            nn.ReLU(),
-            nn.Linear(hidden, hidden),
-            nn.ReLU(),
-            nn.Linear(hidden, hidden),
-            nn.ReLU(),
-            nn.Linear(hidden, 3 * self.per_seed),
-        )
-
-    def forward(
-        self, embedding: Tensor, partial: Tensor, point_features: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        batch = len(embedding)
-        coarse = self.coarse(embedding).view(batch, -1, 3).to(partial.dtype)  # (B, C, 3)
-        both = torch.cat([partial, coarse], dim=1)  # (B, P + C, 3)
-        picks = ops.farthest_point_sampling(both.detach(), self.seeds)  # (B, S)
-        seeds = both.gather(1, picks[..., None].expand(-1, -1, 3))  # (B, S, 3)
-        around = surroundings(seeds, partial, point_features)
-        place = self.from_place(torch.cat([seeds, around], dim=-1))  # (B, S, H)
-        offsets = self.offsets(place + self.from_code(embedding)[:, None])
-        fine = seeds[:, :, None] + offsets.view(batch, self.seeds, self.per_seed, 3)
-        return torch.cat([partial, fine.flatten(1, 2)], dim=1), coarse
-
-
-def surroundings(at: Tensor, points: Tensor, features: Tensor) -> Tensor:
-    """What is around places (B, S, 3): (B, S, C + 3 * NEIGHBOURS).
-
-    The features (B, N, C) of the nearest points (B, N, 3), by inverse squared distance (as in Qi
-    et al., "PointNet++", NIPS 2017), and where those points lie from the place, the nearest first:
-    there the surface goes on.
-    """
-    with torch.no_grad():
-        squared, index = ops.knn(at, points, min(NEIGHBOURS, points.shape[1]))  # (B, S, K)
-    weight = 1 / (squared + 1e-8)
-    weight = (weight / weight.sum(-1, keepdim=True)).to(features.dtype)
-    batch = torch.arange(len(index), device=index.device)[:, None, None]
-    around = (features[batch, index] * weight[..., None]).sum(2)  # (B, S, C)
-    # Points of a scan lie about a tenth of its size apart: layers learn best from inputs near 1.
-    offsets = 10 * (points[batch, index] - at[:, :, None])  # (B, S, K, 3)
-    missing = NEIGHBOURS - offsets.shape[2]
-    offsets = torch.cat([offsets, offsets[:, :, -1:].expand(-1, -1, missing, -1)], dim=2)
-    return torch.cat([around, offsets.flatten(2)], dim=-1)
