@@ -17,8 +17,8 @@ from nvc3d.data.shapes import CATEGORIES
 from nvc3d.metrics import compare
 from nvc3d.tasks import TASKS
 from nvc3d.tasks.completion import CompletionConfig, CompletionModel
-from nvc3d.tasks.completion.loss import plain_chamfer
 from nvc3d.tasks.completion.decoders.parts import NEIGHBOURS, surroundings
+from nvc3d.tasks.completion.loss import plain_chamfer
 from nvc3d.tasks.completion.model import to_unit_ball
 from nvc3d.tasks.task import Splits
 

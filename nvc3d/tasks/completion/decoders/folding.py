@@ -12,7 +12,9 @@ class FoldingDecoder(nn.Module):
     folded once more.
 
     (Yang, Feng, Shen, Tian, "FoldingNet: Point Cloud Auto-encoder via Deep Grid Deformation", CVPR
-    2018.) Published with hidden = 512.
+    2018.) Published with hidden = 512. The second fold moves the points of the first, where the
+    published one places them anew: beside the seen points, a sheet that begins as a dot has no
+    reason to leave them.
     """
 
     grid: Tensor  # (N, 2)
@@ -25,8 +27,8 @@ class FoldingDecoder(nn.Module):
 
     def forward(self, embedding: Tensor, partial: Tensor, point_features: Tensor) -> list[Tensor]:
         sheet = self.grid.to(partial.dtype).expand(len(embedding), -1, -1)  # (B, N, 2)
-        folded = self.second(embedding, self.first(embedding, sheet))
-        return [folded.to(partial.dtype)]
+        once = self.first(embedding, sheet).to(partial.dtype)
+        return [once, once + self.second(embedding, once)]
 
 
 class Fold(nn.Module):
