@@ -14,11 +14,12 @@ from torch.utils.data import DataLoader
 from nvc3d import ops
 from nvc3d.data.files import write_cloud
 from nvc3d.data.shapes import CATEGORIES
-from nvc3d.metrics import compare
+from nvc3d.metrics import best_of, compare, emd, total_mutual_difference
 from nvc3d.tasks import TASKS
 from nvc3d.tasks.completion import CompletionConfig, CompletionModel
 from nvc3d.tasks.completion.decoders.parts import NEIGHBOURS, surroundings
 from nvc3d.tasks.completion.loss import plain_chamfer
+from nvc3d.tasks.completion.metrics import metrics
 from nvc3d.tasks.completion.model import to_unit_ball
 from nvc3d.tasks.task import Splits
 
@@ -207,21 +208,68 @@ def test_metrics_are_means_beside_the_trivial_answers(
     assert model.training
     assert set(tables) == {"all", *CATEGORIES}
     rows = tables["all"]
-    assert list(rows) == ["completion", "partial input", "mean training shape"]
+    mean = "completion, mean of categories"
+    assert list(rows) == ["completion", "partial input", "mean training shape", mean]
     items = [splits.val[i] for i in range(46)]
     partial = torch.stack([item["partial"] for item in items])
     complete = torch.stack([item["complete"] for item in items])
     answers = [partial, model.mean_shape.expand(46, -1, -1)]
-    for row, answer in zip(list(rows)[1:], answers, strict=True):
+    for row, answer in zip(list(rows)[1:3], answers, strict=True):
         expected = [float(value.double().mean()) for value in compare(answer, complete)]
+        # There is one answer: it is the best, and differs from no other.
+        expected += [expected[1], 0]
         assert list(rows[row].values()) == pytest.approx(expected, rel=1e-5)
     # Two of each category: their means' mean is that of all.
-    column = [tables[name]["completion"]["CD-L2"] for name in CATEGORIES]
-    assert np.mean(column) == pytest.approx(rows["completion"]["CD-L2"], rel=1e-5)
+    assert rows[mean] == pytest.approx(rows["completion"])
     again = TASK.metrics(model, batches(splits.val), splits.categories)
     assert again == tables
     with pytest.raises(ValueError, match="nothing to measure"):
         TASK.metrics(model, [], splits.categories)
+
+
+def test_metrics_of_several_answers(model: CompletionModel, splits: Splits) -> None:
+    batch = next(batches(splits.val))
+    row = TASK.metrics(model, [batch], splits.categories)["all"]["completion"]
+    answers = model.alternatives(batch["partial"], 8, torch.Generator().manual_seed(0))
+    best = best_of(answers, batch["complete"]).mean()
+    assert row["CD-L2, best of 8"] == pytest.approx(float(best))
+    assert row["CD-L2, best of 8"] < row["CD-L2"]
+    assert row["TMD"] == pytest.approx(float(total_mutual_difference(answers).mean()))
+    plain = TASK.model(replace(SMALL, bottleneck="plain"), splits)
+    tables = TASK.metrics(plain, [batch], splits.categories)
+    assert list(tables["all"]["completion"]) == ["CD-L1", "CD-L2", "F-score@1%"]
+
+
+def test_mean_of_categories_counts_each_category_once(
+    model: CompletionModel, splits: Splits
+) -> None:
+    batch = next(batches(splits.val))
+    chosen = [0, 0, 0, 1]
+    batch = {name: batch[name][chosen] for name in ("partial", "complete", "label")}
+    rows = TASK.metrics(model, [batch], splits.categories)["all"]
+    first, second = (
+        TASK.metrics(model, [{n: v[[i]] for n, v in batch.items()}], splits.categories)["all"]
+        for i in (0, 3)
+    )
+    assert "completion, mean of categories" not in first
+    for column in ("CD-L1", "CD-L2", "F-score@1%"):
+        one, other = first["completion"][column], second["completion"][column]
+        mean = rows["completion, mean of categories"][column]
+        assert mean == pytest.approx((one + other) / 2, rel=1e-5)
+        assert rows["completion"][column] == pytest.approx((3 * one + other) / 4, rel=1e-5)
+
+
+def test_emd_where_it_is_asked_for(model: CompletionModel, splits: Splits) -> None:
+    batch = next(batches(splits.val))
+    batch = {name: batch[name][:2] for name in ("partial", "complete", "label")}
+    rows = metrics(model, [batch], splits.categories, emd=True)["all"]
+    # The 64 seen points count four times each beside the 256 of the truth.
+    fourfold = batch["partial"].repeat_interleave(4, dim=1)
+    expected = float(emd(fourfold, batch["complete"]).mean())
+    assert rows["partial input"]["EMD"] == pytest.approx(expected)
+    completed = model.eval()(batch["partial"]).points
+    expected = float(emd(completed, batch["complete"]).mean())
+    assert rows["completion"]["EMD"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_pictures_are_written(model: CompletionModel, splits: Splits, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from nvc3d.metrics import (
+    best_of,
     cd_l1,
     cd_l2,
     compare,
@@ -16,6 +17,7 @@ from nvc3d.metrics import (
     f_score,
     fidelity,
     minimal_matching_distance,
+    total_mutual_difference,
     voxel_iou,
 )
 
@@ -120,6 +122,27 @@ def test_metrics_without_a_truth_made_by_hand() -> None:
         (minimal_matching_distance, [frames, frames[:0]]),
     ]:
         with pytest.raises(ValueError, match="must be"):
+            metric(*arguments)
+
+
+def test_metrics_of_several_answers_made_by_hand() -> None:
+    # Of the first thing three answers of one point each, 1, 2 and 3 apart; of the second the same
+    # one three times.
+    answers = torch.tensor([[[[0.0, 0, 0]], [[5, 5, 5]]], [[[1, 0, 0]], [[5, 5, 5]]]])
+    answers = torch.cat([answers, torch.tensor([[[[3.0, 0, 0]], [[5, 5, 5]]]])])
+    truth = torch.tensor([[[1.0, 1, 0]], [[5, 5, 4]]])
+    # A pair of points is compared both ways: CD-L2 is twice the square of what is between them.
+    assert best_of(answers, truth).tolist() == [2000, 2000]
+    assert best_of(answers[:1], truth).tolist() == [4000, 2000]
+    # The means of what is between an answer and the two others: (1 + 9) / 2, (1 + 4) / 2, ...
+    expected = 2000 * ((1 + 9) / 2 + (1 + 4) / 2 + (9 + 4) / 2)
+    assert total_mutual_difference(answers).tolist() == [expected, 0]
+    for metric, arguments in [
+        (best_of, [answers[:0], truth]),
+        (best_of, [answers[0], truth]),
+        (total_mutual_difference, [answers[:1]]),
+    ]:
+        with pytest.raises(ValueError, match="answers must be"):
             metric(*arguments)
 
 

@@ -2,6 +2,7 @@
 
 from nvc3d.metrics.completion import (
     Comparison,
+    best_of,
     cd_l1,
     cd_l2,
     compare,
@@ -10,6 +11,7 @@ from nvc3d.metrics.completion import (
     f_score,
     fidelity,
     minimal_matching_distance,
+    total_mutual_difference,
     voxel_iou,
 )
 from nvc3d.metrics.retrieval import average_precision, mean_average_precision
@@ -20,6 +22,7 @@ __all__ = [
     "Confusion",
     "PartScores",
     "average_precision",
+    "best_of",
     "cd_l1",
     "cd_l2",
     "compare",
@@ -31,5 +34,6 @@ __all__ = [
     "mean_average_precision",
     "minimal_matching_distance",
     "part_ious",
+    "total_mutual_difference",
     "voxel_iou",
 ]

@@ -1,5 +1,6 @@
-"""How far a cloud is from the truth, one number for each cloud: CD-L1, CD-L2 and F-score; and what
-can be measured where there is no truth: fidelity, consistency and minimal matching distance.
+"""How far a cloud is from the truth, one number for each cloud: CD-L1, CD-L2 and F-score; what
+can be measured where there is no truth: fidelity, consistency and minimal matching distance; and
+how good and how different several answers are.
 
 As the reference code of point cloud completion computes them: "L1" there is not the L1 norm. All
 are measures, not losses: they carry no gradient (`ops.chamfer_distance` does).
@@ -160,6 +161,38 @@ def minimal_matching_distance(completed: Tensor, known: Tensor) -> Tensor:
         raise ValueError(f"known must be (K, M, D), K >= 1, got {tuple(known.shape)}")
     least = [cd_l2(cloud.expand(len(known), -1, -1), known).min() for cloud in completed]
     return torch.stack(least) if least else completed.new_zeros(0)
+
+
+@torch.no_grad()
+def best_of(answers: Tensor, truth: Tensor) -> Tensor:
+    """The least CD-L2 of several answers to one question, as if one knew which is right.
+
+    Answers (K, B, N, D) and truth (B, M, D) give (B,), at most the CD-L2 of any answer. Raises
+    ValueError as `ops.nearest` does, and without answers.
+    """
+    _require_answers(answers, 1)
+    return torch.stack([cd_l2(answer, truth) for answer in answers]).amin(0)
+
+
+@torch.no_grad()
+def total_mutual_difference(answers: Tensor) -> Tensor:
+    """TMD, how different several answers are: the sum, over the answers, of the mean CD-L2 to the
+    others.
+
+    Answers (K, B, N, D), K >= 2, give (B,), in the unit of CD-L2: squared distances, times 1000.
+    It grows with K, so only values of the same K compare; 0 where all answers are the same. Raises
+    ValueError as `ops.nearest` does, and on fewer than two answers. (Wu, Chen, Zhuang, Chen,
+    "Multimodal Shape Completion via Conditional Generative Adversarial Networks", ECCV 2020.)
+    """
+    _require_answers(answers, 2)
+    count = len(answers)
+    pairs = [cd_l2(answers[i], answers[j]) for i in range(count) for j in range(i)]
+    return 2 * torch.stack(pairs).sum(0) / (count - 1)
+
+
+def _require_answers(answers: Tensor, least: int) -> None:
+    if answers.dim() != 4 or len(answers) < least:
+        raise ValueError(f"answers must be (K, B, N, D), K >= {least}, got {tuple(answers.shape)}")
 
 
 def _mean(values: Tensor, lengths: Tensor | None) -> Tensor:
