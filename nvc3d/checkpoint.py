@@ -15,6 +15,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,18 +48,24 @@ class Run:
     training: TrainConfig
 
 
-def load_run(folder: str | Path, *, task: str | None = None) -> tuple[Run, nn.Module]:
+def load_run(
+    folder: str | Path, *, task: str | Sequence[str] | None = None
+) -> tuple[Run, nn.Module]:
     """A finished or stopped run and its model, on the CPU and in evaluation mode.
 
     `folder` is the run folder or any file of it. Raises CheckpointError where something is
-    missing, damaged, written by a newer nvc3d, or made by another task than `task`.
+    missing, damaged, written by a newer nvc3d, or made by another task than `task`, or than any of
+    several.
     """
     folder = Path(folder)
     if folder.is_file():
         folder = folder.parent
     run = load_config(folder)
-    if task is not None and run.task.name != task:
-        raise CheckpointError(f"{folder} holds a model of task {run.task.name}, not of {task}")
+    wanted = [task] if isinstance(task, str) else task
+    if wanted is not None and run.task.name not in wanted:
+        raise CheckpointError(
+            f"{folder} holds a model of task {run.task.name}, not of {' or '.join(wanted)}"
+        )
     try:
         model = run.task.model(run.config, None)
     except (MemoryError, OverflowError, RuntimeError) as error:  # sizes beyond any machine

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nvc3d.commands.arguments import parser
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from torch import nn
-
-    from nvc3d.data.mesh import Shape
+# The modules of nvc3d.commands.completing, by the task of the model.
+MODULES = {"completion": "points", "voxel_completion": "voxels"}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -32,25 +28,38 @@ def main(arguments: Sequence[str]) -> int:
         "folder, for NAME-completed.ply of each file, where there are several, in the sub-folders "
         "that the files lie in",
     )
-    options.add_argument("--seed", type=int, default=0, help="of the points drawn (default: 0)")
+    options.add_argument(
+        "--samples",
+        type=int,
+        default=1,
+        metavar="K",
+        help="write K plausible answers, the best guess first, to numbered files, and show them "
+        "in NAME-samples.png (default: 1)",
+    )
+    options.add_argument(
+        "--seed", type=int, default=0, help="of the points and the answers drawn (default: 0)"
+    )
     given = options.parse_args(arguments)
+    if given.samples < 1:
+        raise ValueError(f"--samples must be at least 1, got {given.samples}")
     targets = _targets(given.files, given.output)
 
     # Here, so that --help does not wait for torch.
     from nvc3d.checkpoint import load_run
-    from nvc3d.data.files import read_shape, write_cloud
     from nvc3d.extras import require
 
     tqdm = require("tqdm", "to show progress").tqdm
-    run, model = load_run(given.checkpoint, task="completion")
+    if given.samples > 1:
+        require("matplotlib", "to show several answers")
+    run, model = load_run(given.checkpoint, task=tuple(MODULES))
+    module = import_module(f"nvc3d.commands.completing.{MODULES[run.task.name]}")
     failed = 0
     for file, target in tqdm(targets.items(), disable=None if len(targets) > 1 else True):
         try:
-            points = complete(model, read_shape(file), run.config.input_points, given.seed)
             if given.output.is_dir():
                 target.parent.mkdir(parents=True, exist_ok=True)
-            write_cloud(target, points)
-            tqdm.write(f"{file}: {len(points)} points written to {target}")
+            answers = _numbered(target, given.samples)
+            tqdm.write(module.complete_file(run, model, file, answers, given.seed))
         except (OSError, ValueError) as error:
             if len(targets) == 1:
                 raise
@@ -61,28 +70,11 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def complete(model: nn.Module, shape: Shape, input_points: int, seed: int) -> NDArray[np.floating]:
-    """The completed cloud (N, 3) of a mesh or a cloud, in the coordinates of that.
-
-    It begins with the points that were given, all of them, just as they were; of a mesh, with
-    those drawn from it.
-    """
-    import numpy as np
-    import torch
-
-    from nvc3d.data.mesh import Cloud, frame, normalise
-
-    centre, radius = frame(shape)
-    seen, _ = normalise(shape).sample(input_points, np.random.default_rng(seed))  # (P, 3)
-    with torch.no_grad():
-        completed = model(torch.from_numpy(seen)[None]).points[0].double().numpy()  # (N, 3)
-    points = completed * radius + centre
-    if isinstance(shape, Cloud):
-        # The model's answer begins with what it saw.
-        points = np.concatenate([shape.points, points[len(seen) :]])
-    # float32 would round away the details of a scan in map coordinates.
-    far = np.abs(centre).max() > 1000 * radius
-    return points if far else points.astype(np.float32)
+def _numbered(target: Path, count: int) -> list[Path]:
+    """NAME-1, NAME-2, ... of a file to write; itself where there is one."""
+    if count == 1:
+        return [target]
+    return [target.with_stem(f"{target.stem}-{i}") for i in range(1, count + 1)]
 
 
 def _targets(given: Sequence[Path], output: Path) -> dict[Path, Path]:

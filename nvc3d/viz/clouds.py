@@ -24,15 +24,17 @@ def draw_clouds(
     rows: dict[str, Sequence[ArrayLike]],
     titles: Sequence[str],
     *,
+    one_scale: bool = False,
     azimuth: float = 35.0,
     elevation: float = 22.0,
 ) -> Path:
     """Draw rows of point clouds under each other, as a PNG: one column for each thing shown.
 
     `rows` gives for each row's name as many clouds (N, 3) as there are `titles`. All clouds of a
-    column share one scale. They are seen from `azimuth` and `elevation` in degrees, with z up;
-    near points are dark. Raises ValueError on shapes that do not fit together, MissingExtra
-    without matplotlib, and OSError where the file cannot be written.
+    column share one scale and place; with `one_scale` all clouds of all columns do. They are seen
+    from `azimuth` and `elevation` in degrees, with z up; near points are dark. Raises ValueError on
+    shapes that do not fit together, MissingExtra without matplotlib, and OSError where the file
+    cannot be written.
     """
     clouds = {name: [_cloud(cloud, name) for cloud in row] for name, row in rows.items()}
     for name, row in clouds.items():
@@ -44,7 +46,9 @@ def draw_clouds(
     axes = figure.subplots(len(clouds), len(titles), squeeze=False)
     to_screen = camera(azimuth, elevation)
     for column, title in enumerate(titles):
-        everything = np.concatenate([row[column] for row in clouds.values()])
+        everything = np.concatenate(
+            [cloud for row in clouds.values() for cloud in (row if one_scale else [row[column]])]
+        )
         low, high = everything.min(0), everything.max(0)
         centre = (low + high) / 2
         radius = float(np.linalg.norm(everything - centre, axis=1).max()) or 1.0

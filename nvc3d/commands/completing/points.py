@@ -1,0 +1,110 @@
+"""Completing a file with a model of clouds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from nvc3d import ops
+from nvc3d.checkpoint import Run
+from nvc3d.data.files import read_shape, write_cloud
+from nvc3d.data.mesh import Cloud, Shape, frame
+
+NEIGHBOURS = 8
+"""A group of fewer points, away from all others, is taken for outliers."""
+AWAY = 8.0
+"""In the distance that neighbours have in the middle of all points."""
+LOOKED_AT = 8
+"""Points looked at for outliers, for each that the model is given."""
+
+
+class Answers(NamedTuple):
+    """What a model makes of a shape, in the coordinates of that."""
+
+    completed: list[NDArray[np.floating]]
+    """(N, 3) each, the best guess first. Of a cloud each begins with all of its points, just as
+    they were; of a mesh with those drawn from it."""
+    seen: NDArray[np.floating]
+    """(P, 3): what the model was given."""
+    laid: list[NDArray[np.floating]]
+    """(L, 3) each: what the model laid around that."""
+
+
+def complete_file(
+    run: Run, model: nn.Module, source: Path, targets: Sequence[Path], seed: int
+) -> str:
+    """Write as many answers as there are targets, and a picture if they are several; says so in a
+    sentence.
+
+    Raises what `read_shape`, `write_cloud` and `draw_clouds` raise, and ValueError where a model
+    has one answer only and is asked for more.
+    """
+    answers = complete(model, read_shape(source), run.config.input_points, seed, len(targets))
+    for target, points in zip(targets, answers.completed, strict=True):
+        write_cloud(target, points)
+    size = len(answers.completed[0])
+    if len(targets) == 1:
+        return f"{source}: {size} points written to {targets[0]}"
+
+    from nvc3d.viz import draw_clouds
+
+    # Not all points of the scan: there may be millions.
+    shown = [answers.seen] + [np.concatenate([answers.seen, laid]) for laid in answers.laid]
+    picture = draw_clouds(
+        targets[0].with_name(f"{source.stem}-samples.png"),
+        {"": shown},
+        ["scan", "best guess", *(f"answer {i}" for i in range(2, len(targets) + 1))],
+        one_scale=True,
+    )
+    return (
+        f"{source}: {len(targets)} answers of {size} points written to {targets[0]} ... "
+        f"{targets[-1].name}, shown in {picture}"
+    )
+
+
+def complete(
+    model: nn.Module, shape: Shape, input_points: int, seed: int, count: int = 1
+) -> Answers:
+    """Complete a mesh or a cloud, anywhere and of any size; see `Answers`.
+
+    The model is given points drawn at random, outliers left out.
+    """
+    rng = np.random.default_rng(seed)
+    if isinstance(shape, Cloud):
+        points, _ = shape.sample(min(len(shape.points), LOOKED_AT * input_points), rng)
+        drawn = Cloud(points[inliers(points)])
+        seen, _ = drawn.sample(input_points, rng)
+        centre, radius = frame(drawn)
+    else:
+        seen, _ = shape.sample(input_points, rng)
+        centre, radius = frame(shape)
+    # In the unit ball, where float32 has digits enough wherever the scan lies.
+    given = torch.from_numpy(((seen - centre) / radius).astype(np.float32))[None]  # (1, P, 3)
+    generator = torch.Generator().manual_seed(seed)
+    answers = model.alternatives(given, count, generator)[:, 0, input_points:]  # (K, L, 3)
+    # float32 would round away the details of a scan in map coordinates.
+    dtype = np.float64 if np.abs(centre).max() > 1000 * radius else np.float32
+    laid = [
+        (points.astype(np.float64) * radius + centre).astype(dtype) for points in answers.numpy()
+    ]
+    kept = shape.points if isinstance(shape, Cloud) else seen
+    return Answers([np.concatenate([kept, points]) for points in laid], seen, laid)
+
+
+def inliers(points: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Which of the points (N, 3) lie among others, (N,).
+
+    An outlier's eighth neighbour is eight times as far away as is usual in the cloud. A stray
+    point would else set the scale of all that the model sees.
+    """
+    rows = torch.from_numpy(points.astype(np.float64))[None]  # (1, N, 3)
+    k = min(NEIGHBOURS + 1, len(points))  # every point is its own first neighbour
+    far = ops.knn(rows, rows, k)[0][0, :, -1].sqrt().numpy()  # (N,)
+    usual = np.median(far)
+    return far <= AWAY * usual if usual > 0 else np.ones(len(points), bool)
