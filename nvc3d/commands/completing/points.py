@@ -9,17 +9,17 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from nvc3d import ops
 from nvc3d.checkpoint import Run
 from nvc3d.data.files import read_shape, write_cloud
 from nvc3d.data.mesh import Cloud, Shape, frame
+from nvc3d.tasks.completion import CompletionModel
 
 NEIGHBOURS = 8
 """A group of fewer points, away from all others, is taken for outliers."""
 AWAY = 8.0
-"""In the distance that neighbours have in the middle of all points."""
+"""How many times as far as is usual an outlier's neighbours are."""
 LOOKED_AT = 8
 """Points looked at for outliers, for each that the model is given."""
 
@@ -37,7 +37,7 @@ class Answers(NamedTuple):
 
 
 def complete_file(
-    run: Run, model: nn.Module, source: Path, targets: Sequence[Path], seed: int
+    run: Run, model: CompletionModel, source: Path, targets: Sequence[Path], seed: int
 ) -> str:
     """Write as many answers as there are targets, and a picture if they are several; says so in a
     sentence.
@@ -69,7 +69,7 @@ def complete_file(
 
 
 def complete(
-    model: nn.Module, shape: Shape, input_points: int, seed: int, count: int = 1
+    model: CompletionModel, shape: Shape, input_points: int, seed: int, count: int = 1
 ) -> Answers:
     """Complete a mesh or a cloud, anywhere and of any size; see `Answers`.
 
@@ -100,11 +100,13 @@ def complete(
 def inliers(points: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Which of the points (N, 3) lie among others, (N,).
 
-    An outlier's eighth neighbour is eight times as far away as is usual in the cloud. A stray
-    point would else set the scale of all that the model sees.
+    An outlier's eighth neighbour is eight times as far away as those of its neighbours are, and as
+    is usual in the cloud, whose density may well fall off. A stray point would else set the scale
+    of all that the model sees.
     """
     rows = torch.from_numpy(points.astype(np.float64))[None]  # (1, N, 3)
     k = min(NEIGHBOURS + 1, len(points))  # every point is its own first neighbour
-    far = ops.knn(rows, rows, k)[0][0, :, -1].sqrt().numpy()  # (N,)
-    usual = np.median(far)
-    return far <= AWAY * usual if usual > 0 else np.ones(len(points), bool)
+    squared, index = (part[0].numpy() for part in ops.knn(rows, rows, k))  # (N, k)
+    far = np.sqrt(squared[:, -1])  # (N,)
+    there = np.median(far[index[:, 1:]], axis=1) if k > 1 else far  # (N,)
+    return far <= AWAY * np.maximum(there, np.median(far))

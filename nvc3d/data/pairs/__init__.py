@@ -13,11 +13,20 @@ Coordinates are those of the data set.
 """
 
 from nvc3d.data.pairs.completion3d import Completion3D
-from nvc3d.data.pairs.kitti import KittiCars
+from nvc3d.data.pairs.kitti import KittiCars, holds_cars
 from nvc3d.data.pairs.mvp import MVP
 from nvc3d.data.pairs.pairs import StoredPairs
 from nvc3d.data.pairs.pcn import PCN
 from nvc3d.data.pairs.recognise import recognise
 from nvc3d.data.pairs.shapenet55 import ShapeNet55
 
-__all__ = ["MVP", "PCN", "Completion3D", "KittiCars", "ShapeNet55", "StoredPairs", "recognise"]
+__all__ = [
+    "MVP",
+    "PCN",
+    "Completion3D",
+    "KittiCars",
+    "ShapeNet55",
+    "StoredPairs",
+    "holds_cars",
+    "recognise",
+]

@@ -87,6 +87,11 @@ class KittiCars(Sequence[Car]):
         return Car(name, np.ascontiguousarray(seen, np.float32), centre, rotation, length)
 
 
+def holds_cars(root: PathLike) -> bool:
+    """Whether a folder has the layout of `KittiCars`."""
+    return (Path(root) / "cars").is_dir() and (Path(root) / "bboxes").is_dir()
+
+
 def _corners(path: Path) -> NDArray[np.float64]:
     corners = np.loadtxt(path, ndmin=2)
     if corners.shape != (8, 3) or not np.isfinite(corners).all():

@@ -10,7 +10,7 @@ from torch.utils.data import Subset
 from nvc3d.data.camera import DepthCamera
 from nvc3d.data.folder import ShapeFolder
 from nvc3d.data.mesh import Shape
-from nvc3d.data.pairs import StoredPairs, recognise
+from nvc3d.data.pairs import StoredPairs, holds_cars, recognise
 from nvc3d.data.partial import PartialViews
 from nvc3d.data.shapes import BuiltinShapes
 from nvc3d.tasks.completion.config import CompletionConfig
@@ -29,6 +29,11 @@ def data(config: CompletionConfig) -> Splits:
         builtin = BuiltinShapes("train", config.shapes, config.seed)
         test = BuiltinShapes("test", TEST_SHAPES, config.seed)
         return Splits(_train(builtin, config), _val(test, config), builtin.categories)
+    if holds_cars(config.data):
+        raise ValueError(
+            f"{config.data} holds KITTI's cars, whose complete clouds nobody knows: "
+            "measure a trained model on them (nvc3d eval)"
+        )
     if pairs := recognise(config.data, config.input_points, config.points, config.seed):
         return _stored(*pairs, config)
     folder = ShapeFolder(config.data)

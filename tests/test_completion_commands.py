@@ -1,0 +1,237 @@
+"""What is done with a trained completion model: scans completed, KITTI's cars measured."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nvc3d.checkpoint import Run, load_run, prepare, save_config, save_weights
+from nvc3d.cli import main
+from nvc3d.commands.completing.points import complete, inliers
+from nvc3d.config import TrainConfig
+from nvc3d.data.files import read_shape, write_cloud
+from nvc3d.data.mesh import Cloud
+from nvc3d.data.pairs import KittiCars, holds_cars
+from nvc3d.metrics import consistency, fidelity, minimal_matching_distance
+from nvc3d.tasks import TASKS
+from nvc3d.tasks.completion import CompletionConfig
+from nvc3d.tasks.completion.cars import known_cars, measure_cars
+
+TASK = TASKS["completion"]
+SMALL = CompletionConfig(
+    shapes=46,
+    views=1,
+    input_points=64,
+    points=256,
+    coarse=32,
+    seeds=48,
+    dim=32,
+    latent_dim=16,
+    anchors=4,
+    hidden=32,
+)
+
+
+def save(folder: Path, **change) -> Path:
+    """The run folder of a model that was never trained."""
+    config = replace(SMALL, **change)
+    torch.manual_seed(0)
+    model = TASK.model(config, None)
+    prepare(folder, model)
+    save_config(folder, Run(TASK, config, TrainConfig()))
+    save_weights(model, folder / "model.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save(tmp_path_factory.mktemp("run"))
+
+
+def half_ball(count: int = 300, seed: int = 0) -> np.ndarray:
+    points = np.random.default_rng(seed).normal(size=(count, 3))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    points[:, 2] = np.abs(points[:, 2])
+    return points.astype(np.float32)
+
+
+@pytest.fixture
+def kitti(tmp_path: Path) -> Path:
+    """Two frames of one car, one of another, and a car whose box is broken."""
+    corners = np.array([(x, y, z) for z in (0, 1.5) for y in (-1, 1) for x in (-2, 2)], float)
+    corners = corners[[0, 2, 3, 1, 4, 6, 7, 5]]
+    for folder in ("cars", "bboxes", "tracklets"):
+        (tmp_path / folder).mkdir()
+    for number, name in enumerate(("a0", "a1", "b0", "c0")):
+        place = [10.0 * number, 3, 0.2]
+        inside = np.random.default_rng(number).uniform([-2, -1, 0], [2, 1, 1.5], (90, 3))
+        write_cloud(tmp_path / f"cars/{name}.pcd", (inside + place).astype(np.float32))
+        np.savetxt(tmp_path / f"bboxes/{name}.txt", corners * (name != "c0") + place)
+    (tmp_path / "tracklets/0.txt").write_text("a0 a1\n")
+    (tmp_path / "tracklets/1.txt").write_text("b0\n")
+    return tmp_path
+
+
+def answers(out: Path) -> list[str]:
+    return sorted(path.name for path in out.iterdir())
+
+
+def test_several_answers_are_written_and_shown(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    scan = half_ball()
+    write_cloud(tmp_path / "scan.pcd", scan)
+    out = tmp_path / "out"
+    out.mkdir()
+    call = ["complete", str(tmp_path / "scan.pcd"), "--checkpoint", str(run), "--output"]
+    assert main([*call, str(out / "it.ply"), "--samples=3"]) == 0
+    assert answers(out) == ["it-1.ply", "it-2.ply", "it-3.ply", "scan-samples.png"]
+    assert "3 answers of 492 points" in capsys.readouterr().out
+    clouds = [read_shape(out / f"it-{i}.ply").points for i in (1, 2, 3)]
+    assert all(np.array_equal(cloud[:300], scan) for cloud in clouds)
+    assert len(np.unique([cloud[300:] for cloud in clouds], axis=0)) == 3
+    # The first is what is written where one is asked for.
+    assert main([*call, str(out / "one.ply")]) == 0
+    np.testing.assert_allclose(read_shape(out / "one.ply").points, clouds[0], atol=1e-6)
+    assert answers(out)[-2:] == ["one.ply", "scan-samples.png"]
+
+
+def test_several_answers_of_a_folder(run: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    (tmp_path / "in/deep").mkdir(parents=True)
+    (tmp_path / "out").mkdir()
+    write_cloud(tmp_path / "in/deep/a.npy", half_ball())
+    (tmp_path / "in/b.obj").write_text("f 1 2 3")
+    call = ["complete", str(tmp_path / "in"), f"--checkpoint={run}", "--samples=2"]
+    assert main([*call, f"--output={tmp_path / 'out'}"]) == 2
+    expected = ["a-completed-1.ply", "a-completed-2.ply", "a-samples.png"]
+    assert answers(tmp_path / "out/deep") == expected
+
+
+@pytest.mark.parametrize("kind", ["vae", "plain"])
+def test_a_vae_has_several_answers_and_a_plain_code_one(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    run = save(tmp_path / "run", bottleneck=kind)
+    write_cloud(tmp_path / "scan.ply", half_ball())
+    call = ["complete", str(tmp_path / "scan.ply"), f"--checkpoint={run}"]
+    code = main([*call, f"--output={tmp_path / 'it.ply'}", "--samples=2"])
+    if kind == "vae":
+        assert code == 0 and (tmp_path / "it-2.ply").exists()
+    else:
+        assert code == 2 and "a plain code gives one answer" in capsys.readouterr().err
+        assert not list(tmp_path.glob("it*"))
+
+
+def test_no_answers_and_other_tasks_are_refused(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["complete", "scan.ply", "--output=it.ply"]
+    assert main([*call, f"--checkpoint={run}", "--samples=0"]) == 2
+    assert "--samples must be at least 1, got 0" in capsys.readouterr().err
+    task = TASKS["classification"]
+    save_config(tmp_path, Run(task, task.config(), TrainConfig()))
+    assert main([*call, f"--checkpoint={tmp_path}"]) == 2
+    message = "holds a model of task classification, not of completion or voxel_completion"
+    assert message in capsys.readouterr().err
+
+
+def test_outliers_do_not_set_the_scale(run: Path) -> None:
+    scan = half_ball(2000)
+    stray = np.concatenate([scan, [[9, 0, 0], [9.1, 0, 0], [0, -40, 3]]]).astype(np.float32)
+    assert not inliers(stray)[2000:].any() and inliers(stray)[:2000].mean() > 0.99
+    _, model = load_run(run)
+    result = complete(model, Cloud(stray), 64, seed=0)
+    # They are kept, though: what is given is.
+    assert np.array_equal(result.completed[0][:2003], stray)
+    assert np.linalg.norm(result.seen, axis=1).max() < 1.01
+    clean = complete(model, Cloud(scan), 64, seed=0)
+    assert np.abs(result.laid[0]).max() < 1.5 * np.abs(clean.laid[0]).max()
+
+
+def test_scans_of_uneven_density_have_no_outliers() -> None:
+    rng = np.random.default_rng(0)
+    # Seen from one end of a long floor, points thin out with the square of their distance.
+    depth = 1 / rng.uniform(0.1, 1, 4000)
+    floor = np.stack([depth, rng.uniform(-1, 1, 4000) * depth, 0 * depth], axis=1)
+    assert inliers(floor).mean() > 0.98
+    assert inliers(np.repeat(half_ball(20), 30, axis=0)).all()
+    assert inliers(half_ball(3)).all()
+
+
+def test_kitti_cars_are_measured_by_the_definitions(kitti: Path, run: Path) -> None:
+    assert holds_cars(kitti) and not holds_cars(kitti / "cars")
+    _, model = load_run(run)
+    cars = KittiCars(kitti)
+    known = torch.rand(3, 256, 3, generator=torch.Generator().manual_seed(0))
+    with pytest.warns(UserWarning, match=r"1 of 4 cars cannot be read: c0 .*no length"):
+        table = measure_cars(model, cars, known, 64)
+    kept, laid = table["completion"], table["points laid by the model"]
+    # 64 of the 90 points seen are given to the model, and kept.
+    assert 0 < kept["fidelity"] < laid["fidelity"]
+    with pytest.warns(UserWarning):
+        # Where there is room for all of them, all are kept.
+        model_of_all = TASK.model(replace(SMALL, input_points=90, points=282), None).eval()
+        table = measure_cars(model_of_all, cars, known, 90)
+    assert table["completion"]["fidelity"] == 0
+    seen = [torch.from_numpy(cars[i].points)[None] for i in range(3)]
+    with torch.no_grad():
+        done = [model_of_all(cloud).points for cloud in seen]
+    rows = {"completion": done, "points laid by the model": [cloud[:, 90:] for cloud in done]}
+    for name, clouds in rows.items():
+        faithful = [float(fidelity(a, b)) for a, b in zip(seen, clouds, strict=True)]
+        nearest = [float(minimal_matching_distance(cloud, known)) for cloud in clouds]
+        assert table[name]["fidelity"] == pytest.approx(np.mean(faithful), rel=0.03)
+        assert table[name]["MMD"] == pytest.approx(np.mean(nearest), rel=0.03)
+        # The only tracklet with two frames. Which point comes first matters a little.
+        steady = float(consistency(torch.cat(clouds[:2])))
+        assert table[name]["consistency"] == pytest.approx(steady, rel=0.03)
+
+
+def test_known_cars_are_cars_where_there_are_any() -> None:
+    splits = TASK.data(SMALL)
+    known, kind = known_cars(splits)
+    assert known.shape == (2, 256, 3) and kind == "2 training cars"
+    car = splits.categories.index("car")
+    cars = [item["complete"] for item in splits.train if int(item["label"]) == car]
+    assert all(any(torch.equal(cloud, other) for other in cars) for cloud in known)
+    known, kind = known_cars(replace(splits, categories=tuple("abc")))
+    assert len(known) == 46 and kind == "46 training shapes of all categories"
+    with pytest.raises(ValueError, match="there are none"):
+        known_cars(replace(splits, train=torch.utils.data.Subset(splits.train, [])))
+
+
+def test_eval_knows_the_folder_of_kitti(
+    kitti: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (kitti / "bboxes/c0.txt").unlink()  # named in a warning, as a broken one is
+    call = ["eval", f"--checkpoint={run}", f"--data={kitti}"]
+    assert main(call) == 0
+    out = capsys.readouterr().out
+    assert "fidelity" in out and "3 cars of KITTI; MMD is to 2 training cars." in out
+    assert main([*call, "--json"]) == 0
+    table = json.loads(capsys.readouterr().out)["all"]["completion"]
+    assert list(table) == ["fidelity", "consistency", "MMD"]
+    with pytest.raises(ValueError, match="KITTI's cars, whose complete clouds nobody knows"):
+        TASK.data(replace(SMALL, data=str(kitti)))
+
+
+def test_eval_measures_emd_where_it_is_asked_for(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_cloud(tmp_path / "a.ply", half_ball(600))
+    call = ["eval", f"--checkpoint={run}", f"--data={tmp_path}", "--json"]
+    tables = []
+    for more in ([], ["--emd"]):
+        assert main([*call, *more]) == 0
+        tables.append(json.loads(capsys.readouterr().out)["all"]["completion"])
+    assert set(tables[1]) - set(tables[0]) == {"EMD"}
+    assert {name: tables[1][name] for name in tables[0]} == tables[0]
+    assert 0 < tables[1]["CD-L1"] < tables[1]["EMD"]
