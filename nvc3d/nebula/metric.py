@@ -59,17 +59,22 @@ def _triplets(
     return torch.stack([(near * far).sum(), count.to(near)])
 
 
-def disagreement(distances: Tensor, others: Tensor) -> Tensor:
+def disagreement(distances: Tensor, others: Tensor, dim: int) -> Tensor:
     """How much two views of the same samples differ in their anchors, 0 at best.
 
     The cross entropy between their soft assignments, with the entropy of the anchors' use taken
-    off, so that choosing one anchor for everything gains nothing.
+    off, so that choosing one anchor for everything gains nothing. Distances count as multiples of
+    their mean, at which the mean is `dim`, as it is where the constraint has its way: where it is
+    weak, latents lie so far apart that every choice would be certain, right or wrong.
 
     Args:
         distances: (B, M) squared distances of the first view to the anchors.
         others: (B, M) those of the second.
+        dim: of the latents.
     """
-    first, second = (-0.5 * distances).log_softmax(1), (-0.5 * others).log_softmax(1)  # (B, M)
+    mean = gather.mean((distances + others).detach().mean(1)) / 2
+    scale = -0.5 * dim / mean.clamp_min(torch.finfo(mean.dtype).tiny)
+    first, second = (scale * distances).log_softmax(1), (scale * others).log_softmax(1)  # (B, M)
     p, q = first.exp(), second.exp()
     cross = -0.5 * (p * second + q * first).sum(1)  # (B,)
     use = gather.total((p + q).sum(0))  # (M,)

@@ -222,7 +222,7 @@ class Nebula(nn.Module):
                 ratio = self._metric(mean, index)
                 total = total + scale * self.metric_weight * ratio
             if view is not None:
-                apart = metric.disagreement(distances, view.distances.flatten(0, -2))
+                apart = metric.disagreement(distances, view.distances.flatten(0, -2), mean.shape[1])
                 total = total + scale * self.view_weight * apart
         return Losses(kl, pull, ratio, apart, total)
 

@@ -13,6 +13,9 @@ Bottleneck: TypeAlias = Literal["nebula", "vae", "plain"]
 
 # No training is this long, so the anchors never take part.
 _NEVER = 2**62
+# Of the agreement of two views, before the nebula's own scale. That takes 0.03 of the task's unit;
+# so a nat of disagreement costs as much as about a nat of the task, whatever the constraint weighs.
+_VIEW = 30.0
 
 
 def bottleneck(
@@ -28,12 +31,21 @@ def bottleneck(
         dim: length of the features.
         anchors: how many, of a nebula.
         latent_dim: length of the code.
-        weight: of the constraint and the gravity beside the task's loss.
+        weight: of the constraint and the gravity beside the task's loss; the agreement of two views,
+            where `losses` is given a second, does not depend on it.
     """
     if kind == "plain":
         return Plain(dim, latent_dim)
     warmup = _NEVER if kind == "vae" else None
-    return Nebula(dim, anchors, latent_dim, weight=weight, warmup_steps=warmup)
+    view_weight = _VIEW / weight if weight > 0 else 0.0
+    return Nebula(
+        dim,
+        anchors,
+        latent_dim,
+        weight=weight,
+        warmup_steps=warmup,
+        view_weight=view_weight,
+    )
 
 
 class Plain(nn.Module):
