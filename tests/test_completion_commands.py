@@ -145,12 +145,13 @@ def test_no_answers_and_other_tasks_are_refused(
 
 def test_outliers_do_not_set_the_scale(run: Path) -> None:
     scan = half_ball(2000)
-    stray = np.concatenate([scan, [[9, 0, 0], [9.1, 0, 0], [0, -40, 3]]]).astype(np.float32)
+    around = np.random.default_rng(1).uniform(-9, 9, (20, 3)) + [0, 0, 12]
+    stray = np.concatenate([scan, around]).astype(np.float32)
     assert not inliers(stray)[2000:].any() and inliers(stray)[:2000].mean() > 0.99
     _, model = load_run(run)
     result = complete(model, Cloud(stray), 64, seed=0)
     # They are kept, though: what is given is.
-    assert np.array_equal(result.completed[0][:2003], stray)
+    assert np.array_equal(result.completed[0][:2020], stray)
     assert np.linalg.norm(result.seen, axis=1).max() < 1.01
     clean = complete(model, Cloud(scan), 64, seed=0)
     assert np.abs(result.laid[0]).max() < 1.5 * np.abs(clean.laid[0]).max()
@@ -159,9 +160,9 @@ def test_outliers_do_not_set_the_scale(run: Path) -> None:
 def test_scans_of_uneven_density_have_no_outliers() -> None:
     rng = np.random.default_rng(0)
     # Seen from one end of a long floor, points thin out with the square of their distance.
-    depth = 1 / rng.uniform(0.1, 1, 4000)
+    depth = 1 / rng.uniform(0.25, 1, 4000)
     floor = np.stack([depth, rng.uniform(-1, 1, 4000) * depth, 0 * depth], axis=1)
-    assert inliers(floor).mean() > 0.98
+    assert inliers(floor).mean() > 0.995
     assert inliers(np.repeat(half_ball(20), 30, axis=0)).all()
     assert inliers(half_ball(3)).all()
 

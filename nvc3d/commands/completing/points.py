@@ -19,7 +19,7 @@ from nvc3d.tasks.completion import CompletionModel
 NEIGHBOURS = 8
 """A group of fewer points, away from all others, is taken for outliers."""
 AWAY = 8.0
-"""How many times as far as is usual an outlier's neighbours are."""
+"""How many times as far as is usual an outlier's eighth neighbour is."""
 LOOKED_AT = 8
 """Points looked at for outliers, for each that the model is given."""
 
@@ -100,13 +100,12 @@ def complete(
 def inliers(points: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Which of the points (N, 3) lie among others, (N,).
 
-    An outlier's eighth neighbour is eight times as far away as those of its neighbours are, and as
-    is usual in the cloud, whose density may well fall off. A stray point would else set the scale
-    of all that the model sees.
+    An outlier's eighth neighbour is eight times as far away as is usual in the cloud. A stray point
+    would else set the scale of all that the model sees.
     """
     rows = torch.from_numpy(points.astype(np.float64))[None]  # (1, N, 3)
     k = min(NEIGHBOURS + 1, len(points))  # every point is its own first neighbour
-    squared, index = (part[0].numpy() for part in ops.knn(rows, rows, k))  # (N, k)
-    far = np.sqrt(squared[:, -1])  # (N,)
-    there = np.median(far[index[:, 1:]], axis=1) if k > 1 else far  # (N,)
-    return far <= AWAY * np.maximum(there, np.median(far))
+    far = ops.knn(rows, rows, k)[0][0, :, -1].sqrt().numpy()  # (N,)
+    usual = np.median(far)
+    # Where most points are there many times over, nothing is usual.
+    return far <= AWAY * usual if usual > 0 else np.ones(len(points), bool)
