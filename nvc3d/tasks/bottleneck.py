@@ -31,8 +31,8 @@ def bottleneck(
         dim: length of the features.
         anchors: how many, of a nebula.
         latent_dim: length of the code.
-        weight: of the constraint and the gravity beside the task's loss; the agreement of two views,
-            where `losses` is given a second, does not depend on it.
+        weight: of the constraint and the gravity beside the task's loss; the agreement of two
+            views, where `losses` is given a second, does not depend on it.
     """
     if kind == "plain":
         return Plain(dim, latent_dim)
