@@ -68,7 +68,7 @@ class ShapeFolder(Sequence[tuple[Shape, int, str]]):
                     entries += grids
                     skipped += empty
                     continue
-                entry = _File(name, _category(name, "shape"), file)
+                entry = _File(name, category_of(name, "shape"), file)
                 entries.append(_Kept(name, entry.category, entry.load()) if eager else entry)
             except FAULTS as error:
                 skipped.append((name, _reason(file, error)))
@@ -183,7 +183,7 @@ def _stack_size(file: Path) -> int:
 
 def _read_stack(file: Path, name: str) -> tuple[list[_Entry], list[tuple[str, str]]]:
     """The grids of a stack, and those that hold nothing with the reason."""
-    category = _category(name, file.stem)
+    category = category_of(name, file.stem)
     entries: list[_Entry] = []
     empty: list[tuple[str, str]] = []
     with reading(file):
@@ -197,7 +197,8 @@ def _read_stack(file: Path, name: str) -> tuple[list[_Entry], list[tuple[str, st
     return entries, empty
 
 
-def _category(name: str, alone: str) -> str:
+def category_of(name: str, alone: str) -> str:
+    """The first sub-folder in a name that is not called train, val or test; `alone` without."""
     folders = [part for part in Path(name).parts[:-1] if part.lower() not in _SPLITS]
     return folders[0] if folders else alone
 

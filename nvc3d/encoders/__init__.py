@@ -1,8 +1,10 @@
-"""Encoders: from points (B, N, 3) to a global feature (B, dim) and point features (B, N, C)."""
+"""Encoders: from points (B, N, 3) to a global feature (B, dim) and point features (B, N, C), or
+from voxel grids to a global feature and feature maps."""
 
 from __future__ import annotations
 
 from nvc3d.encoders.dgcnn import DGCNN
 from nvc3d.encoders.pointnet import PointNet, orthogonality_loss
+from nvc3d.encoders.voxels import VoxelEncoder
 
-__all__ = ["DGCNN", "PointNet", "orthogonality_loss"]
+__all__ = ["DGCNN", "PointNet", "VoxelEncoder", "orthogonality_loss"]

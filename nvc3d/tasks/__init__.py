@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from nvc3d.tasks import classification, completion
+from nvc3d.tasks import classification, completion, voxel_completion
 from nvc3d.tasks.task import Batch, Splits, Table, Task
 
-TASKS: dict[str, Task] = {task.name: task for task in (completion.TASK, classification.TASK)}
+TASKS: dict[str, Task] = {
+    task.name: task for task in (completion.TASK, voxel_completion.TASK, classification.TASK)
+}
 
-__all__ = ["TASKS", "Batch", "Splits", "Table", "Task", "classification", "completion"]
+__all__ = [
+    "TASKS",
+    "Batch",
+    "Splits",
+    "Table",
+    "Task",
+    "classification",
+    "completion",
+    "voxel_completion",
+]

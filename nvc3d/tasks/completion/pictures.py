@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nvc3d.tasks.completion.model import CompletionModel
+from nvc3d.tasks.shown import spread
 from nvc3d.tasks.task import Batch
 from nvc3d.viz import draw_clouds, draw_latents
 
@@ -58,16 +59,3 @@ def pictures(
             torch.cat(anchors).numpy(),
         ),
     ]
-
-
-def spread(labels: Sequence[int], count: int) -> list[int]:
-    """Indices of at most `count` items, of as many different labels as can be, evenly chosen."""
-    turn: dict[int, int] = {}
-    rank = []
-    for index, label in enumerate(labels):
-        turn[label] = turn.get(label, -1) + 1
-        rank.append((turn[label], label, index))
-    # Items of the first turn have all labels; those shown are spread over them.
-    first = sorted(rank)[: max(len(turn), count)]
-    step = max(len(first) / count, 1)
-    return [first[int(i * step)][2] for i in range(min(count, len(first)))]

@@ -1,0 +1,29 @@
+"""Voxel grids as they are stored, and what one look at them shows.
+
+A grid is (X, Y, Z) uint8: 0 is empty, 1 and above are classes (1 alone where there are none), and
+255 is unknown.
+
+| what            | where                                                                     |
+|-----------------|---------------------------------------------------------------------------|
+| `GridFolder`    | grids, meshes and clouds of a folder                                      |
+| `SemanticKitti` | laser scans of streets and the scenes around them                         |
+| `PartialGrids`  | pairs of a view and the whole grid, for completion                        |
+| `look`          | what is seen of a grid from a direction, and what is known to be free     |
+| `voxelise`      | the grid of a mesh or cloud, with its labels                              |
+"""
+
+from nvc3d.data.grids.folder import GridFolder, Grids
+from nvc3d.data.grids.partial import PartialGrids
+from nvc3d.data.grids.semantic_kitti import SemanticKitti
+from nvc3d.data.grids.views import look
+from nvc3d.data.grids.voxelise import UNKNOWN, voxelise
+
+__all__ = [
+    "UNKNOWN",
+    "GridFolder",
+    "Grids",
+    "PartialGrids",
+    "SemanticKitti",
+    "look",
+    "voxelise",
+]

@@ -1,0 +1,24 @@
+"""Voxel completion: from the voxels that one look shows to all of them, with their classes where
+those are known."""
+
+from __future__ import annotations
+
+from nvc3d.tasks.task import Task
+from nvc3d.tasks.voxel_completion.config import VoxelCompletionConfig
+from nvc3d.tasks.voxel_completion.data import data
+from nvc3d.tasks.voxel_completion.loss import loss
+from nvc3d.tasks.voxel_completion.metrics import metrics
+from nvc3d.tasks.voxel_completion.model import VoxelCompletion, VoxelCompletionModel, build
+from nvc3d.tasks.voxel_completion.pictures import pictures
+
+TASK = Task(
+    name="voxel_completion",
+    config=VoxelCompletionConfig,
+    data=data,
+    model=build,
+    loss=loss,
+    metrics=metrics,
+    pictures=pictures,
+)
+
+__all__ = ["TASK", "VoxelCompletion", "VoxelCompletionConfig", "VoxelCompletionModel"]

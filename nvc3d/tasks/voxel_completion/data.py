@@ -1,0 +1,100 @@
+"""Looks at voxel grids: of a folder, of SemanticKITTI, of built-in shapes and rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Subset
+
+from nvc3d.data.grids import GridFolder, Grids, PartialGrids, SemanticKitti, voxelise
+from nvc3d.data.grids.semantic_kitti import SIZE, recognise
+from nvc3d.data.mesh import Mesh
+from nvc3d.data.shapes import BuiltinShapes
+from nvc3d.tasks.task import Splits
+from nvc3d.tasks.voxel_completion.config import VoxelCompletionConfig
+
+TEST_SHAPES = 115
+"""How many built-in shapes, or rooms, are measured on."""
+
+
+def data(config: VoxelCompletionConfig) -> Splits:
+    """The looks to train on, new in each epoch, and those to measure on, which stay.
+
+    Raises ValueError or FileNotFoundError where the folder holds no grids that can be used, or too
+    few.
+    """
+    if config.data is not None and recognise(config.data):
+        return _streets(config)
+    train, test = _grids(config)
+    val = PartialGrids(test, seed=config.seed, training=False)
+    if train is None:
+        return Splits(Subset(val, []), val, test.categories)
+    return Splits(
+        PartialGrids(train, config.views, config.seed, second=config.second_view),
+        val,
+        test.categories,
+    )
+
+
+def _grids(config: VoxelCompletionConfig) -> tuple[Grids | None, Grids]:
+    """The grids to train on, None where all are measured on, and those to measure on."""
+    if config.data is None:
+        sizes = (("train", config.shapes), ("test", TEST_SHAPES))
+        made = [MadeGrids(_meshes(part, count, config), config) for part, count in sizes]
+        return made[0], made[1]
+    folder = GridFolder(config.data, config.size, config.category)
+    if config.holdout == 1:
+        return None, folder
+    if config.test_last:
+        if config.test_last >= len(folder):
+            raise ValueError(
+                f"test_last must be below the number of grids, {len(folder)}, "
+                f"got {config.test_last}"
+            )
+        rest = range(len(folder) - config.test_last)
+        train, test = folder.of(rest), folder.of(range(len(rest), len(folder)))
+    else:
+        train, test = folder.split(config.seed, 1 - config.holdout)
+    if config.train_first > len(train):
+        raise ValueError(
+            f"train_first must be at most the number of training grids, {len(train)}, "
+            f"got {config.train_first}"
+        )
+    return train.of(range(config.train_first or len(train))), test
+
+
+def _streets(config: VoxelCompletionConfig) -> Splits:
+    if config.size != SIZE:
+        raise ValueError(f"the grids of SemanticKITTI are of size {SIZE}, got {config.size}")
+    val = SemanticKitti(str(config.data), "val")
+    if config.holdout == 1:
+        return Splits(Subset(val, []), val, val.categories)
+    return Splits(SemanticKitti(str(config.data), "train"), val, val.categories)
+
+
+def _meshes(part: str, count: int, config: VoxelCompletionConfig) -> BuiltinShapes:
+    return BuiltinShapes(part, count, config.seed)
+
+
+class MadeGrids(Sequence[tuple[NDArray[np.uint8], int, str]]):
+    """The grids of built-in meshes; each is made once. Rooms have classes."""
+
+    def __init__(self, meshes: BuiltinShapes, config: VoxelCompletionConfig) -> None:
+        self._meshes, self._size = meshes, config.size
+        self._made: dict[int, NDArray[np.uint8]] = {}
+        self.categories = meshes.categories
+        self.classes: tuple[str, ...] = getattr(meshes, "classes", ())
+
+    def __len__(self) -> int:
+        return len(self._meshes)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], int, str]:  # type: ignore[override]
+        mesh, label, name = self._meshes[index]
+        if index not in self._made:
+            self._made[index] = self._make(mesh)
+        return self._made[index], label, name
+
+    def _make(self, mesh: Mesh) -> NDArray[np.uint8]:
+        return voxelise(mesh, self._size, np.random.default_rng(0), classes=bool(self.classes))

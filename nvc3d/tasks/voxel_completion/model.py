@@ -1,0 +1,130 @@
+"""From the voxels that are seen to a code, from the code and the voxels to the whole grid."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from nvc3d.encoders import VoxelEncoder
+from nvc3d.encoders.voxels import COARSEST, convolution, from_channels, to_channels
+from nvc3d.nebula import Code
+from nvc3d.tasks.bottleneck import bottleneck
+from nvc3d.tasks.task import Splits
+from nvc3d.tasks.voxel_completion.config import VoxelCompletionConfig
+
+CHANNELS = 2
+"""Of a view: what is seen to be occupied, and what to be free."""
+
+
+class VoxelCompletion(NamedTuple):
+    """What is known of a batch of grids."""
+
+    scores: Tensor  # (B, 1 + classes, X, Y, Z) of empty and each class; (B, 1, X, Y, Z) without
+    code: Code
+
+
+class VoxelCompletionModel(nn.Module):
+    """Complete views (B, 2, X, Y, Z): an encoder, a bottleneck, and a decoder that sees the code
+    and, level by level, the maps of the encoder.
+
+    Scores are logits: of being occupied, or of empty and each class where there are classes.
+    `mean_grid` is the share of training grids in which a voxel is occupied: the answer of a model
+    that never looks. It remembers the names of its classes.
+
+    Raises ValueError on a wrong shape or dtype, and on NaN or inf. (Ronneberger, Fischer, Brox,
+    "U-Net", MICCAI 2015; Çiçek et al., "3D U-Net", MICCAI 2016.)
+    """
+
+    mean_grid: Tensor  # (X, Y, Z)
+
+    def __init__(self, config: VoxelCompletionConfig, classes: tuple[str, ...]) -> None:
+        super().__init__()
+        self.encoder = VoxelEncoder(CHANNELS, config.dim, config.width)
+        self.nebula = bottleneck(
+            config.bottleneck, config.dim, config.anchors, config.latent_dim, config.nebula_weight
+        )
+        width, skips = config.width, config.skips
+        self.skips = skips
+        self.lift = nn.Sequential(
+            nn.Linear(self.nebula.embedding_dim, 4 * width * COARSEST**3),
+            nn.ReLU(),
+            nn.Unflatten(1, (4 * width, COARSEST, COARSEST, COARSEST)),
+        )
+        self.levels = nn.ModuleList(
+            [
+                convolution(4 * width * (1 + skips), 2 * width),
+                convolution(2 * width * (1 + skips), width),
+                convolution(width * (1 + skips), 2 * width),
+            ]
+        )
+        self.classes = classes
+        self.last = nn.Conv3d(2 * width + 8 * CHANNELS * skips, 1, 3, padding=1)
+        self._widen()
+        self.register_buffer("mean_grid", torch.zeros(config.size))
+
+    def forward(self, view: Tensor) -> VoxelCompletion:
+        feature, maps = self.encoder(view)
+        code = self.nebula(feature)
+        return VoxelCompletion(self.decode(code.embedding, view, maps), code)
+
+    def decode(self, embedding: Tensor, view: Tensor, maps: list[Tensor]) -> Tensor:
+        """The scores of a code's embedding (B, E) beside a view and the encoder's maps of it."""
+        x = self.lift(embedding)
+        for level, seen in zip(self.levels, reversed(maps), strict=True):
+            if x.shape[2:] != seen.shape[2:]:
+                x = interpolate(x, seen.shape[2:], mode="nearest")
+            x = level(torch.cat([x, seen], 1) if self.skips else x)
+        if self.skips:
+            x = torch.cat([x, to_channels(view)], 1)
+        return from_channels(self.last(x))
+
+    def alternatives(
+        self, view: Tensor, count: int, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Scores (count, B, C, X, Y, Z) of several plausible completions, the best guess first.
+
+        Raises ValueError as `forward` does, on a count below 1, and on more than one answer of a
+        plain code.
+        """
+        feature, maps = self.encoder(view)
+        codes = self.nebula.alternatives(feature, count, generator)
+        return torch.stack([self.decode(e, view, maps) for e in codes.embedding])
+
+    def get_extra_state(self) -> Tensor:
+        """The names of the classes, as a tensor that any checkpoint format can hold."""
+        return torch.tensor(list("\n".join(self.classes).encode()), dtype=torch.uint8)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take up what get_extra_state gave; the last layer gets as many rows."""
+        text = bytes(state.tolist()).decode()
+        self.classes = tuple(text.split("\n")) if text else ()
+        self._widen()
+
+    def _widen(self) -> None:
+        """Let the last layer have a row for each class and each voxel of a block."""
+        rows = 8 * (1 + len(self.classes))
+        if self.last.out_channels != rows:
+            self.last = nn.Conv3d(self.last.in_channels, rows, 3, padding=1).to(self.last.weight)
+
+
+def build(config: VoxelCompletionConfig, splits: Splits | None = None) -> VoxelCompletionModel:
+    """The model of a config, untrained; with splits, it knows their classes and mean grid."""
+    if splits is None:
+        return VoxelCompletionModel(config, ())
+    classes: tuple[str, ...] = splits.val.classes  # type: ignore[attr-defined]
+    model = VoxelCompletionModel(config, classes)
+    count = len(splits.train)  # type: ignore[arg-type]
+    if count:
+        # A few hundred grids say where voxels are as well as all of them would.
+        some = range(0, count, -(-count // 256))
+        grids = [splits.train[i]["grid"] for i in some]
+        model.mean_grid.copy_(torch.stack([occupied(grid).float() for grid in grids]).mean(0))
+    return model
+
+
+def occupied(grid: Tensor) -> Tensor:
+    """Which voxels of grids (..., X, Y, Z) uint8 are occupied; unknown ones are not."""
+    return (grid > 0) & (grid != 255)
