@@ -54,6 +54,9 @@ def complete_file(
 
     from nvc3d.viz import draw_clouds
 
+    # From behind and aside, where the answers differ.
+    behind = answers.laid[0].mean(0) - answers.seen.mean(0)
+    azimuth = float(np.rad2deg(np.arctan2(behind[1], behind[0]))) + 45
     # Not all points of the scan: there may be millions.
     shown = [answers.seen] + [np.concatenate([answers.seen, laid]) for laid in answers.laid]
     picture = draw_clouds(
@@ -61,6 +64,7 @@ def complete_file(
         {"": shown},
         ["scan", "best guess", *(f"answer {i}" for i in range(2, len(targets) + 1))],
         one_scale=True,
+        azimuth=azimuth,
     )
     return (
         f"{source}: {len(targets)} answers of {size} points written to {targets[0]} ... "
