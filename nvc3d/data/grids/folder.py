@@ -80,10 +80,10 @@ class GridFolder(Sequence[tuple[NDArray[np.uint8], int, str]]):
             if category is not None and kind != category:
                 continue
             try:
-                if not _holds_grids(file):
+                if not holds_grids(file):
                     self._entries.append(_Made(name, kind, file, size))
                     continue
-                for own, grid in _grids(file, name):
+                for own, grid in read_grids(file, name):
                     try:
                         self._entries.append(_Packed.of(own, kind, as_grid(grid, size)))
                     except ValueError as error:
@@ -160,7 +160,8 @@ def as_grid(values: NDArray, size: Size | None = None) -> NDArray[np.uint8]:
     return grid
 
 
-def _holds_grids(file: Path) -> bool:
+def holds_grids(file: Path) -> bool:
+    """Whether a file is of voxel grids rather than of a mesh or a cloud."""
     kind = file.suffix.lower()
     with reading(file):
         if kind == ".npz":
@@ -168,7 +169,7 @@ def _holds_grids(file: Path) -> bool:
         return kind == ".npy" and np.load(file, mmap_mode="r").ndim in (3, 4)
 
 
-def _grids(file: Path, name: str) -> Iterator[tuple[str, NDArray]]:
+def read_grids(file: Path, name: str) -> Iterator[tuple[str, NDArray]]:
     """The grids of a file, one by one, each with its name."""
     with reading(file):
         if file.suffix.lower() == ".npz":

@@ -1,0 +1,102 @@
+"""Completing a file with a model of voxel grids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nvc3d.checkpoint import Run
+from nvc3d.data.files import read_shape, reading, write_cloud
+from nvc3d.data.formats.atomic import atomic_write
+from nvc3d.data.grids import UNKNOWN, as_grid, holds_grids, place, read_grids, voxelise
+from nvc3d.data.mesh import normalise
+from nvc3d.tasks.voxel_completion import VoxelCompletionModel
+from nvc3d.tasks.voxel_completion.metrics import filled
+
+
+class Given(NamedTuple):
+    """A grid, and where it lies in the coordinates of its file."""
+
+    grid: NDArray[np.uint8]  # (X, Y, Z)
+    corner: NDArray[np.float64]  # (3,)
+    side: float
+
+
+def complete_file(
+    run: Run, model: VoxelCompletionModel, source: Path, targets: Sequence[Path], seed: int
+) -> str:
+    """Write as many answers as there are targets, and a picture if they are several; says so in a
+    sentence.
+
+    What is given of a grid, or of the voxels of a mesh or cloud that fills one, is kept. A target
+    is told by its suffix: .npz has the grid as `voxels`, with `origin` (3,), the corner of the
+    grid, and `side` (), of a voxel; .npy the grid alone; all others have the centres of the
+    occupied voxels, with their classes as labels where the format and the model have any.
+
+    Raises ValueError where the file holds several grids, or one of another size than the model's,
+    and what `read_shape` and `write_cloud` raise.
+    """
+    given = read(source, run.config.size)
+    seen = (given.grid > 0) & (given.grid != UNKNOWN)
+    # Nobody says what is free: an empty voxel of a scan may be hidden as well.
+    view = torch.from_numpy(np.stack([seen, np.zeros_like(seen)]).astype(np.float32))[None]
+    generator = torch.Generator().manual_seed(seed)
+    scores = model.alternatives(view, len(targets), generator)  # (K, 1, C, X, Y, Z)
+    answers = [filled(some, view)[0].numpy().astype(np.uint8) for some in scores]
+    for target, answer in zip(targets, answers, strict=True):
+        write(target, given._replace(grid=answer), bool(model.classes))
+    count = int((answers[0] > 0).sum())
+    if len(targets) == 1:
+        return f"{source}: {count} voxels, {int(seen.sum())} of them given, in {targets[0]}"
+
+    from nvc3d.viz import draw_clouds
+
+    picture = draw_clouds(
+        targets[0].with_name(f"{source.stem}-samples.png"),
+        {"": [np.argwhere(grid) + 0.5 for grid in (seen, *answers)]},
+        ["scan", "best guess", *(f"answer {i}" for i in range(2, len(targets) + 1))],
+    )
+    return (
+        f"{source}: {len(targets)} answers written to {targets[0]} ... {targets[-1].name}, "
+        f"shown in {picture}"
+    )
+
+
+def read(source: Path, size: tuple[int, int, int]) -> Given:
+    """The grid that a file holds, in units of voxels, or that of the shape in it."""
+    if not holds_grids(source):
+        shape = read_shape(source)
+        grid = voxelise(normalise(shape), size, np.random.default_rng(0))
+        points = getattr(shape, "points", None)
+        if points is None:
+            points = shape.vertices[shape.faces].reshape(-1, 3)  # type: ignore[union-attr]
+        _, corner, side = place(points, size)
+        return Given(grid, corner, side)
+    with reading(source):
+        found = [grid for _, grid in read_grids(source, source.name)]
+        if len(found) != 1:
+            raise ValueError(f"it holds {len(found)} voxel grids, not one")
+        return Given(as_grid(found[0], size), np.zeros(3), 1.0)
+
+
+def write(target: Path, answer: Given, classes: bool) -> None:
+    """Write a completed grid; see `complete_file`."""
+    suffix = target.suffix.lower()
+    if suffix in (".npz", ".npy"):
+        grid = answer.grid if classes else answer.grid > 0
+        with atomic_write(target) as file:
+            if suffix == ".npy":
+                np.save(file, grid)
+            else:
+                np.savez_compressed(file, voxels=grid, origin=answer.corner, side=answer.side)
+        return
+    index = np.argwhere(answer.grid)
+    labels = answer.grid[tuple(index.T)].astype(np.int32)
+    points = answer.corner + (index + 0.5) * answer.side
+    has_place = classes and suffix in (".ply", ".pcd", ".csv")
+    write_cloud(target, points.astype(np.float32), labels=labels if has_place else None)
