@@ -20,12 +20,12 @@ from nvc3d.cli import main
 from nvc3d.data import augment as augmenting
 from nvc3d.data.augment import augment
 from nvc3d.data.camera import random_direction
+from nvc3d.data.few_labels import choose
 from nvc3d.data.files import write_cloud
 from nvc3d.data.shapes import CATEGORIES
 from nvc3d.metrics import average_precision, mean_average_precision
 from nvc3d.tasks import TASKS
 from nvc3d.tasks.classification import Classification, ClassificationConfig, ClassificationModel
-from nvc3d.tasks.classification.data import choose
 from nvc3d.tasks.task import Splits
 from nvc3d.viz import draw_confusion
 

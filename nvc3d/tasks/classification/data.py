@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from math import ceil
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,20 +13,17 @@ from torch.utils.data import Dataset, Subset
 
 from nvc3d.data.augment import augment
 from nvc3d.data.epochs import Epochs
+from nvc3d.data.few_labels import choose, repeated
 from nvc3d.data.folder import ShapeFolder
 from nvc3d.data.labelled import ModelNet40
-from nvc3d.data.mesh import Cloud, Mesh, Shape
+from nvc3d.data.mesh import Cloud, Shape
 from nvc3d.data.shapes import BuiltinShapes
+from nvc3d.data.shapes.made import Made
 from nvc3d.tasks.classification.config import ClassificationConfig
 from nvc3d.tasks.task import Splits
 
 TEST_SHAPES = 460
 """How many built-in shapes are measured on: twenty of each category."""
-LABELLED_SHARE = 1 / 4
-"""Least share of the items of an epoch that have a label."""
-KEPT = 5000
-"""Most built-in shapes that are kept in memory, 70 kB each; it takes ten times as long to make one
-as to draw its points."""
 MODELNET_POINTS = 2048
 """Points that ModelNet40 stores of each shape."""
 
@@ -78,27 +74,6 @@ def is_modelnet40(folder: str | Path) -> bool:
     return all((Path(folder) / f"{name}.txt").is_file() for name in ("shape_names", "train_files"))
 
 
-class Made(Sequence[tuple[Mesh, int, str]]):
-    """Built-in shapes of which the first `KEPT` that are asked for are made only once."""
-
-    def __init__(self, shapes: BuiltinShapes) -> None:
-        self._shapes = shapes
-        self._made: dict[int, tuple[Mesh, int, str]] = {}
-        self.categories = shapes.categories
-
-    def __len__(self) -> int:
-        return len(self._shapes)
-
-    def __getitem__(self, index: int) -> tuple[Mesh, int, str]:  # type: ignore[override]
-        item = self._made.get(index) or self._shapes[index]
-        if len(self._made) < KEPT:
-            self._made[index] = item
-        return item
-
-    def label(self, index: int) -> int:
-        return self._shapes.label(index)
-
-
 class Scans(Sequence[tuple[Cloud, int, str]]):
     """A split of ModelNet40 as clouds in the unit ball around their centroid, z up."""
 
@@ -121,8 +96,8 @@ class Scans(Sequence[tuple[Cloud, int, str]]):
 class ClassifiedClouds(Dataset[dict[str, Any]]):
     """A cloud of each shape, with its category and whether that may be learned from.
 
-    Where few shapes are labelled, those come several times in an epoch, so that they are
-    `LABELLED_SHARE` of it. All randomness of an item comes from (seed, epoch, index) alone.
+    Where few shapes are labelled, those come several times in an epoch. All randomness of an item
+    comes from (seed, epoch, index) alone.
     """
 
     def __init__(self, shapes: Shapes, config: ClassificationConfig, training: bool) -> None:
@@ -133,10 +108,7 @@ class ClassifiedClouds(Dataset[dict[str, Any]]):
         labels = [shapes.label(i) for i in range(len(shapes))]
         part = config.labelled if training else 1.0
         self.labelled = frozenset(choose(labels, part, config.seed))
-        others = len(shapes) - len(self.labelled)
-        times = max(ceil(others / (1 / LABELLED_SHARE - 1) / len(self.labelled)), 1)
-        again = sorted(self.labelled) * (times - 1)
-        self._items = [*range(len(shapes)), *again]
+        self._items = repeated(len(shapes), self.labelled)
         self._epochs = Epochs(config.seed, training)
 
     def set_epoch(self, epoch: int) -> None:
@@ -177,18 +149,3 @@ class ClassifiedClouds(Dataset[dict[str, Any]]):
                 augment(shape.sample(2 * self.points, rng)[0], self.points, rng)
             )
         return torch.from_numpy(shape.sample(self.points, rng)[0])
-
-
-def choose(labels: Sequence[int], fraction: float, seed: int) -> list[int]:
-    """Indices of a fraction of each label's members, chosen at random, of each one at least.
-
-    With the same seed a larger fraction holds the smaller one's.
-    """
-    label = np.asarray(labels)
-    chosen: list[int] = []
-    for value in np.unique(label):
-        members = np.random.default_rng([seed, int(value)]).permutation(
-            np.flatnonzero(label == value)
-        )
-        chosen += members[: max(round(fraction * len(members)), 1)].tolist()
-    return sorted(chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,14 +75,30 @@ def _streets(config: VoxelCompletionConfig) -> Splits:
     return Splits(SemanticKitti(str(config.data), "train"), val, val.categories)
 
 
-def _meshes(part: str, count: int, config: VoxelCompletionConfig) -> BuiltinShapes:
+def _meshes(part: str, count: int, config: VoxelCompletionConfig) -> Meshes:
+    if config.scenes:
+        from nvc3d.data.shapes.rooms import BuiltinRooms
+
+        return BuiltinRooms(part, count, config.seed)
     return BuiltinShapes(part, count, config.seed)
+
+
+class Meshes(Protocol):
+    """Built-in meshes, each with the index of its category and its name; those of rooms have
+    `classes`, the names of the labels."""
+
+    @property
+    def categories(self) -> tuple[str, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> tuple[Mesh, int, str]: ...
 
 
 class MadeGrids(Sequence[tuple[NDArray[np.uint8], int, str]]):
     """The grids of built-in meshes; each is made once. Rooms have classes."""
 
-    def __init__(self, meshes: BuiltinShapes, config: VoxelCompletionConfig) -> None:
+    def __init__(self, meshes: Meshes, config: VoxelCompletionConfig) -> None:
         self._meshes, self._size = meshes, config.size
         self._made: dict[int, NDArray[np.uint8]] = {}
         self.categories = meshes.categories
