@@ -1,0 +1,1 @@
+"""Tasks with and without a nebula: settings, cells and tables."""

@@ -1,0 +1,111 @@
+"""What is trained and measured: the same network with each code between encoder and decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from nvc3d.checkpoint import Run
+from nvc3d.config import TrainConfig
+from nvc3d.tasks import TASKS
+
+CODES = ("plain", "vae", "nebula")
+CHAIRS = "modelnet10_voxels"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number of the task's own tables: of the row and the column, under "all"."""
+
+    row: str
+    column: str
+    digits: int
+    less_is_better: bool = False
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One comparison; all codes have the same config but for `bottleneck`."""
+
+    title: str
+    task: str
+    config: Mapping[str, Any]
+    training: Mapping[str, Any]
+    measures: tuple[Measure, ...]
+    folder: str | None = None
+    """of the data, under --data; None for the built-in shapes"""
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """what else differs, by code"""
+
+    def run(self, code: str, seed: int, data: Path | None, quick: bool = False) -> Run:
+        """The run of a code with a seed, which decides on weights, data and order."""
+        if self.folder is not None and data is None:
+            raise ValueError(f"{self.title} needs --data, a folder that holds {self.folder}/")
+        where = None if self.folder is None or data is None else str(data / self.folder)
+        task = TASKS[self.task]
+        config = task.config(
+            data=where,
+            bottleneck=code,
+            seed=seed,
+            **{**self.config, **self.changes.get(code, {})},
+        )
+        training = TrainConfig(**self.training)
+        return Run(task, config, replace(training, steps=QUICK_STEPS) if quick else training)
+
+
+QUICK_STEPS = 20
+
+_ACCURACY = (
+    Measure("classification", "accuracy", 3),
+    Measure("classification", "retrieval mAP", 3),
+)
+_IOU = (
+    Measure("completion", "IoU", 4),
+    Measure("best of 8 answers", "IoU", 4),
+    Measure("difference of answers", "IoU", 4),
+)
+
+
+def _labels(part: float, shown: str) -> Setting:
+    """The built-in shapes in 23 categories, each seen twice, some of them labelled."""
+    return Setting(
+        f"built-in shapes, {shown} of the labels",
+        "classification",
+        {
+            "labelled": part,
+            "points": 256,
+            "second_view": True,
+            "anchors": 46,
+            "nebula_weight": 0.1,
+        },
+        {"steps": 600, "batch_size": 32, "save_every": 600},
+        _ACCURACY,
+    )
+
+
+def _chairs(shown: str, **config: Any) -> Setting:
+    """Chairs of 32³ voxels from a single view: all but the last 100 to learn from."""
+    return Setting(
+        f"chairs, {shown}",
+        "voxel_completion",
+        {"category": "chair", "test_last": 100, "second_view": True, **config},
+        {"steps": 450, "batch_size": 8, "learning_rate": 2e-3, "save_every": 450},
+        _IOU,
+        CHAIRS,
+    )
+
+
+STUDIES: dict[str, tuple[Setting, ...]] = {
+    "classification": (
+        _labels(0.01, "1 %"),
+        _labels(0.1, "10 %"),
+        _labels(1.0, "all"),
+    ),
+    "completion": (
+        _chairs("599 to learn from"),
+        _chairs("60 to learn from", train_first=60),
+        _chairs("599, by the code alone", skips=False),
+    ),
+}

@@ -1,0 +1,92 @@
+"""What the nebula gives to a task: the same network without, as a VAE, and with it.
+
+    python benchmarks/tasks.py classification --quick     # that it works: a minute
+    python benchmarks/tasks.py classification             # the built-in shapes
+    python benchmarks/tasks.py completion --data DIR      # and DIR/modelnet10_voxels/
+
+All codes of a setting share network, data, batches and number of steps. Every result is stored as
+soon as it is there, under a hash of what it depends on: a stopped run goes on, and what was changed
+is computed anew. Results go to runs/benchmarks/tasks/ as JSON and Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+from results import write_between
+from task_study import report
+from task_study.cells import Cell, run, stored
+from task_study.settings import CODES, STUDIES
+
+ROOT = Path(__file__).parents[1]
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("study", choices=list(STUDIES))
+    parser.add_argument("--data", type=Path, help="folder of modelnet10_voxels/")
+    parser.add_argument("--settings", type=int, nargs="+", help="by number, from 1; default: all")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--quick", action="store_true", help="a few steps each")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
+    parser.add_argument("--output", type=Path, default=ROOT / "runs" / "benchmarks" / "tasks")
+    parser.add_argument("--markdown", type=Path, help="write the table into this page too")
+    options = parser.parse_args()
+    numbers = range(1, len(STUDIES[options.study]) + 1)
+    if wrong := [n for n in options.settings or [] if n not in numbers]:
+        parser.error(f"--settings must be from 1 to {len(numbers)}, got {wrong[0]}")
+    if options.workers < 1:
+        parser.error("--workers must be at least 1")
+    return options
+
+
+def cells(options: argparse.Namespace) -> list[Cell]:
+    """All cells, seed by seed, so that a run stopped early has whole seeds to show."""
+    settings = STUDIES[options.study]
+    numbers = options.settings or [
+        number
+        for number, setting in enumerate(settings, 1)
+        if setting.folder is None or options.data is not None
+    ]
+    return [
+        Cell(options.study, number - 1, code, seed, options.data, options.quick)
+        for seed in sorted(set(options.seeds))
+        for number in numbers
+        for code in CODES
+    ]
+
+
+def main() -> None:
+    options = parse()
+    asked = cells(options)
+    missing = sum(stored(cell, options.output) is None for cell in asked)
+    print(f"{len(asked)} cells, {len(asked) - missing} of them stored", flush=True)
+    start, failed = time.perf_counter(), 0
+    for number, (cell, result) in enumerate(run(asked, options.output, options.workers), 1):
+        title = STUDIES[cell.study][cell.setting].title
+        line = f"[{number}/{missing}, {time.perf_counter() - start:.0f} s] {title}, {cell.code}, "
+        line += f"seed {cell.seed}: "
+        if isinstance(result, Exception):
+            failed += 1
+            line += f"FAILED: {result!r}"
+        else:
+            values = (f"{name} {value:.4g}" for name, value in result["values"].items())
+            line += result.get("diverged") or "  ".join(values)
+            line += f"  ({result['seconds']:.0f} s)"
+        print(line, flush=True)
+    report.save(options.study, asked, options.output)
+    text = report.markdown(options.study, asked, options.output)
+    print(f"\n{text}\n\nresults in {options.output}")
+    if options.markdown:
+        write_between(options.markdown, options.study, text)
+    if failed:
+        raise SystemExit(f"{failed} cells failed")
+
+
+if __name__ == "__main__":
+    main()
