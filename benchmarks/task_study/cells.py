@@ -24,9 +24,15 @@ from nvc3d.train import NonFiniteLoss, evaluation_batches, train
 from .settings import STUDIES
 
 _ROOT = Path(nvc3d.__file__).parent
-_PARTS = ("nebula", "encoders", *(f"tasks/{task}" for task in TASKS))
+_SHARED = ("nebula", "encoders", "tasks/bottleneck")
+_PARTS = (*_SHARED, *(f"tasks/{task}" for task in TASKS))
 # Read beside the import: a file edited while this runs must not lend its hash to the results.
-_CODE = {part: [code(path) for path in sorted((_ROOT / part).rglob("*.py"))] for part in _PARTS}
+_CODE = {
+    part: [
+        code(path) for path in sorted([*_ROOT.glob(f"{part}/**/*.py"), *_ROOT.glob(f"{part}.py")])
+    ]
+    for part in _PARTS
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ def place(cell: Cell, output: Path) -> Path:
     run = setting.run(cell.code, cell.seed, cell.data, cell.quick)
     config = {**to_dict(run.config), "data": setting.folder}
     content = [repr(sorted(config.items())), repr(sorted(to_dict(run.training).items()))]
-    for part in ("nebula", "encoders", f"tasks/{setting.task}"):
+    for part in (*_SHARED, f"tasks/{setting.task}"):
         content += _CODE[part]
     name = f"{cell.study}-{cell.setting + 1}-{cell.code}-{cell.seed}-{fingerprint(content)}.json"
     return output / "cells" / name
