@@ -13,6 +13,9 @@ from typing import TypeAlias, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+# Of a cloud's extent: coordinates that float32 moves further are kept in float64.
+_BLUR = 1e-4
+
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
@@ -107,7 +110,8 @@ class Cloud:
     """A point cloud, with a label for each point where they are known.
 
     Args:
-        points: (N, 3) coordinates, kept in float32.
+        points: (N, 3) coordinates, kept in float32; in float64 where float32 would blur them, as
+            it does far from the origin.
         labels: (N,) label of each point, or None.
 
     Raises:
@@ -115,11 +119,14 @@ class Cloud:
             point repeated.
     """
 
-    points: NDArray[np.float32]
+    points: NDArray[np.floating]
     labels: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
-        points = _coordinates("points", "N", self.points, np.float32)
+        points = _coordinates("points", "N", self.points, np.float64)
+        narrow = points.astype(np.float32)
+        if np.abs(narrow - points).max() <= _BLUR * np.ptp(points, axis=0).max():
+            points = narrow
         object.__setattr__(self, "points", points)
         if self.labels is not None:
             labels = _labels("labels", self.labels, len(points), "point")
@@ -128,7 +135,7 @@ class Cloud:
 
     def sample(
         self, n: int, rng: np.random.Generator
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    ) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
         """Draw `n` of the points, none twice before all have been drawn once.
 
         Returns:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nvc3d import ops
 from nvc3d.checkpoint import Run
 from nvc3d.data.files import read_shape, write_cloud
-from nvc3d.data.mesh import Cloud, Shape, frame
+from nvc3d.data.mesh import Cloud, Shape, frame, normalise
 from nvc3d.tasks.completion import CompletionModel
 
 NEIGHBOURS = 8
@@ -80,23 +80,23 @@ def complete(
     The model is given points drawn at random, outliers left out.
     """
     rng = np.random.default_rng(seed)
+    visible: Shape = shape
     if isinstance(shape, Cloud):
         points, _ = shape.sample(min(len(shape.points), LOOKED_AT * input_points), rng)
-        drawn = Cloud(points[inliers(points)])
-        seen, _ = drawn.sample(input_points, rng)
-        centre, radius = frame(drawn)
-    else:
-        seen, _ = shape.sample(input_points, rng)
-        centre, radius = frame(shape)
-    # In the unit ball, where float32 has digits enough wherever the scan lies.
-    given = torch.from_numpy(((seen - centre) / radius).astype(np.float32))[None]  # (1, P, 3)
-    generator = torch.Generator().manual_seed(seed)
-    answers = model.alternatives(given, count, generator)[:, 0, input_points:]  # (K, L, 3)
-    # float32 would round away the details of a scan in map coordinates.
+        visible = Cloud(points[inliers(points)])
+    centre, radius = frame(visible)
+    # In the unit ball float32 has digits enough, wherever the scan lies; in map coordinates it
+    # would round away its details.
+    given, _ = normalise(visible).sample(input_points, rng)  # (P, 3)
     dtype = np.float64 if np.abs(centre).max() > 1000 * radius else np.float32
-    laid = [
-        (points.astype(np.float64) * radius + centre).astype(dtype) for points in answers.numpy()
-    ]
+
+    def placed(points: NDArray[np.floating]) -> NDArray[np.floating]:
+        return (points.astype(np.float64) * radius + centre).astype(dtype)
+
+    generator = torch.Generator().manual_seed(seed)
+    answers = model.alternatives(torch.from_numpy(given)[None], count, generator)
+    laid = [placed(points) for points in answers[:, 0, input_points:].numpy()]  # (L, 3) each
+    seen = placed(given)
     kept = shape.points if isinstance(shape, Cloud) else seen
     return Answers([np.concatenate([kept, points]) for points in laid], seen, laid)
 

@@ -28,9 +28,7 @@ def read(path: Path) -> Shape:
     `labels` (N,) if it has them; a mesh with `faces` (F, 3); or one voxel grid as `voxels`.
     """
     if path.suffix.lower() == ".npy":
-        return cloud(
-            path, _coordinates("the array", np.load(path, mmap_mode="r", allow_pickle=False))
-        )
+        return cloud(_coordinates("the array", np.load(path, mmap_mode="r", allow_pickle=False)))
     with open_npz(path) as arrays:
         if VOXELS in arrays:
             count = grid_count(arrays[VOXELS])
@@ -49,7 +47,7 @@ def read(path: Path) -> Shape:
         if "faces" in arrays:
             return Mesh(points, whole(arrays["faces"].load(), "faces"))
         label = next((key for key in LABELS if key in arrays), None)
-        return cloud(path, points, None if label is None else arrays[label].load())
+        return cloud(points, None if label is None else arrays[label].load())
 
 
 def write_npy(

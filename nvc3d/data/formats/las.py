@@ -28,7 +28,7 @@ def read(path: Path) -> Cloud:
     if len(scan.points) != promised:
         raise ValueError(f"{promised} points are promised, {len(scan.points)} are there")
     points = np.stack([scan.x, scan.y, scan.z], 1)  # (N, 3)
-    return cloud(path, points, np.asarray(scan.classification))
+    return cloud(points, np.asarray(scan.classification))
 
 
 def _check_header(path: Path) -> None:

@@ -31,4 +31,4 @@ def read(path: Path) -> Shape:
                 lengths.append(len(face))
     points = table(vertices, 3)  # (V, 3)
     faces, _ = triangulate(np.array(corners, np.int64), np.array(lengths, np.int64))
-    return Mesh(points, faces) if len(faces) else cloud(path, points)
+    return Mesh(points, faces) if len(faces) else cloud(points)

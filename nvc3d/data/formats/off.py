@@ -38,4 +38,4 @@ def read(path: Path) -> Shape:
         corners += [int(word) for word in words[1 : 1 + length]]
         lengths.append(length)
     faces, _ = triangulate(np.array(corners, np.int64), np.array(lengths, np.int64))
-    return Mesh(points, faces) if len(faces) else cloud(path, points)
+    return Mesh(points, faces) if len(faces) else cloud(points)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,21 +62,8 @@ def whole(values: NDArray, what: str) -> NDArray[np.int64]:
     return values.astype(np.int64)
 
 
-def cloud(path: Path, points: NDArray, labels: NDArray | None = None) -> Cloud:
-    """Make a Cloud, with a warning where float32 would blur it.
-
-    Georeferenced scans keep a few metres of detail millions of metres from their origin.
-    """
+def cloud(points: NDArray, labels: NDArray | None = None) -> Cloud:
+    """Make a Cloud of what a file holds."""
     if len(points) == 0:
         raise ValueError("it holds no points")
-    made = Cloud(points, None if labels is None else whole(labels, "labels"))
-    if points.dtype.itemsize > 4:
-        extent = float(np.ptp(made.points, axis=0).max())
-        blur = float(np.abs(made.points - points).max())
-        if blur > 1e-4 * extent:
-            warnings.warn(
-                f"{path}: coordinates are kept in float32, which moves points by up to {blur:.3g} "
-                f"in a cloud only {extent:.6g} wide: subtract an offset from the coordinates",
-                stacklevel=2,
-            )
-    return made
+    return Cloud(points, None if labels is None else whole(labels, "labels"))

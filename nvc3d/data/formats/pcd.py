@@ -54,7 +54,7 @@ def read(path: Path) -> Cloud:
             )
             points = points[seen]
             labels = None if labels is None else labels[seen]
-    return cloud(path, points, labels)
+    return cloud(points, labels)
 
 
 def write(

@@ -28,7 +28,7 @@ def read(path: Path) -> Shape:
     labels = _labels(vertex)
     faces, origin = _triangles(elements)  # (T, 3), (T,)
     if len(faces) == 0:
-        return cloud(path, points, labels)
+        return cloud(points, labels)
     face_labels = _labels(elements.get("face", {}))
     if face_labels is not None:
         return Mesh(points, faces, face_labels[origin])

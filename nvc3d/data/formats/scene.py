@@ -43,7 +43,7 @@ def read(path: Path) -> Shape:
     if faces:
         return Mesh(np.concatenate(vertices), np.concatenate(faces))
     if points:
-        return cloud(path, np.concatenate(points))
+        return cloud(np.concatenate(points))
     raise ValueError("it holds no mesh and no cloud")
 
 

@@ -38,7 +38,7 @@ def read(path: Path) -> Cloud:
     delimiter = next((d for d in ",;" if d in rows[0]), None)
     values = table(rows, delimiter=delimiter)
     columns = _columns(names, values.shape[1])
-    return cloud(path, values[:, columns[:3]], values[:, columns[3]] if len(columns) > 3 else None)
+    return cloud(values[:, columns[:3]], values[:, columns[3]] if len(columns) > 3 else None)
 
 
 def write(
