@@ -66,6 +66,16 @@ def test_clouds_are_drawn_each_in_its_place(tmp_path: Path) -> None:
     assert min(cells[0][0], cells[1][1]) > 20 * max(cells[0][1], cells[1][0], 1)
 
 
+def test_one_scale_shows_what_is_larger_and_where(figures: list[Any], tmp_path: Path) -> None:
+    small = ball() / 2 + [0.5, 0, 0]
+    for shared in (False, True):
+        draw_clouds(tmp_path / "a.png", {"": [ball(), small]}, "ab", one_scale=shared)
+        width, other = (
+            np.ptp(np.asarray(axis.collections[0].get_offsets())[:, 1]) for axis in figures[-1].axes
+        )
+        assert other / width == pytest.approx(0.5 if shared else 1.0)
+
+
 def test_near_points_are_dark(tmp_path: Path) -> None:
     # Two walls across the line of sight, near and far, shifted to the left and to the right.
     sheet = np.random.default_rng(0).uniform(-0.3, 0.3, (2000, 3)) * (0, 1, 1)
