@@ -258,3 +258,21 @@ def test_eval_measures_emd_where_it_is_asked_for(
     assert set(tables[1]) - set(tables[0]) == {"EMD"}
     assert {name: tables[1][name] for name in tables[0]} == tables[0]
     assert 0 < tables[1]["CD-L1"] < tables[1]["EMD"]
+
+
+def test_eval_cuts_away_of_shapenet55_what_is_asked_for(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("shapenet_pc", "ShapeNet-55"):
+        (tmp_path / folder).mkdir()
+    np.save(tmp_path / "shapenet_pc/02691156-a.npy", half_ball(500))
+    for split in ("train", "test"):
+        (tmp_path / f"ShapeNet-55/{split}.txt").write_text("02691156-a.npy\n")
+    seen = {}
+    for difficulty in ("simple", "moderate", "hard", None):
+        call = ["eval", f"--checkpoint={run}", f"--data={tmp_path}", "--json"]
+        assert main(call + ["--difficulty", difficulty] * (difficulty is not None)) == 0
+        tables = json.loads(capsys.readouterr().out)
+        seen[difficulty] = tables["all"]["partial input"]["CD-L2"]
+    assert seen["simple"] < 0.7 * seen["moderate"] < 0.5 * seen["hard"]
+    assert seen[None] == seen["moderate"]

@@ -34,6 +34,11 @@ def main(arguments: Sequence[str]) -> int:
         action="store_true",
         help="of completed clouds, the earth mover's distance too: a second for 2,048 points",
     )
+    options.add_argument(
+        "--difficulty",
+        choices=["simple", "moderate", "hard"],
+        help="of ShapeNet-55's shapes: how much is cut away (default: as in training)",
+    )
     options.add_argument("--json", action="store_true", help="print JSON instead of tables")
     given = options.parse_args(arguments)
 
@@ -42,7 +47,11 @@ def main(arguments: Sequence[str]) -> int:
     from nvc3d.commands.results import print_tables
     from nvc3d.data.pairs import holds_cars
 
-    run, model = load_run(given.checkpoint, task="completion" if given.emd else None)
+    of_completion = given.emd or given.difficulty is not None
+    run, model = load_run(given.checkpoint, task="completion" if of_completion else None)
+    if given.difficulty is not None:
+        config = dataclasses.replace(run.config, difficulty=given.difficulty)
+        run = dataclasses.replace(run, config=config)
     if run.task.name == "completion" and given.data is not None and holds_cars(given.data):
         tables, note = _cars(run, model, given.data)
     else:

@@ -14,13 +14,17 @@ from nvc3d.data.pairs.shapenet55 import ShapeNet55
 
 
 def recognise(
-    root: PathLike, partial_points: int, complete_points: int, seed: int = 0
+    root: PathLike,
+    partial_points: int,
+    complete_points: int,
+    seed: int = 0,
+    difficulty: str = "moderate",
 ) -> tuple[StoredPairs, StoredPairs] | None:
     """The pairs to train on and those to measure on of a data set in its own layout, as its authors
     split it; None for any other folder.
 
     Of PCN the test shapes are measured on, of Completion3D those of "val". A folder with
-    ShapeNet-55 and ShapeNet-34 is taken as ShapeNet-55.
+    ShapeNet-55 and ShapeNet-34 is taken as ShapeNet-55; `difficulty` is that of its test shapes.
 
     Raises:
         ValueError, FileNotFoundError: a part of the data set is missing or of another form.
@@ -40,7 +44,7 @@ def recognise(
             if (folder / name).is_dir():
                 return (
                     ShapeNet55(folder, f"{name}/train.txt", True, **points),
-                    ShapeNet55(folder, f"{name}/test.txt", False, **points),
+                    ShapeNet55(folder, f"{name}/test.txt", False, difficulty, **points),
                 )
     if files := sorted(folder.glob("MVP_Train_*.h5")):
         test = files[0].with_name(files[0].name.replace("Train", "Test"))

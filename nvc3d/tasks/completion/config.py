@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias, get_args
 from nvc3d.tasks.bottleneck import Bottleneck
 
 Encoder: TypeAlias = Literal["pointnet", "dgcnn"]
+Difficulty: TypeAlias = Literal["simple", "moderate", "hard"]
 Decoder: TypeAlias = Literal["seeds", "pcn", "folding", "upsampling"]
 
 
@@ -22,6 +23,9 @@ class CompletionConfig:
     holdout: float = 0.1
     """Fraction of a folder's shapes kept out of training, to measure on; 1: all. A data set that
     comes with a split keeps its own."""
+    difficulty: Difficulty = "moderate"
+    """How much is cut away of the shapes of ShapeNet-55 that are measured on: a quarter, half or
+    three quarters. Other data know no difficulty."""
     seed: int = 0
     """Of the split, the built-in shapes, the views and the points drawn from them."""
     shapes: int = 2000
@@ -60,7 +64,12 @@ class CompletionConfig:
     """Width of the layers that lay the fine points."""
 
     def __post_init__(self) -> None:
-        kinds = {"encoder": Encoder, "decoder": Decoder, "bottleneck": Bottleneck}
+        kinds = {
+            "difficulty": Difficulty,
+            "encoder": Encoder,
+            "decoder": Decoder,
+            "bottleneck": Bottleneck,
+        }
         for name, known in kinds.items():
             if getattr(self, name) not in get_args(known):
                 raise ValueError(

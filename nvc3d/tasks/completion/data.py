@@ -34,7 +34,8 @@ def data(config: CompletionConfig) -> Splits:
             f"{config.data} holds KITTI's cars, whose complete clouds nobody knows: "
             "measure a trained model on them (nvc3d eval)"
         )
-    if pairs := recognise(config.data, config.input_points, config.points, config.seed):
+    sizes = config.input_points, config.points
+    if pairs := recognise(config.data, *sizes, config.seed, config.difficulty):
         return _stored(*pairs, config)
     folder = ShapeFolder(config.data)
     if config.holdout == 1:

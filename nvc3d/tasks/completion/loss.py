@@ -14,17 +14,21 @@ from nvc3d.tasks.task import Batch
 ROUNDED = 1e-3
 
 
+# Of a cloud on the way from the coarse one to the answer, beside the answer.
+ON_THE_WAY = 0.5
+
+
 def loss(model: CompletionModel, batch: Batch) -> dict[str, Tensor]:
-    """Chamfer distances to the truth, plain of the completed cloud and squared of those that led to
-    it, and the nebula's losses.
+    """Chamfer distances to the truth, plain of the completed cloud and of those on the way to it,
+    squared of the coarse one that comes first, and the nebula's losses.
 
     Plain distances make fine points exact; squared ones care for the parts that lie far off.
     """
-    result = model(batch["partial"])
-    truth = batch["complete"]
+    result, truth = model(batch["partial"]), batch["complete"]
     fine = plain_chamfer(result.points, truth)
-    stages = [ops.chamfer_distance(cloud, truth) for cloud in result.coarse]
-    coarse = torch.stack(stages).sum() if stages else fine.new_zeros(())
+    first, *others = result.coarse
+    stages = [ON_THE_WAY * plain_chamfer(cloud, truth) for cloud in others]
+    coarse = torch.stack([ops.chamfer_distance(first, truth), *stages]).sum()
     nebula = model.nebula.losses(result.code).total
     return {"total": fine + coarse + nebula, "fine": fine, "coarse": coarse, "nebula": nebula}
 

@@ -24,7 +24,7 @@ class Completion(NamedTuple):
     """A completed batch, in the coordinates of the partial clouds, and the codes it came from."""
 
     points: Tensor  # (B, N, 3): the partial cloud itself, then what was laid around it
-    coarse: tuple[Tensor, ...]  # (B, ?, 3) each: the clouds that led to what was laid, if any
+    coarse: tuple[Tensor, ...]  # (B, ?, 3) each: what led to what was laid, coarsest first
     code: Code
 
 
