@@ -33,18 +33,27 @@ def augment(
     along = points[:, 0] * side[0] + points[:, 1] * side[1] + points[:, 2] * side[2]  # (N,)
     remain = max(count, round(len(points) * (1 - CROP * rng.random())))
     kept = np.argsort(along, kind="stable")[:remain]
-    cloud = points[kept[rng.permutation(remain)[:count]]].astype(np.float64)  # (count, 3)
+    return moved(points[kept[rng.permutation(remain)[:count]]], rng)
+
+
+def moved(
+    points: NDArray[np.float32],
+    rng: np.random.Generator,
+    normals: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """Turn a cloud (N, 3) about z, shrink and jitter it; normals (N, 3) are turned with it, in
+    place."""
     cosine, sine = _turn(rng)
-    turned = np.stack(
-        [
-            cosine * cloud[:, 0] - sine * cloud[:, 1],
-            sine * cloud[:, 0] + cosine * cloud[:, 1],
-            cloud[:, 2],
-        ],
-        axis=1,
-    )  # (count, 3)
+    turned = _turned(points.astype(np.float64), cosine, sine)
+    if normals is not None:
+        normals[:] = _turned(normals.astype(np.float64), cosine, sine)
     jitter = np.clip(rng.standard_normal(turned.shape), -3, 3) * JITTER
     return ((1 - SHRINK * rng.random()) * turned + jitter).astype(np.float32)
+
+
+def _turned(rows: NDArray[np.float64], cosine: float, sine: float) -> NDArray[np.float64]:
+    x, y, z = rows.T
+    return np.stack([cosine * x - sine * y, sine * x + cosine * y, z], axis=1)
 
 
 def _turn(rng: np.random.Generator) -> tuple[float, float]:

@@ -6,7 +6,7 @@ parts; of scenes, that of all points of a split together, averaged over the clas
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -53,7 +53,7 @@ class PartScores:
         parts: the labels that each category's parts have, by the category's name.
     """
 
-    def __init__(self, parts: dict[str, Sequence[int]]) -> None:
+    def __init__(self, parts: Mapping[str, Sequence[int]]) -> None:
         self.parts = parts
         self._shapes: dict[str, list[float]] = {name: [] for name in parts}
         self._right = self._points = 0

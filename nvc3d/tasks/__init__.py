@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from nvc3d.tasks import classification, completion, voxel_completion
+from nvc3d.tasks import classification, completion, segmentation, voxel_completion
 from nvc3d.tasks.task import Batch, Splits, Table, Task
 
 TASKS: dict[str, Task] = {
-    task.name: task for task in (completion.TASK, voxel_completion.TASK, classification.TASK)
+    task.name: task
+    for task in (completion.TASK, voxel_completion.TASK, segmentation.TASK, classification.TASK)
 }
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "Task",
     "classification",
     "completion",
+    "segmentation",
     "voxel_completion",
 ]

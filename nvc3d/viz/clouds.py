@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nvc3d.viz.figure import new_figure, save
+from nvc3d.viz.palette import label_colours
 
 # Dark to light, near to far: one hue for each row.
 HUES = (
@@ -18,12 +19,16 @@ HUES = (
     ((0.13, 0.27, 0.18), (0.74, 0.86, 0.76)),
 )
 
+PALE = 0.85
+"""Grey of points without a label."""
+
 
 def draw_clouds(
     path: str | os.PathLike[str],
     rows: dict[str, Sequence[ArrayLike]],
     titles: Sequence[str],
     *,
+    labels: Mapping[str, Sequence[ArrayLike]] | None = None,
     one_scale: bool = False,
     azimuth: float = 35.0,
     elevation: float = 22.0,
@@ -32,14 +37,19 @@ def draw_clouds(
 
     `rows` gives for each row's name as many clouds (N, 3) as there are `titles`. All clouds of a
     column share one scale and place; with `one_scale` all clouds of all columns do. They are seen
-    from `azimuth` and `elevation` in degrees, with z up; near points are dark. Raises ValueError on
-    shapes that do not fit together, MissingExtra without matplotlib, and OSError where the file
-    cannot be written.
+    from `azimuth` and `elevation` in degrees, with z up; near points are dark. The points of a row
+    that has `labels`, (N,) for each of its clouds, have the colours of those, pale where they are
+    negative. Raises ValueError on shapes that do not fit together, MissingExtra without matplotlib,
+    and OSError where the file cannot be written.
     """
     clouds = {name: [_cloud(cloud, name) for cloud in row] for name, row in rows.items()}
     for name, row in clouds.items():
         if len(row) != len(titles):
             raise ValueError(f"row {name!r} must have {len(titles)} clouds, got {len(row)}")
+    colours = {
+        name: [_colours(own, len(cloud)) for own, cloud in zip(row, clouds[name], strict=True)]
+        for name, row in (labels or {}).items()
+    }
     if not clouds or not titles:
         raise ValueError("there is nothing to draw: rows and titles must not be empty")
     figure = new_figure(1.9 * len(titles) + 0.4, 1.9 * len(clouds) + 0.3)
@@ -53,7 +63,7 @@ def draw_clouds(
         centre = (low + high) / 2
         radius = float(np.linalg.norm(everything - centre, axis=1).max()) or 1.0
         axes[0, column].set_title(title, fontsize=10, color="0.2")
-        for line, row in enumerate(clouds.values()):
+        for line, (name, row) in enumerate(clouds.items()):
             axis = axes[line, column]
             x, y, depth = ((row[column] - centre) / radius @ to_screen.T).T
             order = np.argsort(-depth)  # the painter's: far points first
@@ -63,7 +73,7 @@ def draw_clouds(
                 x[order],
                 y[order],
                 s=np.clip(5000 / max(len(x), 1), 1.5, 6.0),
-                c=near + (far - near) * share,
+                c=colours[name][column][order] if name in colours else near + (far - near) * share,
                 linewidths=0,
             )
             axis.set(xlim=(-1, 1), ylim=(-1, 1), aspect="equal", xticks=[], yticks=[])
@@ -83,6 +93,17 @@ def _cloud(values: ArrayLike, name: str) -> NDArray[np.float64]:
     if not np.isfinite(cloud).all():
         raise ValueError(f"a cloud of row {name!r} holds NaN or infinite coordinates")
     return cloud
+
+
+def _colours(labels: ArrayLike, count: int) -> NDArray[np.float64]:
+    """Colours (N, 3) from 0 to 1 of labels (N,)."""
+    own = np.asarray(labels)
+    if own.shape != (count,) or own.dtype.kind not in "iu":
+        raise ValueError(f"labels must be whole numbers ({count},), got {own.dtype} {own.shape}")
+    colours = np.full((count, 3), PALE)
+    known = own >= 0
+    colours[known] = label_colours(int(own.max(initial=0)) + 1)[own[known]] / 255
+    return colours
 
 
 def camera(azimuth: float, elevation: float) -> NDArray[np.float64]:

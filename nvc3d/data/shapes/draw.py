@@ -28,5 +28,9 @@ class Draw:
     def choice(self, options: Sequence[T]) -> T:
         return options[self.whole(0, len(options) - 1)]
 
+    def order(self, options: Sequence[T]) -> list[T]:
+        """All options, shuffled."""
+        return [options[i] for i in self._rng.permutation(len(options)).tolist()]
+
     def chance(self, probability: float) -> bool:
         return float(self._rng.random()) < probability

@@ -1,0 +1,23 @@
+"""Segmentation: from points to the part, or the thing, that each belongs to."""
+
+from __future__ import annotations
+
+from nvc3d.tasks.segmentation.config import SegmentationConfig
+from nvc3d.tasks.segmentation.data import data
+from nvc3d.tasks.segmentation.loss import loss
+from nvc3d.tasks.segmentation.metrics import metrics
+from nvc3d.tasks.segmentation.model import Segmentation, SegmentationModel, build
+from nvc3d.tasks.segmentation.pictures import pictures
+from nvc3d.tasks.task import Task
+
+TASK = Task(
+    name="segmentation",
+    config=SegmentationConfig,
+    data=data,
+    model=build,
+    loss=loss,
+    metrics=metrics,
+    pictures=pictures,
+)
+
+__all__ = ["TASK", "Segmentation", "SegmentationConfig", "SegmentationModel"]

@@ -1,0 +1,200 @@
+"""Labelled points: parts of shapes, and blocks of scenes."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch.utils.data import Dataset, Subset
+
+from nvc3d.data.augment import moved
+from nvc3d.data.epochs import Epochs
+from nvc3d.data.few_labels import choose, repeated
+from nvc3d.data.folder import ShapeFolder
+from nvc3d.data.labelled import PARTS, PartFiles, ShapeNetPart
+from nvc3d.data.part_shapes import PartShapes, builtin_parts, own_parts
+from nvc3d.data.room_blocks import RoomBlocks
+from nvc3d.data.scenes import dealt, recognise
+from nvc3d.data.shapes import BuiltinShapes
+from nvc3d.data.shapes.made import Made
+from nvc3d.data.shapes.rooms import ROOM_CLASSES, BuiltinRooms
+from nvc3d.tasks.segmentation.config import SegmentationConfig
+from nvc3d.tasks.task import Splits
+
+TEST_SHAPES = 230
+"""How many built-in shapes are measured on: ten of each category."""
+TEST_ROOMS = 20
+NONE = -1
+"""The label of a point whose label is not there, or not to be known."""
+
+
+class Source(Protocol):
+    """Items of points (N, 3), parts (N,), label () and name, and features (N, C) or normals (N, 3)
+    if there are any."""
+
+    @property
+    def categories(self) -> tuple[str, ...]: ...
+
+    def set_epoch(self, epoch: int) -> None: ...
+
+    def __len__(self) -> int: ...
+
+    def label(self, index: int) -> int: ...
+
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the numbers of labels mean."""
+
+    names: tuple[str, ...]
+    parts: dict[str, tuple[int, ...]]
+    """the labels that each category's points can have; empty for scenes"""
+
+
+class LabelledPoints(Dataset[dict[str, Any]]):
+    """Items of a source, some of them with their labels hidden (-1).
+
+    Args:
+        source: of the items.
+        labels: what their numbers mean.
+        fraction: of the items that keep their labels, of each category one at least; they come
+            several times in an epoch where they are few.
+        augment: turn, shrink and jitter them.
+        seed, training: see Epochs.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        labels: Labels,
+        fraction: float = 1.0,
+        augment: bool = False,
+        seed: int = 0,
+        training: bool = False,
+    ) -> None:
+        self.source, self.labels, self.augment = source, labels, augment
+        self.categories = source.categories
+        kinds = [source.label(i) for i in range(len(source))]
+        self.labelled = frozenset(choose(kinds, fraction, seed))
+        self._items = repeated(len(source), self.labelled) if training else range(len(source))
+        self._epochs = Epochs(seed, training)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the points of the epoch to come; of no effect outside of training."""
+        self.source.set_epoch(epoch)
+        self._epochs.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """The item as a dict of
+
+        - points: (N, 3) float32,
+        - features: (N, C) float32, normals or what a block has, where there are any,
+        - parts: (N,) int64, -1 where a label is not there or not to be known,
+        - label: () int64, the index of the category,
+        - name: str.
+        """
+        index = range(len(self))[operator.index(index)]
+        which = self._items[index]
+        item = self.source[which]
+        normals = item.pop("normals", None)
+        if self.augment:
+            rng = self._epochs.rng(index)
+            turned = None if normals is None else normals.numpy()
+            item["points"] = torch.from_numpy(moved(item["points"].numpy(), rng, turned))
+        if normals is not None:
+            item["features"] = normals
+        # What stands in for a broken file may have labels that are not to be known.
+        if which not in self.labelled or int(item["label"]) != self.source.label(which):
+            item["parts"] = torch.full_like(item["parts"], NONE)
+        return item
+
+
+def data(config: SegmentationConfig) -> Splits:
+    """The points to train on, new in each epoch, and those to measure on, which stay.
+
+    Raises ValueError or FileNotFoundError where the folder holds nothing that can be used.
+    """
+    train, val, labels = _scenes(config) or _parts(config)
+    measured = LabelledPoints(val, labels)
+    if train is None:
+        return Splits(Subset(measured, []), measured, val.categories)
+    learned = LabelledPoints(
+        train, labels, config.labelled, config.augment, config.seed, training=True
+    )
+    return Splits(learned, measured, val.categories)
+
+
+Sources = tuple[Source | None, Source, Labels]
+
+
+def _scenes(config: SegmentationConfig) -> Sources | None:
+    if config.data is None:
+        if not config.scenes:
+            return None
+        train = RoomBlocks(
+            BuiltinRooms("train", config.shapes, config.seed), config.points, config.block,
+            config.seed, training=True,
+        )  # fmt: skip
+        test = RoomBlocks(
+            BuiltinRooms("test", TEST_ROOMS, config.seed), config.points, config.block,
+            config.seed, training=False,
+        )  # fmt: skip
+        return train, test, Labels(ROOM_CLASSES, {})
+    blocks = (config.points, config.block, config.seed)
+    if config.scenes:
+        own_train, own_test = dealt(config.data, config.holdout, *blocks)
+        return own_train, own_test, Labels(own_test.classes, {})
+    if (known := recognise(config.data, *blocks)) is None:
+        return None
+    return None if config.holdout == 1 else known[0], known[1], Labels(known[1].classes, {})
+
+
+def _parts(config: SegmentationConfig) -> Sources:
+    drawn = (config.points, config.seed)
+    if config.data is None:
+        parts, names = builtin_parts()
+        train = Made(BuiltinShapes("train", config.shapes, config.seed))
+        test = Made(BuiltinShapes("test", TEST_SHAPES, config.seed))
+        return (
+            PartShapes(train, parts, *drawn, training=True),
+            PartShapes(test, parts, *drawn, training=False),
+            Labels(names, parts),
+        )
+    folder = Path(config.data)
+    known = Labels(_numbered(PARTS), PARTS)
+    if (folder / "synsetoffset2category.txt").is_file():
+        text = [
+            ShapeNetPart(folder, split, points=config.points, seed=config.seed)
+            for split in (("train", "test") if config.holdout < 1 else ("test",))
+        ]
+        return text[0] if len(text) > 1 else None, text[-1], known
+    if (folder / "train_hdf5_file_list.txt").is_file():
+        stacks = [
+            PartFiles(folder, split, *drawn)
+            for split in (("train", "test") if config.holdout < 1 else ("test",))
+        ]
+        return stacks[0] if len(stacks) > 1 else None, stacks[-1], known
+    shapes = ShapeFolder(folder)
+    parts, names = own_parts(shapes)
+    labels = Labels(names, parts)
+    if config.holdout == 1:
+        return None, PartShapes(shapes, parts, *drawn, training=False), labels
+    own, held_out = shapes.split(config.seed, (1 - config.holdout, config.holdout))
+    return (
+        PartShapes(own, parts, *drawn, training=True),
+        PartShapes(held_out, parts, *drawn, training=False),
+        labels,
+    )
+
+
+def _numbered(parts: dict[str, Sequence[int]] | dict[str, tuple[int, ...]]) -> tuple[str, ...]:
+    return tuple(f"{name} {i}" for name, own in parts.items() for i in range(len(own)))

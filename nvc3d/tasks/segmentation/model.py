@@ -1,0 +1,155 @@
+"""From points to a code, from the code and each point's features to a score for each label."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from nvc3d.encoders import DGCNN, PointNet
+from nvc3d.encoders.layers import shared_mlp
+from nvc3d.nebula import Code
+from nvc3d.tasks.bottleneck import bottleneck
+from nvc3d.tasks.segmentation.config import SegmentationConfig
+from nvc3d.tasks.segmentation.data import Labels
+from nvc3d.tasks.task import Splits
+
+LEARNED = 1024
+"""Points of a batch whose codes a nebula of point codes learns from in a step: a nebula sees some
+of a batch as well as all of it, and sooner."""
+
+
+class Segmentation(NamedTuple):
+    """What is known of a batch of clouds."""
+
+    scores: Tensor  # (B, N, labels)
+    code: Code  # of the clouds (B, ...), or of the points (B, N, ...); see SegmentationModel
+    learned: (
+        Code  # what the bottleneck's losses are of: the same, or of some of the points (P, ...)
+    )
+
+
+class SegmentationModel(nn.Module):
+    """Label the points of clouds (B, N, 3), which may have features (B, N, C) besides: an encoder,
+    a bottleneck, and layers that see a point's own features, the code, and the category.
+
+    The code is one of the whole cloud, or with `point_codes` one of each point. Of shapes with
+    parts, the category (B,) is asked for; it is left out for scenes. It remembers what its labels
+    are called, and which each category has.
+
+    Raises ValueError on a wrong shape or dtype, on NaN or inf, and on a category out of range.
+
+    (Qi, Su, Mo, Guibas, "PointNet", CVPR 2017; Wang et al., "Dynamic Graph CNN", TOG 2019.)
+    """
+
+    def __init__(self, config: SegmentationConfig, labels: Labels, channels: int) -> None:
+        super().__init__()
+        self.config = config
+        self._make(labels, channels)
+
+    def _make(self, labels: Labels, channels: int) -> None:
+        """The layers, whose sizes depend on how many labels and channels there are."""
+        config = self.config
+        self.labels, self.channels = labels, channels
+        self.encoder: PointNet | DGCNN
+        if config.encoder == "pointnet":
+            self.encoder = PointNet(3 + channels, config.dim, transforms=False)
+        else:
+            self.encoder = DGCNN(3 + channels, config.dim)
+        # A point's own feature, told what all of them are.
+        width = self.encoder.point_dim + config.dim
+        self.per_point = nn.Linear(width, config.dim) if config.point_codes else None
+        self.nebula = bottleneck(
+            config.bottleneck, config.dim, config.anchors, config.latent_dim, config.nebula_weight
+        )
+        seen = self.encoder.point_dim + self.nebula.embedding_dim + len(labels.parts)
+        self.head = nn.Sequential(
+            shared_mlp(seen, config.hidden, config.hidden),
+            nn.Linear(config.hidden, len(labels.names)),
+        )
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Of shapes with parts; none for scenes."""
+        return tuple(self.labels.parts)
+
+    def forward(
+        self, points: Tensor, features: Tensor | None = None, category: Tensor | None = None
+    ) -> Segmentation:
+        feature, point_features = self.encoder(self._inputs(points, features))
+        batch, count, _ = points.shape
+        if self.per_point is None:
+            code = learned = self.nebula(feature)
+            embedding = code.embedding[:, None].expand(-1, count, -1)  # (B, N, E)
+        else:
+            both = [point_features, feature[:, None].expand(-1, count, -1)]
+            code, learned = self._point_codes(self.per_point(torch.cat(both, -1)))
+            embedding = code.embedding
+        seen = [point_features, embedding.to(point_features.dtype)]
+        if self.categories:
+            seen.append(self._told(category, batch).to(seen[0])[:, None].expand(-1, count, -1))
+        return Segmentation(self.head(torch.cat(seen, -1)), code, learned)
+
+    def _point_codes(self, features: Tensor) -> tuple[Code, Code]:
+        """Codes of all points (B, N, dim), and of those that the nebula learns from."""
+        if not self.training:
+            code = self.nebula(features)
+            return code, code
+        rows = features.flatten(0, 1)
+        some = torch.randperm(len(rows), device=rows.device)[:LEARNED]
+        learned = self.nebula(rows[some])
+        # The others are placed as they would be in evaluation, with the noise of training.
+        self.nebula.eval()
+        code = self.nebula(features)
+        self.nebula.train()
+        noise = torch.randn_like(code.mean) * (0.5 * code.log_variance).exp()
+        if self.config.bottleneck == "plain":
+            return code, learned
+        z = code.mean + noise
+        rest = code.embedding[..., z.shape[-1] :]
+        return code._replace(z=z, embedding=torch.cat([z, rest], -1)), learned
+
+    def _inputs(self, points: Tensor, features: Tensor | None) -> Tensor:
+        if (0 if features is None else features.shape[-1]) != self.channels:
+            got = "none" if features is None else tuple(features.shape)
+            raise ValueError(f"features must be (B, N, {self.channels}), got {got}")
+        return points if features is None else torch.cat([points, features], -1)
+
+    def _told(self, category: Tensor | None, batch: int) -> Tensor:
+        """The category as numbers (B, categories), 0 and one 1."""
+        count = len(self.categories)
+        if category is None or category.shape != (batch,):
+            got = "none" if category is None else tuple(category.shape)
+            raise ValueError(f"category must be ({batch},), got {got}")
+        if int(category.min()) < 0 or int(category.max()) >= count:
+            raise ValueError(
+                f"category must be from 0 to {count - 1}, "
+                f"got {int(category.min())} to {int(category.max())}"
+            )
+        return one_hot(category.long(), count)
+
+    def get_extra_state(self) -> Tensor:
+        """What labels mean, as a tensor that any checkpoint format can hold."""
+        known = [self.labels.names, self.labels.parts, self.channels]
+        return torch.tensor(list(json.dumps(known).encode()), dtype=torch.uint8)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take up what get_extra_state gave; the layers are made anew where that asks for it."""
+        names, parts, channels = json.loads(bytes(state.tolist()))
+        labels = Labels(tuple(names), {name: tuple(own) for name, own in parts.items()})
+        if (labels, channels) != (self.labels, self.channels):
+            device = next(self.parameters()).device
+            self._make(labels, channels)
+            self.to(device)
+
+
+def build(config: SegmentationConfig, splits: Splits | None = None) -> SegmentationModel:
+    """The model of a config, untrained; without splits, of one label until it is loaded."""
+    if splits is None:
+        return SegmentationModel(config, Labels(("",), {}), 0)
+    features = splits.val[0].get("features")
+    channels = 0 if features is None else features.shape[-1]
+    return SegmentationModel(config, splits.val.labels, channels)  # type: ignore[attr-defined]

@@ -1,0 +1,24 @@
+"""Colours of labels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nvc3d.viz.figure import COLOURS
+
+
+def label_colours(count: int) -> NDArray[np.uint8]:
+    """Red, green and blue (count, 3) of labels 0, 1, ...; a label's colour is the same for any
+    count.
+
+    Ten are told apart by colour-blind readers too; each further ten are those, darker and lighter
+    in turn.
+    """
+    basic = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in COLOURS], np.float64)
+    number = np.arange(count)
+    round_of = number // len(COLOURS)  # (count,)
+    rows = basic[number % len(COLOURS)]
+    share = (1 - 0.7 ** ((round_of + 1) // 2))[:, None]  # of black or of white
+    toward = np.where(round_of % 2 == 1, 0.0, 255.0)[:, None]
+    return np.round(rows + share * (toward - rows)).astype(np.uint8)
