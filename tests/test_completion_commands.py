@@ -20,7 +20,7 @@ from nvc3d.data.pairs import KittiCars, holds_cars
 from nvc3d.data.partial import resample
 from nvc3d.metrics import consistency, fidelity, minimal_matching_distance
 from nvc3d.tasks import TASKS
-from nvc3d.tasks.completion import CompletionConfig
+from nvc3d.tasks.completion import Completion, CompletionConfig
 from nvc3d.tasks.completion.cars import known_cars, measure_cars
 
 TASK = TASKS["completion"]
@@ -173,6 +173,32 @@ def test_scans_in_map_coordinates_are_completed_to_the_digit(run: Path, tmp_path
     here = complete(model, Mesh(near[:30], mesh.faces), 64, seed=0)
     np.testing.assert_allclose(there.completed[0] - place, here.completed[0], atol=1e-5)
     np.testing.assert_allclose(there.seen - place, here.seen, atol=1e-6)
+
+
+class KnowsPoles(torch.nn.Module):
+    """Completes whatever it sees by a pole along z."""
+
+    def alternatives(self, partial, count, generator):
+        pole = torch.linspace(-1, 1, 50)[:, None] * torch.tensor([0.0, 0, 1])
+        answer = torch.cat([partial[0], pole])[None]
+        return answer.expand(count, 1, -1, -1)
+
+    def forward(self, partial):
+        pole = self.alternatives(partial[:1], 1, None)[0, :, partial.shape[1] :]
+        return Completion(partial, (pole.expand(len(partial), -1, -1),), None)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_scan_on_its_side_is_completed_there(axis: int) -> None:
+    rng = np.random.default_rng(0)
+    scan = rng.uniform(-0.1, 0.1, (200, 3)).astype(np.float32)
+    scan[:, axis] *= 30
+    result = complete(KnowsPoles(), Cloud(scan * 5 + 7), 64, seed=0)
+    assert result.turned == (axis != 2)
+    # The pole lies along the scan, as long as that, and thin.
+    extent = np.ptp(result.laid[0], axis=0) / 5
+    assert extent[axis] == pytest.approx(6, abs=0.2) and np.delete(extent, axis).max() < 1e-5
+    np.testing.assert_array_equal(result.completed[0][:200], scan * 5 + 7)
 
 
 def test_scans_of_uneven_density_have_no_outliers() -> None:

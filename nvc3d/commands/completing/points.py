@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from nvc3d import ops
 from nvc3d.checkpoint import Run
@@ -22,6 +23,10 @@ AWAY = 8.0
 """How many times as far as is usual an outlier's eighth neighbour is."""
 LOOKED_AT = 8
 """Points looked at for outliers, for each that the model is given."""
+TURNS = torch.stack([torch.eye(3).roll(places, 1) for places in (0, -1, 1)])
+"""(3, 3, 3): a scan as it is, and with its y or its x turned up to z."""
+BETTER = 0.8
+"""Of the misfit of a scan as it is: only a turned one with less than that is believed."""
 
 
 class Answers(NamedTuple):
@@ -34,6 +39,8 @@ class Answers(NamedTuple):
     """(P, 3): what the model was given."""
     laid: list[NDArray[np.floating]]
     """(L, 3) each: what the model laid around that."""
+    turned: bool
+    """Whether the model was given the scan turned by a quarter."""
 
 
 def complete_file(
@@ -49,8 +56,9 @@ def complete_file(
     for target, points in zip(targets, answers.completed, strict=True):
         write_cloud(target, points)
     size = len(answers.completed[0])
+    turned = ", after a turn to the axes of the training shapes" if answers.turned else ""
     if len(targets) == 1:
-        return f"{source}: {size} points written to {targets[0]}"
+        return f"{source}: {size} points written to {targets[0]}{turned}"
 
     from nvc3d.viz import draw_clouds
 
@@ -68,7 +76,7 @@ def complete_file(
     )
     return (
         f"{source}: {len(targets)} answers of {size} points written to {targets[0]} ... "
-        f"{targets[-1].name}, shown in {picture}"
+        f"{targets[-1].name}, shown in {picture}{turned}"
     )
 
 
@@ -77,7 +85,7 @@ def complete(
 ) -> Answers:
     """Complete a mesh or a cloud, anywhere and of any size; see `Answers`.
 
-    The model is given points drawn at random, outliers left out.
+    The model is given points drawn at random, outliers left out, turned up if that fits better.
     """
     rng = np.random.default_rng(seed)
     visible: Shape = shape
@@ -87,18 +95,33 @@ def complete(
     centre, radius = frame(visible)
     # In the unit ball float32 has digits enough, wherever the scan lies; in map coordinates it
     # would round away its details.
-    given, _ = normalise(visible).sample(input_points, rng)  # (P, 3)
+    given = torch.from_numpy(normalise(visible).sample(input_points, rng)[0])  # (P, 3)
+    turn = upright(model, given)  # (3, 3)
+    generator = torch.Generator().manual_seed(seed)
+    answers = model.alternatives((given @ turn.mT)[None], count, generator) @ turn  # (K, 1, N, 3)
     dtype = np.float64 if np.abs(centre).max() > 1000 * radius else np.float32
 
-    def placed(points: NDArray[np.floating]) -> NDArray[np.floating]:
-        return (points.astype(np.float64) * radius + centre).astype(dtype)
+    def placed(points: Tensor) -> NDArray[np.floating]:
+        return (points.double().numpy() * radius + centre).astype(dtype)
 
-    generator = torch.Generator().manual_seed(seed)
-    answers = model.alternatives(torch.from_numpy(given)[None], count, generator)
-    laid = [placed(points) for points in answers[:, 0, input_points:].numpy()]  # (L, 3) each
+    laid = [placed(points) for points in answers[:, 0, input_points:]]  # (L, 3) each
     seen = placed(given)
     kept = shape.points if isinstance(shape, Cloud) else seen
-    return Answers([np.concatenate([kept, points]) for points in laid], seen, laid)
+    completed = [np.concatenate([kept, points]) for points in laid]
+    return Answers(completed, seen, laid, turned=not torch.equal(turn, TURNS[0]))
+
+
+@torch.no_grad()
+def upright(model: CompletionModel, given: Tensor) -> Tensor:
+    """The turn (3, 3) of a scan (P, 3) after which it best fits what the model knows: the coarse
+    cloud, which is made of the code alone, then runs through the scan.
+
+    Scans come with y up or with z up, and a model has learned one of both.
+    """
+    turned = given @ TURNS.mT  # (3, P, 3)
+    misfit = ops.nearest(turned, model(turned).coarse[0])[0].sqrt().mean(1)  # (3,)
+    best = int(misfit.argmin())
+    return TURNS[best if misfit[best] < BETTER * misfit[0] else 0]
 
 
 def inliers(points: NDArray[np.floating]) -> NDArray[np.bool_]:
