@@ -1,6 +1,7 @@
 """Pictures, drawn straight into files: matplotlib's global state and backend stay untouched.
 
     draw_clouds      point clouds side by side
+    draw_labelled    a cloud in the colours of its labels
     draw_confusion   which class is taken for which
     draw_latents     the latent space as a map, with the anchors and their Gaussians
     draw_covariance  how far the latents are from a Gaussian of independent dimensions
@@ -18,6 +19,7 @@ from nvc3d.viz.clouds import draw_clouds
 from nvc3d.viz.confusion import draw_confusion
 from nvc3d.viz.covariance import draw_covariance
 from nvc3d.viz.gallery import draw_gallery
+from nvc3d.viz.labelled import draw_labelled
 from nvc3d.viz.latents import draw_latents
 from nvc3d.viz.life import Life, draw_life
 from nvc3d.viz.walks import draw_walks, walk
@@ -28,6 +30,7 @@ __all__ = [
     "draw_confusion",
     "draw_covariance",
     "draw_gallery",
+    "draw_labelled",
     "draw_latents",
     "draw_life",
     "draw_walks",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 from nvc3d.data.formats.parsing import cloud, triangulate, whole
 from nvc3d.data.formats.ply_elements import TYPES, Columns, Lists, read_elements
 from nvc3d.data.mesh import Mesh, Shape
+
+Stretch: TypeAlias = tuple[NDArray, NDArray[np.uint8] | None, NDArray[np.int32] | None]
+"""Points (n, 3), colours (n, 3) and labels (n,)."""
 
 
 def read(path: Path) -> Shape:
@@ -46,19 +50,31 @@ def write(
     labels: NDArray[np.int32] | None = None,
 ) -> None:
     """Write a cloud in binary, its coordinates in the precision that `points` has."""
-    kind = "double" if points.dtype == np.float64 else "float"
-    fields = [(axis, kind, points[:, i]) for i, axis in enumerate("xyz")]
-    if colors is not None:
-        fields += [(name, "uchar", colors[:, i]) for i, name in enumerate(("red", "green", "blue"))]
-    if labels is not None:
-        fields.append(("label", "int", labels))
-    rows = np.empty(len(points), [(name, "<" + TYPES[kind]) for name, kind, _ in fields])
-    for name, _, values in fields:
-        rows[name] = values
-    header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(points)}"]
-    header += [f"property {kind} {name}" for name, kind, _ in fields]
-    file.write("\n".join([*header, "end_header", ""]).encode("ascii"))
-    file.write(rows.tobytes())
+    write_stretches(file, len(points), points.dtype, [(points, colors, labels)])
+
+
+def write_stretches(
+    file: BinaryIO, count: int, dtype: np.dtype, stretches: Iterable[Stretch]
+) -> None:
+    """Write a cloud of `count` points a stretch at a time, all with the same columns."""
+    kind = "double" if dtype == np.float64 else "float"
+    started = False
+    for points, colors, labels in stretches:
+        fields = [(axis, kind, points[:, i]) for i, axis in enumerate("xyz")]
+        if colors is not None:
+            names = ("red", "green", "blue")
+            fields += [(name, "uchar", colors[:, i]) for i, name in enumerate(names)]
+        if labels is not None:
+            fields.append(("label", "int", labels))
+        if not started:
+            header = ["ply", "format binary_little_endian 1.0", f"element vertex {count}"]
+            header += [f"property {kind} {name}" for name, kind, _ in fields]
+            file.write("\n".join([*header, "end_header", ""]).encode("ascii"))
+            started = True
+        rows = np.empty(len(points), [(name, "<" + TYPES[kind]) for name, kind, _ in fields])
+        for name, _, values in fields:
+            rows[name] = values
+        file.write(rows.tobytes())
 
 
 def _triangles(elements: dict[str, Columns]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -17,7 +17,7 @@ from nvc3d.data.scenes.s3dis import S3DIS
 from nvc3d.data.scenes.scannet import ScanNet
 from nvc3d.data.scenes.scene import Scene, Survey, survey
 from nvc3d.data.scenes.scenes import LabelledScenes, Place
-from nvc3d.data.scenes.votes import vote
+from nvc3d.data.scenes.votes import score_points, vote
 
 __all__ = [
     "S3DIS",
@@ -31,6 +31,7 @@ __all__ = [
     "find_scenes",
     "open_scene",
     "recognise",
+    "score_points",
     "survey",
     "vote",
 ]

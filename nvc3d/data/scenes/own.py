@@ -29,7 +29,7 @@ def find_scenes(path: PathLike) -> tuple[list[Place], tuple[str, ...]]:
     good: list[Place] = []
     faults: list[str] = []
     classes = 0
-    for place in _places(root):
+    for place in places(root):
         try:
             scene = open_scene(place.path)
             if not scene.has_labels:
@@ -53,7 +53,7 @@ def find_scenes(path: PathLike) -> tuple[list[Place], tuple[str, ...]]:
     return good, tuple(f"label {index}" for index in range(classes))
 
 
-def _places(root: Path) -> list[Place]:
+def places(root: Path) -> list[Place]:
     """Where scenes may be: files that hold clouds, and folders of arrays."""
     if root.is_file() or (root / "coord.npy").is_file():
         return [Place(root, root.name)]

@@ -66,7 +66,7 @@ def vote(
             rows = [cells.read(at) for at in members]
             block = np.concatenate(rows)
             middle = np.array([*cells.middle(line, cell, overlap), 0], np.float32)
-            scores = _scores(predict, block["point"] - middle, block["feature"], points, rng)
+            scores = score_points(predict, block["point"] - middle, block["feature"], points, rng)
             parts = torch.split(scores, [len(part) for part in rows])
             for at, part, added in zip(members, rows, parts, strict=True):
                 # A copy: a view would keep the scores of the whole block alive.
@@ -101,7 +101,7 @@ def _start(cells: Cells, overlap: int, lines: int = 0, back: int = 0) -> NDArray
     return np.asarray(line * cells.line + cell)
 
 
-def _scores(
+def score_points(
     predict: Predict,
     points: NDArray[np.float32],
     features: NDArray[np.float32],

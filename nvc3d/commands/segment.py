@@ -1,0 +1,94 @@
+"""`nvc3d segment`: which part, or which thing, each point of a file belongs to."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from nvc3d.commands.arguments import parser
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Segment files; one that cannot be read does not stop the others."""
+    options = parser("segment", "Label the points of shapes, by part, or of scenes, by thing.")
+    options.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE", help="cloud, mesh or scene, or a folder"
+    )
+    options.add_argument("--checkpoint", type=Path, required=True, help="run folder of the model")
+    options.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        help="folder for NAME-segmented.ply, NAME-labels.npy and NAME-segmented.png of each file",
+    )
+    options.add_argument("--category", help="of the shapes; default: the one that fits best")
+    options.add_argument("--seed", type=int, default=0, help="of the points drawn (default: 0)")
+    given = options.parse_args(arguments)
+
+    # Here, so that --help does not wait for torch.
+    from nvc3d.checkpoint import load_run
+    from nvc3d.commands.segmenting.scenes import label_things
+    from nvc3d.commands.segmenting.shapes import label_parts
+    from nvc3d.commands.segmenting.write import write_all
+    from nvc3d.extras import require
+    from nvc3d.tasks.segmentation import SegmentationModel
+
+    tqdm = require("tqdm", "to show progress").tqdm
+    require("matplotlib", "to draw what was found")
+    run, model = load_run(given.checkpoint, task="segmentation")
+    assert isinstance(model, SegmentationModel)
+    if given.category is not None and not model.categories:
+        raise ValueError("--category is for shapes with parts, and the model is one of scenes")
+    targets = _targets(given.files, given.output)
+    failed = 0
+    for file, target in tqdm(targets.items(), disable=None if len(targets) > 1 else True):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if model.categories:
+                parts = label_parts(model, file, given.category, run.config.points, given.seed)
+                scene, labels = parts.scene, parts.labels
+                what = f" as a {parts.category}{', which fits best' if parts.chosen else ''}"
+            else:
+                scene, labels = label_things(model, run.config, file, given.seed)
+                what = ""
+            counts = write_all(scene, labels, model.labels.names, target)
+            tqdm.write(f"{file}: {scene.count} points{what}, written to {target}-segmented.ply")
+            tqdm.write(_table(model.labels.names, counts.tolist()))
+        except (OSError, ValueError) as error:
+            if len(targets) == 1:
+                raise
+            failed += 1
+            tqdm.write(f"nvc3d: error: {error}", file=sys.stderr)
+    if failed:
+        raise ValueError(f"{failed} of {len(targets)} files could not be segmented")
+    return 0
+
+
+def _table(names: Sequence[str], counts: Sequence[int]) -> str:
+    """The labels that occur, with how many points they have and which share."""
+    rows = [(name, count) for name, count in zip(names, counts, strict=True) if count]
+    width = max(len(name) for name, _ in rows)
+    total = sum(counts)
+    return "\n".join(
+        f"  {name:{width}}  {count:>10}  {100 * count / total:5.1f} %"
+        for name, count in sorted(rows, key=lambda row: -row[1])
+    )
+
+
+def _targets(given: Sequence[Path], output: Path) -> dict[Path, Path]:
+    """Where what is found in each file goes, without the end of the names. Raises ValueError where
+    two would go to one place, or a folder holds nothing."""
+    from nvc3d.data.scenes.own import places
+
+    targets: dict[Path, Path] = {}
+    for path in given:
+        found = places(path)
+        if not found:
+            raise ValueError(f"{path}: the folder holds no file of a known kind of cloud")
+        for place in found:
+            name = place.path.relative_to(path) if place.path != path else Path(path.name)
+            targets[place.path] = output / name.with_suffix("")
+    if len(set(targets.values())) < len(targets):
+        raise ValueError("several of the files have the same name: segment them one by one")
+    return targets

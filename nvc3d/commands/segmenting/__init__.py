@@ -1,0 +1,1 @@
+"""What `nvc3d segment` does with a file, by the kind of model: shapes with parts, or scenes."""

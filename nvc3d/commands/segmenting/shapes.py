@@ -1,0 +1,91 @@
+"""The parts of a shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nvc3d.data.files import read_shape
+from nvc3d.data.mesh import Mesh, frame
+from nvc3d.data.scenes import Scene, score_points
+from nvc3d.data.scenes.scene import Rows
+from nvc3d.metrics import confined_argmax
+from nvc3d.tasks.segmentation import SegmentationModel
+
+DRAWN = 20000
+"""Points that a mesh is looked at by."""
+
+
+class Parts(NamedTuple):
+    """A shape with the part of each of its points."""
+
+    scene: Scene
+    labels: Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]
+    """which points (n,), and their labels (n,)"""
+    category: str
+    chosen: bool
+    """whether the model chose the category"""
+
+
+def label_parts(
+    model: SegmentationModel, file: Path, category: str | None, points: int, seed: int
+) -> Parts:
+    """Label the points of a cloud, or those drawn from a mesh.
+
+    All are looked at, some at a time; the best label is taken among those of the category. Without
+    one, it is the category whose parts the model is surest of.
+
+    Raises ValueError on a category that the model does not know, a model that asks for more than
+    points, and as `read_shape` does.
+    """
+    if model.channels:
+        raise ValueError(
+            f"the model asks for {model.channels} more values of each point, such as normals, "
+            "which a plain file does not have: train one on points alone"
+        )
+    if category is not None and category not in model.categories:
+        known = ", ".join(model.categories)
+        raise ValueError(f"the model knows no category {category!r}; it knows {known}")
+    shape = read_shape(file)
+    rng = np.random.default_rng(seed)
+    own = shape.sample(DRAWN, rng)[0] if isinstance(shape, Mesh) else shape.points
+    centre, radius = frame(shape)
+    given = ((own - centre) / radius).astype(np.float32)
+    chosen = category is None
+    if category is None:
+        some = given[rng.permutation(len(given))[:points]]
+        if len(some) < points:
+            some = some[rng.integers(len(some), size=points)]
+        category = surest(model, torch.from_numpy(some))
+    number = model.categories.index(category)
+
+    def predict(some: Tensor, _: Tensor) -> Tensor:
+        told = torch.full((len(some),), number)
+        with torch.no_grad():
+            return model(some, None, told).scores.softmax(-1)
+
+    scores = score_points(predict, given, np.zeros((len(given), 0), np.float32), points, rng)
+    labels = confined_argmax(scores, model.labels.parts[category]).numpy()
+
+    def read(start: int, stop: int) -> Rows:
+        return Rows(own[start:stop], None, None)
+
+    scene = Scene(file, len(own), False, False, read)
+    return Parts(scene, iter([(np.arange(len(own)), labels)]), category, chosen)
+
+
+@torch.no_grad()
+def surest(model: SegmentationModel, points: Tensor) -> str:
+    """The category that, told it, a model labels points (N, 3) with the least doubt."""
+    sure = []
+    for number, category in enumerate(model.categories):
+        scores = model(points[None], None, torch.tensor([number])).scores[0]  # (N, P)
+        own = scores.log_softmax(-1)[:, list(model.labels.parts[category])]
+        sure.append(float(own.amax(1).mean()))
+    return model.categories[int(np.argmax(sure))]
