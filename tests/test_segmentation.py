@@ -65,6 +65,17 @@ def test_few_labels_hide_all_others_and_those_change_nothing() -> None:
     assert bool((plain["parts"] >= 0).all())
 
 
+def test_few_labels_of_scenes_stay_those_of_the_same_scenes() -> None:
+    splits = TASK.data(replace(SMALL, scenes=True, shapes=4, labelled=0.25))
+    named = set()
+    for epoch in range(3):
+        splits.train.set_epoch(epoch)
+        items = [splits.train[i] for i in range(len(splits.train))]
+        named |= {item["name"] for item in items if bool((item["parts"] != NONE).any())}
+        assert len({item["name"] for item in items}) == 4
+    assert len(named) == 1
+
+
 def test_points_without_a_label_do_not_count() -> None:
     splits, model = made(replace(SMALL, bottleneck="plain"))
     model.eval()
@@ -261,7 +272,7 @@ def test_labelled_clouds_of_ones_own(tmp_path: Path) -> None:
     for kind, top in (("cup", 2), ("lid", 4)):
         (tmp_path / kind).mkdir()
         for i in range(4):
-            labels = np.r_[rng.integers(0, top, 49), top - 1]
+            labels = np.r_[range(top), rng.integers(0, top, 50 - top)]
             write_cloud(tmp_path / kind / f"{i}.ply", rng.random((50, 3)), labels=labels)
     splits, model = made(replace(SMALL, data=str(tmp_path), holdout=0.25))
     assert model.labels.parts == {"cup": (0, 1), "lid": (2, 3, 4, 5)}
@@ -270,6 +281,23 @@ def test_labelled_clouds_of_ones_own(tmp_path: Path) -> None:
     write_cloud(tmp_path / "lid" / "bare.ply", rng.random((50, 3)))
     with pytest.raises(ValueError, match=r"bare.ply: its points have no labels"):
         TASK.data(replace(SMALL, data=str(tmp_path)))
+
+
+def test_labels_that_never_occur_are_no_parts(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for kind, first in (("cup", 0), ("lid", 2)):  # numbered over all categories
+        (tmp_path / kind).mkdir()
+        for i in range(2):
+            labels = np.r_[first, rng.integers(first, first + 2, 48), first + 1]
+            write_cloud(tmp_path / kind / f"{i}.ply", rng.random((50, 3)), labels=labels)
+    splits, model = made(replace(SMALL, data=str(tmp_path), holdout=1.0))
+    assert model.labels.parts == {"cup": (0, 1), "lid": (4, 5)}
+    assert model.labels.names[4:] == ("lid 2", "lid 3")
+    batch = next(iter(DataLoader(splits.val, 4)))
+    assert set(batch["parts"][batch["label"] == 1].flatten().tolist()) == {4, 5}
+    wrong = torch.nn.functional.one_hot(batch["parts"] ^ 1, 6).float()  # the category's other part
+    tables = TASK.metrics(Answering(model, lambda p, c: wrong), [batch], splits.categories)
+    assert tables["lid"][CONFINED]["instance mIoU"] == 0
 
 
 def test_labelled_scenes_of_ones_own(tmp_path: Path) -> None:

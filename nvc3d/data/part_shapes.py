@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from nvc3d.data.epochs import Epochs
@@ -24,7 +24,7 @@ class PartShapes(Dataset[dict[str, Any]]):
     Args:
         shapes: anything indexable of (shape, label, name) that knows its `categories` and the
             `label` of each, as ShapeFolder and Made do.
-        parts: the numbers of each category's parts; a shape's own labels count from the first.
+        first: the number that a shape's own label 0 becomes, by category.
         points: of an item.
         seed, training: see Epochs.
     """
@@ -32,12 +32,12 @@ class PartShapes(Dataset[dict[str, Any]]):
     def __init__(
         self,
         shapes: ShapeFolder | Made,
-        parts: dict[str, tuple[int, ...]],
+        first: dict[str, int],
         points: int,
         seed: int,
         training: bool,
     ) -> None:
-        self.shapes, self.parts, self.points = shapes, parts, points
+        self.shapes, self.first, self.points = shapes, first, points
         self.categories = shapes.categories
         self._epochs = Epochs(seed, training)
 
@@ -63,10 +63,9 @@ class PartShapes(Dataset[dict[str, Any]]):
         rng = self._epochs.rng(index)
         shape, label, name = self.shapes[index]
         points, own = shape.sample(self.points, rng)
-        first = self.parts[self.categories[label]][0]
         return {
             "points": torch.from_numpy(points),
-            "parts": torch.from_numpy(own + first),
+            "parts": torch.from_numpy(own + self.first[self.categories[label]]),
             "label": torch.tensor(label, dtype=torch.int64),
             "name": name,
         }
@@ -83,27 +82,31 @@ def builtin_parts() -> tuple[dict[str, tuple[int, ...]], tuple[str, ...]]:
     return parts, tuple(names)
 
 
-def own_parts(shapes: ShapeFolder) -> tuple[dict[str, tuple[int, ...]], tuple[str, ...]]:
-    """The same of a folder: of each category, parts 0 to the highest label of its shapes.
+def own_parts(
+    shapes: ShapeFolder,
+) -> tuple[dict[str, tuple[int, ...]], tuple[str, ...], dict[str, int]]:
+    """The same of a folder, whose categories have the parts that occur in their shapes; and the
+    number that label 0 of each category becomes, whether or not it occurs.
 
     All shapes are read once, to learn that. Raises ValueError where one has no labels.
     """
-    highest = dict.fromkeys(shapes.categories, 0)
+    met: dict[str, set[int]] = {category: set() for category in shapes.categories}
     for shape, label, name in shapes:
         own = labels_of(shape)
         if own is None:
             raise ValueError(f"{name}: its points have no labels, so no parts can be learned")
-        category = shapes.categories[label]
-        highest[category] = max(highest[category], int(np.max(own)))
+        met[shapes.categories[label]].update(np.unique(own).tolist())
     parts: dict[str, tuple[int, ...]] = {}
     names: list[str] = []
-    for category, top in highest.items():
-        parts[category] = tuple(range(len(names), len(names) + top + 1))
-        names += [f"{category} {i}" for i in range(top + 1)]
-    return parts, tuple(names)
+    first: dict[str, int] = {}
+    for category, labels in met.items():
+        first[category] = len(names)
+        # Labels that never occur keep their numbers but are no parts: each would count as found.
+        parts[category] = tuple(first[category] + i for i in sorted(labels))
+        names += [f"{category} {i}" for i in range(max(labels, default=0) + 1)]
+    return parts, tuple(names), first
 
 
-def labels_of(shape: Shape) -> Sequence[int] | None:
+def labels_of(shape: Shape) -> NDArray[np.int64] | None:
     """The labels of a cloud's points or a mesh's faces, if it has any."""
-    labels = shape.labels if isinstance(shape, Cloud) else shape.face_labels
-    return None if labels is None else labels.tolist()
+    return shape.labels if isinstance(shape, Cloud) else shape.face_labels

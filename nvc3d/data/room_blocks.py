@@ -53,10 +53,14 @@ class RoomBlocks(Dataset[dict[str, Any]]):
         """The index of the category: all are rooms."""
         return 0
 
+    def scene(self, index: int) -> int:
+        """The number of the room that an item is a block of."""
+        return index // BLOCKS
+
     def __getitem__(self, index: int) -> dict[str, Any]:
         index = range(len(self))[operator.index(index)]
         rng = self._epochs.rng(index)
-        number = index // BLOCKS
+        number = self.scene(index)
         scene, known = self._scanned.get(number) or self._scan(number)
         block = block_around(scene, known, int(rng.integers(scene.count)), self.size)
         label = torch.tensor(0, dtype=torch.int64)

@@ -87,13 +87,13 @@ class LabelledScenes(Stored[Block]):
         return int(self._ends[-1])
 
     def name(self, index: int) -> str:
-        return self._places[self._scene(index)].name
+        return self._places[self.scene(index)].name
 
     def label(self, index: int) -> int:
-        return self._places[self._scene(index)].label
+        return self._places[self.scene(index)].label
 
     def load(self, index: int, rng: np.random.Generator) -> Block:
-        at = self._scene(index)
+        at = self.scene(index)
         # What a broken one has is found out once: it may stand for hundreds of items.
         if isinstance(known := self._known.get(at), ValueError):
             raise known
@@ -110,7 +110,8 @@ class LabelledScenes(Stored[Block]):
     def draw(self, loaded: Block, rng: np.random.Generator) -> dict[str, Any]:
         return loaded.draw(self.points, rng)
 
-    def _scene(self, index: int) -> int:
+    def scene(self, index: int) -> int:
+        """The number of the scene that an item is a block of."""
         return int(np.searchsorted(self._ends, index, side="right"))
 
     def _survey(self, scene: Scene) -> Survey:

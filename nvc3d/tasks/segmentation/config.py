@@ -33,7 +33,7 @@ class SegmentationConfig:
     """Width of a block of a scene, in the units of the scene."""
     labelled: float = 1.0
     """Fraction of the training shapes whose labels are used, of each category one at least; the
-    others are seen without them. Of scenes: fraction of the blocks."""
+    others are seen without them. Of scenes: fraction of each area's scenes."""
     augment: bool = True
     """Turn, scale and jitter what is trained on."""
     encoder: Encoder = "pointnet"

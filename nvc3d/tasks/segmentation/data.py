@@ -18,7 +18,7 @@ from nvc3d.data.folder import ShapeFolder
 from nvc3d.data.labelled import PARTS, PartFiles, ShapeNetPart
 from nvc3d.data.part_shapes import PartShapes, builtin_parts, own_parts
 from nvc3d.data.room_blocks import RoomBlocks
-from nvc3d.data.scenes import dealt, recognise
+from nvc3d.data.scenes import LabelledScenes, dealt, recognise
 from nvc3d.data.shapes import BuiltinShapes
 from nvc3d.data.shapes.made import Made
 from nvc3d.data.shapes.rooms import ROOM_CLASSES, BuiltinRooms
@@ -63,8 +63,8 @@ class LabelledPoints(Dataset[dict[str, Any]]):
     Args:
         source: of the items.
         labels: what their numbers mean.
-        fraction: of the items that keep their labels, of each category one at least; they come
-            several times in an epoch where they are few.
+        fraction: of the shapes or scenes that keep their labels, of each category one at least;
+            they come several times in an epoch where they are few.
         augment: turn, shrink and jitter them.
         seed, training: see Epochs.
     """
@@ -80,8 +80,7 @@ class LabelledPoints(Dataset[dict[str, Any]]):
     ) -> None:
         self.source, self.labels, self.augment = source, labels, augment
         self.categories = source.categories
-        kinds = [source.label(i) for i in range(len(source))]
-        self.labelled = frozenset(choose(kinds, fraction, seed))
+        self.labelled = frozenset(_labelled(source, fraction, seed))
         self._items = repeated(len(source), self.labelled) if training else range(len(source))
         self._epochs = Epochs(seed, training)
 
@@ -116,6 +115,18 @@ class LabelledPoints(Dataset[dict[str, Any]]):
         if which not in self.labelled or int(item["label"]) != self.source.label(which):
             item["parts"] = torch.full_like(item["parts"], NONE)
         return item
+
+
+def _labelled(source: Source, fraction: float, seed: int) -> list[int]:
+    """The items that keep their labels."""
+    kinds = [source.label(i) for i in range(len(source))]
+    if not isinstance(source, LabelledScenes | RoomBlocks):
+        return choose(kinds, fraction, seed)
+    # Whole scenes: an item is another block in each epoch, and would in time show all labels.
+    scenes = [source.scene(i) for i in range(len(source))]
+    areas = dict(zip(scenes, kinds, strict=True))
+    kept = set(choose([areas[scene] for scene in sorted(areas)], fraction, seed))
+    return [i for i, scene in enumerate(scenes) if scene in kept]
 
 
 def data(config: SegmentationConfig) -> Splits:
@@ -162,11 +173,12 @@ def _parts(config: SegmentationConfig) -> Sources:
     drawn = (config.points, config.seed)
     if config.data is None:
         parts, names = builtin_parts()
+        first = {category: own[0] for category, own in parts.items()}
         train = Made(BuiltinShapes("train", config.shapes, config.seed))
         test = Made(BuiltinShapes("test", TEST_SHAPES, config.seed))
         return (
-            PartShapes(train, parts, *drawn, training=True),
-            PartShapes(test, parts, *drawn, training=False),
+            PartShapes(train, first, *drawn, training=True),
+            PartShapes(test, first, *drawn, training=False),
             Labels(names, parts),
         )
     folder = Path(config.data)
@@ -184,14 +196,14 @@ def _parts(config: SegmentationConfig) -> Sources:
         ]
         return stacks[0] if len(stacks) > 1 else None, stacks[-1], known
     shapes = ShapeFolder(folder)
-    parts, names = own_parts(shapes)
+    parts, names, first = own_parts(shapes)
     labels = Labels(names, parts)
     if config.holdout == 1:
-        return None, PartShapes(shapes, parts, *drawn, training=False), labels
+        return None, PartShapes(shapes, first, *drawn, training=False), labels
     own, held_out = shapes.split(config.seed, (1 - config.holdout, config.holdout))
     return (
-        PartShapes(own, parts, *drawn, training=True),
-        PartShapes(held_out, parts, *drawn, training=False),
+        PartShapes(own, first, *drawn, training=True),
+        PartShapes(held_out, first, *drawn, training=False),
         labels,
     )
 
