@@ -82,11 +82,11 @@ def compute(cell: Cell, output: Path) -> dict[str, Any]:
             if not outcome.finished:
                 raise KeyboardInterrupt
             table = tables["all"]
-            # A plain code has one answer: it lacks the rows of several.
+            # A plain code has one answer: it lacks the measures of several.
             result["values"] = {
                 f"{m.row}: {m.column}": table[m.row][m.column]
                 for m in setting.measures
-                if m.row in table
+                if m.column in table.get(m.row, {})
             }
         except NonFiniteLoss as error:
             result |= {"values": {}, "diverged": str(error)}

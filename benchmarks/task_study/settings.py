@@ -97,6 +97,34 @@ def _chairs(shown: str, **config: Any) -> Setting:
     )
 
 
+_CLOUDS = Setting(
+    "clouds of built-in shapes",
+    "completion",
+    {"shapes": 460, "views": 1, "nebula_weight": 1.0},
+    {"steps": 400, "batch_size": 16, "learning_rate": 2e-3, "save_every": 400},
+    (
+        Measure("completion", "CD-L1", 2, less_is_better=True),
+        Measure("completion", "CD-L2", 2, less_is_better=True),
+        Measure("completion", "CD-L2, best of 8", 2, less_is_better=True),
+        Measure("completion", "TMD", 2),
+    ),
+)
+
+
+def _parts(shown: str, **config: Any) -> Setting:
+    """The parts of built-in shapes, from the labels of two of each category."""
+    return Setting(
+        f"built-in parts, {shown}",
+        "segmentation",
+        {"labelled": 0.02, "points": 512, "anchors": 46, **config},
+        {"steps": 300, "batch_size": 16, "learning_rate": 2e-3, "save_every": 300},
+        (
+            Measure("among its category's parts", "instance mIoU", 3),
+            Measure("among its category's parts", "accuracy", 3),
+        ),
+    )
+
+
 STUDIES: dict[str, tuple[Setting, ...]] = {
     "classification": (
         _labels(0.01, "1 %"),
@@ -107,5 +135,10 @@ STUDIES: dict[str, tuple[Setting, ...]] = {
         _chairs("599 to learn from"),
         _chairs("60 to learn from", train_first=60),
         _chairs("599, by the code alone", skips=False),
+        _CLOUDS,
+    ),
+    "segmentation": (
+        _parts("2 % of the labels"),
+        _parts("2 % of the labels, codes of points", point_codes=True),
     ),
 }
