@@ -105,6 +105,31 @@ def test_edge_convolution_is_the_layer_on_every_edge() -> None:
     torch.testing.assert_close(layer(points)[0], torch.stack(expected))
 
 
+def test_edge_convolution_learns_as_the_layer_on_every_edge_does() -> None:
+    torch.manual_seed(3)
+    layer = EdgeConv(3, 6, k=5).double()
+    nn.init.normal_(layer.norm.weight)  # of both signs
+    norm = nn.BatchNorm1d(6).double()
+    norm.load_state_dict(layer.norm.state_dict())
+    points = (clouds(3) + 5).double().requires_grad_()
+    found = layer(points)
+    nearest = (points[:, :, None] - points[:, None]).square().sum(-1).argsort(-1)[..., :5]
+    near = points[torch.arange(3)[:, None, None], nearest]  # (B, N, k, 3)
+    weight = torch.cat([layer.centre.weight, layer.neighbour.weight], dim=1)
+    own = points[:, :, None].expand_as(near)
+    edges = torch.cat([own, near - own], dim=-1) @ weight.T
+    expected = layer.activation(norm(edges.flatten(0, 2)).view(edges.shape)).amax(2)
+    torch.testing.assert_close(found, expected)
+    for name, value in norm.state_dict().items():
+        torch.testing.assert_close(layer.norm.state_dict()[name], value)
+    toward = torch.randn_like(found)
+    inputs = [points, layer.centre.weight, layer.neighbour.weight]
+    torch.testing.assert_close(
+        torch.autograd.grad(found, [*inputs, layer.norm.weight, layer.norm.bias], toward),
+        torch.autograd.grad(expected, [*inputs, norm.weight, norm.bias], toward),
+    )
+
+
 def test_dgcnn_draws_its_graph_among_features(monkeypatch: pytest.MonkeyPatch) -> None:
     from nvc3d import ops
 

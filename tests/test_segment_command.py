@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from nvc3d.checkpoint import load_run
 from nvc3d.cli import main
+from nvc3d.commands.segmenting import scenes
 from nvc3d.data.files import read_shape, write_cloud
 from nvc3d.data.formats.ply_elements import read_elements
+from nvc3d.data.scenes import Scene, open_scene, vote
 from nvc3d.data.shapes import make_shape
 from nvc3d.data.shapes.rooms import make_room
+from nvc3d.tasks.segmentation import whole
 from nvc3d.viz.palette import label_colours
 
 SMALL = "--steps 1 --batch-size 4 --points 128 --dim 16 --latent-dim 4 --anchors 3 --hidden 16"
@@ -84,30 +90,27 @@ def test_a_scene_is_read_and_written_in_stretches(
 ) -> None:
     points, _ = make_room(1).sample(200_000, np.random.default_rng(0))
     np.save(tmp_path / "room.npy", points)
-    longest = 0
-    load = np.load
+    stretches, voted = [], []
 
-    class Watched:
-        def __init__(self, array: np.ndarray) -> None:
-            self.array = array
+    def watched(path: Path) -> Scene:
+        scene = open_scene(path)
 
-        def __getattr__(self, name: str):
-            return getattr(self.array, name)
+        def read(start: int, stop: int):
+            stretches.append(stop - start)
+            return scene.read(start, stop)
 
-        def __getitem__(self, rows):
-            nonlocal longest
-            part = self.array[rows]
-            longest = max(longest, len(part))
-            return part
+        return replace(scene, read=read)
 
-    def watched(*arguments, **options):
-        array = load(*arguments, **options)
-        return Watched(array) if isinstance(array, np.memmap) else array
+    def counted(*arguments, **options):
+        for which, scores in vote(*arguments, **options):
+            voted.append(len(which))
+            yield which, scores
 
-    monkeypatch.setattr(np, "load", watched)
+    monkeypatch.setattr(scenes, "open_scene", watched)
+    monkeypatch.setattr(whole, "vote", counted)
     assert call("segment --checkpoint", things, "--output", tmp_path, tmp_path / "room.npy") == 0
-    monkeypatch.undo()
-    assert longest <= 2**16
+    assert max(stretches) == 2**16 and sum(stretches) > 200_000
+    assert sum(voted) == 200_000 and max(voted) < 50_000
     found = columns(tmp_path / "room-segmented.ply")
     assert np.array_equal(np.stack([found[axis] for axis in "xyz"], 1), points)
     assert np.array_equal(found["label"], np.load(tmp_path / "room-labels.npy"))
@@ -126,3 +129,52 @@ def test_what_cannot_be_is_said_in_a_sentence(
     ]:
         assert call("segment --output", tmp_path, "--checkpoint", *arguments) == 2
         assert why in capsys.readouterr().err
+
+
+def test_colours_that_the_model_was_trained_with_are_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("one", "two"):
+        rows = np.c_[2 * rng.random((400, 3)), rng.integers(0, 256, (400, 3)), np.arange(400) % 2]
+        np.save(tmp_path / f"{name}.npy", rows)
+    train = f"train segmentation {SMALL} --scenes --holdout 0.5 --data {tmp_path} --output"
+    assert call(train, tmp_path / "with") == 0
+    assert call(train, tmp_path / "without", "--no-attributes") == 0
+    bare = tmp_path / "bare.ply"
+    write_cloud(bare, rng.random((50, 3)))
+    segment = ("segment --output", tmp_path / "out", "--checkpoint")
+    assert call(*segment, tmp_path / "with", tmp_path / "one.npy") == 0
+    assert call(*segment, tmp_path / "without", bare, tmp_path / "one.npy") == 0
+    capsys.readouterr()
+    assert call(*segment, tmp_path / "with", bare) == 2
+    assert "bare.ply: it has no colours, and the model was trained" in capsys.readouterr().err
+
+
+def test_whole_scenes_are_measured_point_by_point(
+    things: Path, parts: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    points, labels = make_room(3).sample(3000, np.random.default_rng(0))
+    rows = np.c_[points, np.zeros((3000, 3)), np.where(np.arange(3000) % 5, labels, -1)]
+    (tmp_path / "data").mkdir()
+    np.save(tmp_path / "data" / "room.npy", rows)
+    evaluate = ("eval --whole --json --checkpoint", things)
+    # Fewer classes are met in this one room than the model knows; their numbers are the same.
+    run, model = load_run(things)
+    scene = open_scene(tmp_path / "data" / "room.npy")
+    table = whole.measure_scenes(model, run.config, [scene, scene])["whole scenes"]
+    assert call("segment --output", tmp_path, scene.path, "--checkpoint", things) == 0
+    found = np.load(tmp_path / "room-labels.npy")
+    known = rows[:, 6] >= 0
+    right = found[known] == rows[known, 6]
+    assert table["accuracy"] == pytest.approx(right.mean())
+    ious = [
+        (right & (found[known] == c)).sum() / ((found[known] == c) | (rows[known, 6] == c)).sum()
+        for c in set(found[known]) | set(rows[known, 6].astype(int))
+    ]
+    assert table["mIoU"] == pytest.approx(np.mean(ious))
+    capsys.readouterr()
+    assert call(*evaluate, "--data", tmp_path / "data") == 0
+    assert json.loads(capsys.readouterr().out)["all"]["whole scenes"] == pytest.approx(table)
+    assert call("eval --whole --checkpoint", parts) == 2
+    assert "only of a model of scenes" in capsys.readouterr().err

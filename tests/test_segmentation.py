@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Subset
 
 from nvc3d.checkpoint import load_weights, save_weights
 from nvc3d.data.files import write_cloud
+from nvc3d.data.room_blocks import BLOCKS
 from nvc3d.data.shapes import CATEGORIES, make_shape
 from nvc3d.tasks import TASKS
 from nvc3d.tasks.segmentation import SegmentationConfig
@@ -66,7 +67,7 @@ def test_few_labels_hide_all_others_and_those_change_nothing() -> None:
 
 
 def test_few_labels_of_scenes_stay_those_of_the_same_scenes() -> None:
-    splits = TASK.data(replace(SMALL, scenes=True, shapes=4, labelled=0.25))
+    splits = TASK.data(replace(SMALL, scenes=True, shapes=4 * BLOCKS, labelled=0.25))
     named = set()
     for epoch in range(3):
         splits.train.set_epoch(epoch)
@@ -118,6 +119,17 @@ def test_the_order_of_the_points_does_not_matter(point_codes: bool) -> None:
         scores = model(batch["points"], None, batch["label"]).scores
         turned = model(batch["points"][:, order], None, batch["label"]).scores
     assert torch.allclose(scores[:, order], turned, atol=1e-5)
+
+
+def test_place_and_size_of_a_shape_do_not_matter_but_those_of_a_block_do() -> None:
+    for config, alike in ((SMALL, True), (replace(SMALL, scenes=True, shapes=2), False)):
+        splits, model = made(config)
+        model.eval()
+        batch = next(iter(DataLoader(splits.val, 4)))
+        more = batch.get("features"), batch["label"] if model.categories else None
+        scores = model(batch["points"], *more).scores
+        moved = model(batch["points"] * 4 + 8, *more).scores
+        assert torch.allclose(scores, moved, atol=1e-3) == alike
 
 
 def test_the_category_is_told_and_has_an_effect() -> None:
@@ -265,6 +277,13 @@ def test_shapenetpart_is_recognised(tmp_path: Path) -> None:
     stored = splits.train.source[0]["normals"]
     assert torch.allclose(length(splits.train[0]["features"], dim=1), length(stored, dim=1))
     TASK.loss(model, first_batch(splits, 2))["total"].backward()
+
+    # It is aligned, and so not turned: shrunk and jittered only.
+    before, after = splits.train.source[0]["points"], splits.train[0]["points"]
+    share = float((before * after).sum() / before.square().sum())
+    assert 0.75 < share < 1.05 and torch.allclose(after, share * before, atol=0.04)
+    bare, model = made(replace(SMALL, data=str(tmp_path), attributes=False))
+    assert model.channels == 0 and "features" not in bare.train[0] | bare.val[0]
 
 
 def test_labelled_clouds_of_ones_own(tmp_path: Path) -> None:

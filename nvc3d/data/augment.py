@@ -40,10 +40,11 @@ def moved(
     points: NDArray[np.float32],
     rng: np.random.Generator,
     normals: NDArray[np.float32] | None = None,
+    turn: bool = True,
 ) -> NDArray[np.float32]:
-    """Turn a cloud (N, 3) about z, shrink and jitter it; normals (N, 3) are turned with it, in
-    place."""
-    cosine, sine = _turn(rng)
+    """Turn a cloud (N, 3) about z, if it is to be turned, shrink and jitter it; normals (N, 3) are
+    turned with it, in place."""
+    cosine, sine = _turn(rng) if turn else (1.0, 0.0)
     turned = _turned(points.astype(np.float64), cosine, sine)
     if normals is not None:
         normals[:] = _turned(normals.astype(np.float64), cosine, sine)

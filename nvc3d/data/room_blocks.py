@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,11 @@ class RoomBlocks(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self.rooms) * BLOCKS
 
+    def scenes(self) -> Iterator[Scene]:
+        """All rooms, one after the other."""
+        for number in range(len(self.rooms)):
+            yield self._room(number)[0]
+
     def label(self, index: int) -> int:
         """The index of the category: all are rooms."""
         return 0
@@ -60,13 +66,14 @@ class RoomBlocks(Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         index = range(len(self))[operator.index(index)]
         rng = self._epochs.rng(index)
-        number = self.scene(index)
-        scene, known = self._scanned.get(number) or self._scan(number)
+        scene, known = self._room(self.scene(index))
         block = block_around(scene, known, int(rng.integers(scene.count)), self.size)
         label = torch.tensor(0, dtype=torch.int64)
         return block.draw(self.points, rng) | {"label": label, "name": str(scene.path)}
 
-    def _scan(self, number: int) -> tuple[Scene, Survey]:
+    def _room(self, number: int) -> tuple[Scene, Survey]:
+        if (scanned := self._scanned.get(number)) is not None:
+            return scanned
         mesh, _, name = self.rooms[number]
         points, labels = mesh.sample(SCANNED, np.random.default_rng(number))
 

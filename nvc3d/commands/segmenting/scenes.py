@@ -7,15 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from nvc3d.data.scenes import Scene, open_scene, vote
+from nvc3d.data.scenes import Scene, open_scene
 from nvc3d.tasks.segmentation import SegmentationConfig, SegmentationModel
-
-POSITION, COLOURED = 3, 6
-"""Channels of the features of blocks without and with colours."""
+from nvc3d.tasks.segmentation.whole import label_scene
 
 
 class Things(NamedTuple):
@@ -29,23 +25,6 @@ class Things(NamedTuple):
 def label_things(
     model: SegmentationModel, config: SegmentationConfig, file: Path, seed: int
 ) -> Things:
-    """Label the points of a scene by votes of blocks that overlap; memory holds a strip of it.
-
-    Raises ValueError where the model asks for colours that the scene does not have, and as
-    `open_scene` and `vote` do.
-    """
+    """Raises as `open_scene` does; the labels, when they are asked for, as `label_scene` does."""
     scene = open_scene(file)
-    colors = model.channels == COLOURED
-    if colors and not scene.has_colors:
-        raise ValueError(f"{file}: it has no colours, and the model was trained with them")
-
-    def predict(points: Tensor, features: Tensor) -> Tensor:
-        with torch.no_grad():
-            return model(points, features).scores.softmax(-1)
-
-    def labels() -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        votes = vote(scene, predict, config.points, config.block, with_colors=colors, seed=seed)
-        for which, scores in votes:
-            yield which, scores.argmax(1)
-
-    return Things(scene, labels())
+    return Things(scene, label_scene(model, config, scene, seed))

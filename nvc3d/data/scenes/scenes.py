@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -78,10 +79,13 @@ class LabelledScenes(Stored[Block]):
         """Length of the features of a point."""
         return 6 if self.colors else 3
 
-    @property
-    def scenes(self) -> tuple[Path, ...]:
-        """Where the scenes are."""
-        return tuple(place.path for place in self._places)
+    def scenes(self) -> Iterator[Scene]:
+        """All scenes, one after the other; a warning names those that cannot be opened."""
+        for place in self._places:
+            if isinstance(scene := _opened(place.path), Scene):
+                yield scene
+            else:
+                warnings.warn(f"left out: {scene}", stacklevel=2)
 
     def __len__(self) -> int:
         return int(self._ends[-1])

@@ -26,7 +26,7 @@ class SegmentationConfig:
     seed: int = 0
     """Of the split, the built-in shapes, the choice of labels, and the points drawn."""
     shapes: int = 2300
-    """How many built-in shapes, or rooms, to train on."""
+    """How many built-in shapes to train on, or blocks of built-in rooms, eight of each."""
     points: int = 1024
     """Points of a shape or of a block of a scene, as the encoder sees it."""
     block: float = 1.5
@@ -35,7 +35,10 @@ class SegmentationConfig:
     """Fraction of the training shapes whose labels are used, of each category one at least; the
     others are seen without them. Of scenes: fraction of each area's scenes."""
     augment: bool = True
-    """Turn, scale and jitter what is trained on."""
+    """Turn, scale and jitter what is trained on; ShapeNetPart, which is aligned, is not turned."""
+    attributes: bool = True
+    """Let the encoder see normals of shapes, or colours of scenes, where the data has them; what is
+    segmented later must have them too."""
     encoder: Encoder = "pointnet"
     dim: int = 256
     """Size of the encoder's global feature."""

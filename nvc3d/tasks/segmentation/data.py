@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,9 +14,9 @@ from nvc3d.data.augment import moved
 from nvc3d.data.epochs import Epochs
 from nvc3d.data.few_labels import choose, repeated
 from nvc3d.data.folder import ShapeFolder
-from nvc3d.data.labelled import PARTS, PartFiles, ShapeNetPart
+from nvc3d.data.labelled import PARTS, LabelledClouds, PartFiles, ShapeNetPart
 from nvc3d.data.part_shapes import PartShapes, builtin_parts, own_parts
-from nvc3d.data.room_blocks import RoomBlocks
+from nvc3d.data.room_blocks import BLOCKS, RoomBlocks
 from nvc3d.data.scenes import LabelledScenes, dealt, recognise
 from nvc3d.data.shapes import BuiltinShapes
 from nvc3d.data.shapes.made import Made
@@ -63,6 +62,7 @@ class LabelledPoints(Dataset[dict[str, Any]]):
     Args:
         source: of the items.
         labels: what their numbers mean.
+        normals: hand them out, where there are any.
         fraction: of the shapes or scenes that keep their labels, of each category one at least;
             they come several times in an epoch where they are few.
         augment: turn, shrink and jitter them.
@@ -73,12 +73,16 @@ class LabelledPoints(Dataset[dict[str, Any]]):
         self,
         source: Source,
         labels: Labels,
+        normals: bool = True,
         fraction: float = 1.0,
         augment: bool = False,
         seed: int = 0,
         training: bool = False,
     ) -> None:
         self.source, self.labels, self.augment = source, labels, augment
+        self.normals = normals
+        # Such data sets are aligned, and are measured so.
+        self._turn = not isinstance(source, LabelledClouds)
         self.categories = source.categories
         self.labelled = frozenset(_labelled(source, fraction, seed))
         self._items = repeated(len(source), self.labelled) if training else range(len(source))
@@ -104,11 +108,14 @@ class LabelledPoints(Dataset[dict[str, Any]]):
         index = range(len(self))[operator.index(index)]
         which = self._items[index]
         item = self.source[which]
-        normals = item.pop("normals", None)
+        normals = item.pop("normals", None) if self.normals else None
+        item.pop("normals", None)
         if self.augment:
             rng = self._epochs.rng(index)
             turned = None if normals is None else normals.numpy()
-            item["points"] = torch.from_numpy(moved(item["points"].numpy(), rng, turned))
+            item["points"] = torch.from_numpy(
+                moved(item["points"].numpy(), rng, turned, self._turn)
+            )
         if normals is not None:
             item["features"] = normals
         # What stands in for a broken file may have labels that are not to be known.
@@ -135,11 +142,17 @@ def data(config: SegmentationConfig) -> Splits:
     Raises ValueError or FileNotFoundError where the folder holds nothing that can be used.
     """
     train, val, labels = _scenes(config) or _parts(config)
-    measured = LabelledPoints(val, labels)
+    measured = LabelledPoints(val, labels, config.attributes)
     if train is None:
         return Splits(Subset(measured, []), measured, val.categories)
     learned = LabelledPoints(
-        train, labels, config.labelled, config.augment, config.seed, training=True
+        train,
+        labels,
+        config.attributes,
+        config.labelled,
+        config.augment,
+        config.seed,
+        training=True,
     )
     return Splits(learned, measured, val.categories)
 
@@ -148,25 +161,29 @@ Sources = tuple[Source | None, Source, Labels]
 
 
 def _scenes(config: SegmentationConfig) -> Sources | None:
+    blocks = (config.points, config.block, config.seed)
     if config.data is None:
         if not config.scenes:
             return None
-        train = RoomBlocks(
-            BuiltinRooms("train", config.shapes, config.seed), config.points, config.block,
-            config.seed, training=True,
-        )  # fmt: skip
-        test = RoomBlocks(
-            BuiltinRooms("test", TEST_ROOMS, config.seed), config.points, config.block,
-            config.seed, training=False,
-        )  # fmt: skip
-        return train, test, Labels(ROOM_CLASSES, {})
-    blocks = (config.points, config.block, config.seed)
-    if config.scenes:
-        own_train, own_test = dealt(config.data, config.holdout, *blocks)
-        return own_train, own_test, Labels(own_test.classes, {})
-    if (known := recognise(config.data, *blocks)) is None:
-        return None
-    return None if config.holdout == 1 else known[0], known[1], Labels(known[1].classes, {})
+        rooms = BuiltinRooms("train", -(-config.shapes // BLOCKS), config.seed)
+        others = BuiltinRooms("test", TEST_ROOMS, config.seed)
+        return (
+            RoomBlocks(rooms, *blocks, training=True),
+            RoomBlocks(others, *blocks, training=False),
+            Labels(ROOM_CLASSES, {}),
+        )
+    known: tuple[LabelledScenes | None, LabelledScenes] | None
+    known = recognise(config.data, *blocks)
+    if known is None:
+        if not config.scenes:
+            return None
+        known = dealt(config.data, config.holdout, *blocks)
+    learned, measured = None if config.holdout == 1 else known[0], known[1]
+    colors = config.attributes and all(some.colors for some in (learned, measured) if some)
+    for some in (learned, measured):
+        if some is not None:
+            some.colors = colors
+    return learned, measured, Labels(measured.classes, {})
 
 
 def _parts(config: SegmentationConfig) -> Sources:
@@ -208,5 +225,5 @@ def _parts(config: SegmentationConfig) -> Sources:
     )
 
 
-def _numbered(parts: dict[str, Sequence[int]] | dict[str, tuple[int, ...]]) -> tuple[str, ...]:
+def _numbered(parts: dict[str, tuple[int, ...]]) -> tuple[str, ...]:
     return tuple(f"{name} {i}" for name, own in parts.items() for i in range(len(own)))

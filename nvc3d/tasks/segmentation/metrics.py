@@ -22,8 +22,8 @@ def metrics(
 ) -> dict[str, Table]:
     """Of parts: instance and class mIoU, accuracy and mean accuracy, with the best label taken
     among those of the shape's own category, and among all. Of scenes: mIoU, accuracy and mean
-    accuracy of the blocks measured, intersections and unions summed over them all. Points without
-    a label do not count.
+    accuracy of the blocks measured, intersections and unions summed over them all; `measure_scenes`
+    does that for whole scenes. Points without a label do not count.
 
     Raises ValueError where there is nothing to measure, or a category that the model does not know.
     """
@@ -98,13 +98,13 @@ class _Blocks:
             confusion.add(scores.argmax(-1), truth)
 
     def tables(self) -> dict[str, Table]:
-        return {
-            name: {
-                "blocks": {
-                    "mIoU": confusion.miou,
-                    "accuracy": confusion.accuracy,
-                    "mean accuracy": confusion.mean_accuracy,
-                }
-            }
-            for name, confusion in self.by_area.items()
-        }
+        return {name: {"blocks": of_scenes(confusion)} for name, confusion in self.by_area.items()}
+
+
+def of_scenes(confusion: Confusion) -> dict[str, float]:
+    """The columns of a table of scenes."""
+    return {
+        "mIoU": confusion.miou,
+        "accuracy": confusion.accuracy,
+        "mean accuracy": confusion.mean_accuracy,
+    }

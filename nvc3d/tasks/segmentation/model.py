@@ -37,8 +37,9 @@ class SegmentationModel(nn.Module):
     a bottleneck, and layers that see a point's own features, the code, and the category.
 
     The code is one of the whole cloud, or with `point_codes` one of each point. Of shapes with
-    parts, the category (B,) is asked for; it is left out for scenes. It remembers what its labels
-    are called, and which each category has.
+    parts, the category (B,) is asked for, and neither their place nor their size matters; blocks of
+    scenes have no category, and are seen as they are. It remembers what its labels are called, and
+    which each category has.
 
     Raises ValueError on a wrong shape or dtype, on NaN or inf, and on a category out of range.
 
@@ -116,6 +117,8 @@ class SegmentationModel(nn.Module):
         if (0 if features is None else features.shape[-1]) != self.channels:
             got = "none" if features is None else tuple(features.shape)
             raise ValueError(f"features must be (B, N, {self.channels}), got {got}")
+        if self.categories:
+            points = in_one_frame(points)
         return points if features is None else torch.cat([points, features], -1)
 
     def _told(self, category: Tensor | None, batch: int) -> Tensor:
@@ -144,6 +147,16 @@ class SegmentationModel(nn.Module):
             device = next(self.parameters()).device
             self._make(labels, channels)
             self.to(device)
+
+
+def in_one_frame(points: Tensor) -> Tensor:
+    """Clouds (B, N, 3), the middle of each one's bounding box at 0, its farthest point 1 away."""
+    if points.dim() != 3 or 0 in points.shape:
+        return points  # the encoder says what is wrong with it
+    low, high = points.aminmax(dim=1, keepdim=True)
+    centred = points - (low / 2 + high / 2)
+    radius = torch.linalg.vector_norm(centred, dim=-1).amax(1)[:, None, None]
+    return centred / torch.where(radius > 0, radius, 1)
 
 
 def build(config: SegmentationConfig, splits: Splits | None = None) -> SegmentationModel:
