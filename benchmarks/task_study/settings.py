@@ -90,7 +90,13 @@ def _chairs(shown: str, **config: Any) -> Setting:
     return Setting(
         f"chairs, {shown}",
         "voxel_completion",
-        {"category": "chair", "test_last": 100, "second_view": True, **config},
+        {
+            "category": "chair",
+            "test_last": 100,
+            "second_view": True,
+            "nebula_weight": 0.1,
+            **config,
+        },
         {"steps": 450, "batch_size": 8, "learning_rate": 2e-3, "save_every": 450},
         _IOU,
         CHAIRS,
