@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nvc3d.viz.figure import new_figure, save
+from nvc3d.viz.figure import INK, SMALL, new_figure, save
 from nvc3d.viz.palette import label_colours
 
 # Dark to light, near to far: one hue for each row.
@@ -21,6 +21,8 @@ HUES = (
 
 PALE = 0.85
 """Grey of points without a label."""
+LINE = 0.16
+"""Height of a name in a legend, in inches."""
 
 
 def draw_clouds(
@@ -29,6 +31,7 @@ def draw_clouds(
     titles: Sequence[str],
     *,
     labels: Mapping[str, Sequence[ArrayLike]] | None = None,
+    legends: Sequence[Mapping[int, str]] | None = None,
     one_scale: bool = False,
     azimuth: float = 35.0,
     elevation: float = 22.0,
@@ -39,8 +42,10 @@ def draw_clouds(
     column share one scale and place; with `one_scale` all clouds of all columns do. They are seen
     from `azimuth` and `elevation` in degrees, with z up; near points are dark. The points of a row
     that has `labels`, (N,) for each of its clouds, have the colours of those, pale where they are
-    negative. Raises ValueError on shapes that do not fit together, MissingExtra without matplotlib,
-    and OSError where the file cannot be written.
+    negative; `legends` are the names of labels to write under each column.
+
+    Raises ValueError on shapes that do not fit together, MissingExtra without matplotlib, and
+    OSError where the file cannot be written.
     """
     clouds = {name: [_cloud(cloud, name) for cloud in row] for name, row in rows.items()}
     for name, row in clouds.items():
@@ -52,7 +57,10 @@ def draw_clouds(
     }
     if not clouds or not titles:
         raise ValueError("there is nothing to draw: rows and titles must not be empty")
-    figure = new_figure(1.9 * len(titles) + 0.4, 1.9 * len(clouds) + 0.3)
+    if legends is not None and len(legends) != len(titles):
+        raise ValueError(f"there must be {len(titles)} legends, got {len(legends)}")
+    below = LINE * max((len(legend) for legend in legends or ()), default=0)
+    figure = new_figure(1.9 * len(titles) + 0.4, 1.9 * len(clouds) + 0.3 + below)
     axes = figure.subplots(len(clouds), len(titles), squeeze=False)
     to_screen = camera(azimuth, elevation)
     for column, title in enumerate(titles):
@@ -82,7 +90,16 @@ def draw_clouds(
     for line, name in enumerate(clouds):
         axes[line, 0].set_ylabel(name, fontsize=10, color="0.2")
     left, top = 0.35 / figure.get_figwidth(), 1 - 0.35 / figure.get_figheight()
-    figure.subplots_adjust(left, 0.01, 0.995, top, 0.02, 0.02)
+    bottom = 0.01 + below / figure.get_figheight()
+    figure.subplots_adjust(left, bottom, 0.995, top, 0.02, 0.02)
+    for axis, legend in zip(axes[-1], legends or (), strict=False):
+        colours_of = label_colours(max(legend, default=0) + 1) / 255
+        x, y = axis.get_position().x0, axis.get_position().y0
+        for line, (label, name) in enumerate(sorted(legend.items())):
+            at = y - (line + 0.7) * LINE / figure.get_figheight()
+            figure.text(x, at, "●", color=colours_of[label], fontsize=SMALL, va="center")
+            shift = 0.16 / figure.get_figwidth()
+            figure.text(x + shift, at, name, color=INK, fontsize=SMALL, va="center")
     return save(figure, path)
 
 

@@ -65,6 +65,10 @@ def pictures(
         "found": [_within(found[i], model, categories[kinds[i]]) for i in chosen],
         "truth": [_within(true[i], model, categories[kinds[i]]) for i in chosen],
     }
+    legends = [
+        _names(np.concatenate([row[i] for row in rows.values()]), model, categories[kinds[which]])
+        for i, which in enumerate(chosen)
+    ]
     if anchors[0].dim() == 1 and len(model.nebula.anchors):
         rows["anchors"] = [anchors[i].numpy() for i in chosen]
     codes, owner = torch.cat(latents), torch.cat(owners)
@@ -79,6 +83,7 @@ def pictures(
             {name: [points[i].numpy() for i in chosen] for name in rows},
             [categories[kinds[i]] for i in chosen],
             labels=rows,
+            legends=legends,
         ),
         draw_latents(
             folder / "latents.png",
@@ -94,6 +99,13 @@ def pictures(
 def _owners(codes: Tensor, label: Tensor, parts: Tensor) -> Tensor:
     """What each code is of: the category of its cloud, or the label of its point."""
     return label if codes.dim() == 2 else parts.flatten()
+
+
+def _names(labels: NDArray[np.int64], model: SegmentationModel, category: str) -> dict[int, str]:
+    """The names of those labels, counted as `_within` does, that occur."""
+    first = model.labels.parts[category][0] if model.categories else 0
+    names = {i: model.labels.names[i + first] for i in np.unique(labels).tolist() if i != NONE}
+    return {i: name.removeprefix(f"{category} ") for i, name in names.items()}
 
 
 def _within(labels: Tensor, model: SegmentationModel, category: str) -> NDArray[np.int64]:
