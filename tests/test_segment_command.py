@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from nvc3d.checkpoint import load_run
 from nvc3d.cli import main
 from nvc3d.commands.segmenting import scenes
+from nvc3d.commands.segmenting.shapes import likeliest
 from nvc3d.data.files import read_shape, write_cloud
 from nvc3d.data.formats.ply_elements import read_elements
 from nvc3d.data.scenes import Scene, open_scene, vote
 from nvc3d.data.shapes import make_shape
 from nvc3d.data.shapes.rooms import make_room
 from nvc3d.tasks.segmentation import whole
+from nvc3d.tasks.segmentation.data import Labels
 from nvc3d.viz.palette import label_colours
 
 SMALL = "--steps 1 --batch-size 4 --points 128 --dim 16 --latent-dim 4 --anchors 3 --hidden 16"
@@ -178,3 +182,16 @@ def test_whole_scenes_are_measured_point_by_point(
     assert json.loads(capsys.readouterr().out)["all"]["whole scenes"] == pytest.approx(table)
     assert call("eval --whole --checkpoint", parts) == 2
     assert "only of a model of scenes" in capsys.readouterr().err
+
+
+def test_the_category_that_fits_is_the_one_whose_parts_are_meant() -> None:
+    class Answering:
+        labels = Labels(("cup 0", "cup 1", "lid 0"), {"cup": (0, 1), "lid": (2,)})
+        categories = ("cup", "lid")
+
+        def __call__(self, points, features, category):
+            # Told cup: one of its two parts, undecided which. Told lid: that, but not for sure.
+            shares = {0: [0.49, 0.49, 0.02], 1: [0.15, 0.15, 0.7]}[int(category)]
+            return SimpleNamespace(scores=torch.tensor(shares).log().expand(1, len(points[0]), 3))
+
+    assert likeliest(Answering(), torch.rand(5, 3)) == "cup"

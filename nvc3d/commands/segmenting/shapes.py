@@ -39,7 +39,7 @@ def label_parts(
     """Label the points of a cloud, or those drawn from a mesh.
 
     All are looked at, some at a time; the best label is taken among those of the category. Without
-    one, it is the category whose parts the model is surest of.
+    one, it is the category that the model contradicts least; see `likeliest`.
 
     Raises ValueError on a category that the model does not know, a model that asks for more than
     points, and as `read_shape` does.
@@ -47,7 +47,7 @@ def label_parts(
     if model.channels:
         raise ValueError(
             f"the model asks for {model.channels} more values of each point, such as normals, "
-            "which a plain file does not have: train one on points alone"
+            "which a plain file does not have: train one with --no-attributes"
         )
     if category is not None and category not in model.categories:
         known = ", ".join(model.categories)
@@ -62,7 +62,7 @@ def label_parts(
         some = given[rng.permutation(len(given))[:points]]
         if len(some) < points:
             some = some[rng.integers(len(some), size=points)]
-        category = surest(model, torch.from_numpy(some))
+        category = likeliest(model, torch.from_numpy(some))
     number = model.categories.index(category)
 
     def predict(some: Tensor, _: Tensor) -> Tensor:
@@ -81,11 +81,13 @@ def label_parts(
 
 
 @torch.no_grad()
-def surest(model: SegmentationModel, points: Tensor) -> str:
-    """The category that, told it, a model labels points (N, 3) with the least doubt."""
-    sure = []
+def likeliest(model: SegmentationModel, points: Tensor) -> str:
+    """The category that, told it, a model gives to points (N, 3) as well: by the probability that
+    their labels, taken from among all, are parts of it. (The doubt between its own parts tells
+    nothing: a thing of one part has none.)"""
+    likely = []
     for number, category in enumerate(model.categories):
         scores = model(points[None], None, torch.tensor([number])).scores[0]  # (N, P)
         own = scores.log_softmax(-1)[:, list(model.labels.parts[category])]
-        sure.append(float(own.amax(1).mean()))
-    return model.categories[int(np.argmax(sure))]
+        likely.append(float(own.logsumexp(1).mean()))
+    return model.categories[int(np.argmax(likely))]
