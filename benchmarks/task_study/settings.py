@@ -106,7 +106,7 @@ def _chairs(shown: str, **config: Any) -> Setting:
 _CLOUDS = Setting(
     "clouds of built-in shapes",
     "completion",
-    {"shapes": 460, "views": 1, "nebula_weight": 1.0},
+    {"shapes": 460, "views": 1},
     {"steps": 400, "batch_size": 16, "learning_rate": 2e-3, "save_every": 400},
     (
         Measure("completion", "CD-L1", 2, less_is_better=True),

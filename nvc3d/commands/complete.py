@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -46,27 +45,22 @@ def main(arguments: Sequence[str]) -> int:
 
     # Here, so that --help does not wait for torch.
     from nvc3d.checkpoint import load_run
+    from nvc3d.commands.each import each_file
     from nvc3d.extras import require
 
-    tqdm = require("tqdm", "to show progress").tqdm
     if given.samples > 1:
         require("matplotlib", "to show several answers")
     run, model = load_run(given.checkpoint, task=tuple(MODULES))
     module = import_module(f"nvc3d.commands.completing.{MODULES[run.task.name]}")
-    failed = 0
-    for file, target in tqdm(targets.items(), disable=None if len(targets) > 1 else True):
-        try:
-            if given.output.is_dir():
-                target.parent.mkdir(parents=True, exist_ok=True)
-            answers = _numbered(target, given.samples)
-            tqdm.write(module.complete_file(run, model, file, answers, given.seed))
-        except (OSError, ValueError) as error:
-            if len(targets) == 1:
-                raise
-            failed += 1
-            tqdm.write(f"nvc3d: error: {error}", file=sys.stderr)
-    if failed:
-        raise ValueError(f"{failed} of {len(targets)} files could not be completed")
+
+    def work(file: Path, target: Path) -> str:
+        if given.output.is_dir():
+            target.parent.mkdir(parents=True, exist_ok=True)
+        answers = _numbered(target, given.samples)
+        said: str = module.complete_file(run, model, file, answers, given.seed)
+        return said
+
+    each_file(targets, work, "completed")
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,40 +27,33 @@ def main(arguments: Sequence[str]) -> int:
 
     # Here, so that --help does not wait for torch.
     from nvc3d.checkpoint import load_run
+    from nvc3d.commands.each import each_file
     from nvc3d.commands.segmenting.scenes import label_things
     from nvc3d.commands.segmenting.shapes import label_parts
     from nvc3d.commands.segmenting.write import write_all
     from nvc3d.extras import require
     from nvc3d.tasks.segmentation import SegmentationModel
 
-    tqdm = require("tqdm", "to show progress").tqdm
     require("matplotlib", "to draw what was found")
     run, model = load_run(given.checkpoint, task="segmentation")
     assert isinstance(model, SegmentationModel)
     if given.category is not None and not model.categories:
         raise ValueError("--category is for shapes with parts, and the model is one of scenes")
-    targets = _targets(given.files, given.output)
-    failed = 0
-    for file, target in tqdm(targets.items(), disable=None if len(targets) > 1 else True):
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if model.categories:
-                parts = label_parts(model, file, given.category, run.config.points, given.seed)
-                scene, labels = parts.scene, parts.labels
-                what = f" as a {parts.category}{', which fits best' if parts.chosen else ''}"
-            else:
-                scene, labels = label_things(model, run.config, file, given.seed)
-                what = ""
-            counts = write_all(scene, labels, model.labels.names, target)
-            tqdm.write(f"{file}: {scene.count} points{what}, written to {target}-segmented.ply")
-            tqdm.write(_table(model.labels.names, counts.tolist()))
-        except (OSError, ValueError) as error:
-            if len(targets) == 1:
-                raise
-            failed += 1
-            tqdm.write(f"nvc3d: error: {error}", file=sys.stderr)
-    if failed:
-        raise ValueError(f"{failed} of {len(targets)} files could not be segmented")
+
+    def work(file: Path, target: Path) -> str:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if model.categories:
+            parts = label_parts(model, file, given.category, run.config.points, given.seed)
+            scene, labels = parts.scene, parts.labels
+            what = f" as a {parts.category}{', which fits best' if parts.chosen else ''}"
+        else:
+            scene, labels = label_things(model, run.config, file, given.seed)
+            what = ""
+        counts = write_all(scene, labels, model.labels.names, target)
+        said = f"{file}: {scene.count} points{what}, written to {target}-segmented.ply\n"
+        return said + _table(model.labels.names, counts.tolist())
+
+    each_file(_targets(given.files, given.output), work, "segmented")
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,11 +17,14 @@ from nvc3d.data.deal import deal
 from nvc3d.data.files import PathLike, find_shapes, read_shape, reading
 from nvc3d.data.folder import category_of
 from nvc3d.data.formats import arrays
+from nvc3d.data.formats.npz import Member, open_npz
 from nvc3d.data.grids.voxelise import UNKNOWN, voxelise
 from nvc3d.data.mesh import normalise
 from nvc3d.data.stand_ins import FAULTS, StandIns
 
 Size = tuple[int, int, int]
+KEYS = ("voxels", "labels")
+"""Names of arrays of grids in an NPZ file."""
 _NAMED_AT_MOST = 20
 
 
@@ -46,7 +49,8 @@ class GridFolder(Sequence[tuple[NDArray[np.uint8], int, str]]):
 
     | file                                                        | gives                        |
     |-------------------------------------------------------------|------------------------------|
-    | .npz with `voxels` (X, Y, Z) or (K, X, Y, Z); .npy likewise | its grids, kept packed       |
+    | .npz with `voxels` or `labels` of shape (X, Y, Z) or        | its grids, kept packed       |
+    | (K, X, Y, Z); .npy likewise                                 |                              |
     | any other that `read_shape` knows                           | the grid of the shape, which |
     |                                                             | is made whenever asked for   |
 
@@ -156,7 +160,8 @@ def as_grid(values: NDArray, size: Size | None = None) -> NDArray[np.uint8]:
     else:
         grid = values.astype(np.uint8)
     if not ((grid > 0) & (grid != UNKNOWN)).any():
-        raise ValueError("no voxel is occupied")
+        unknown = f": it holds 0 and {UNKNOWN}, which stands for unknown" if grid.any() else ""
+        raise ValueError(f"no voxel is occupied{unknown}")
     return grid
 
 
@@ -165,7 +170,8 @@ def holds_grids(file: Path) -> bool:
     kind = file.suffix.lower()
     with reading(file):
         if kind == ".npz":
-            return arrays.stack_size(file) > 0
+            with open_npz(file) as found:
+                return _stack(found) is not None
         return kind == ".npy" and np.load(file, mmap_mode="r").ndim in (3, 4)
 
 
@@ -173,13 +179,26 @@ def read_grids(file: Path, name: str) -> Iterator[tuple[str, NDArray]]:
     """The grids of a file, one by one, each with its name."""
     with reading(file):
         if file.suffix.lower() == ".npz":
-            found, count = arrays.read_stack(file), arrays.stack_size(file)
+            with open_npz(file) as found:
+                stack = _stack(found)
+                if stack is None:
+                    raise ValueError(f"it holds no grids called {' or '.join(KEYS)}")
+                yield from _named(arrays.read_grids(stack), arrays.grid_count(stack), name)
         else:
-            stack = np.load(file, mmap_mode="r")
-            stack = stack if stack.ndim == 4 else stack[None]
-            found, count = iter(stack), len(stack)
-        for i, grid in enumerate(found):
-            yield (f"{name}[{i}]" if count > 1 else name), np.asarray(grid)
+            array = np.load(file, mmap_mode="r")
+            array = array if array.ndim == 4 else array[None]
+            yield from _named(array, len(array), name)
+
+
+def _named(grids: Iterable[NDArray], count: int, name: str) -> Iterator[tuple[str, NDArray]]:
+    for i, grid in enumerate(grids):
+        yield (f"{name}[{i}]" if count > 1 else name), np.asarray(grid)
+
+
+def _stack(found: Mapping[str, Member]) -> Member | None:
+    """Of the arrays of an NPZ file the one that holds grids; a cloud has `labels` too, (N,)."""
+    named = (found[key] for key in KEYS if key in found)
+    return next((array for array in named if len(array.shape) > 2), None)
 
 
 @dataclass

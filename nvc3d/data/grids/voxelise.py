@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from nvc3d.data.mesh import Cloud, Shape
+from nvc3d.data.mesh import Cloud, Mesh, Shape, doubled_area
 
 UNKNOWN = 255
 """The value of a voxel of which nothing is known."""
-DRAWN = 8
-"""Points drawn from a mesh for each voxel of the largest side's face: then hardly one is missed."""
+DRAWN = 16
+"""Points drawn from a mesh for each voxel's face of its area: then hardly a voxel is missed."""
 
 
 def voxelise(
@@ -23,11 +23,17 @@ def voxelise(
 
     Raises ValueError on labels above 253.
     """
+    corner, side = place(shape, size)
     if isinstance(shape, Cloud):
-        points, labels = shape.points, shape.labels
+        points: NDArray[np.floating] = (shape.points - corner) / side
+        labels = shape.labels
     else:
-        points, labels = shape.sample(DRAWN * max(size) ** 2, rng)
-    index = np.ravel_multi_index(tuple(place(points, size)[0].T), size)  # (N,)
+        mesh = Mesh((shape.vertices - corner) / side, shape.faces, shape.face_labels)
+        area = doubled_area(mesh.vertices, mesh.faces).sum() / 2
+        points, labels = mesh.sample(int(np.ceil(DRAWN * area)), rng)
+    # The far border belongs to the last voxel.
+    where = np.clip(np.floor(points).astype(np.int64), 0, np.asarray(size) - 1)
+    index = np.ravel_multi_index(tuple(where.T), size)  # (N,)
     grid = np.zeros(size, np.uint8)
     if not classes or labels is None:
         grid.flat[index] = 1
@@ -41,15 +47,9 @@ def voxelise(
     return grid
 
 
-def place(
-    points: NDArray, size: tuple[int, int, int]
-) -> tuple[NDArray[np.int64], NDArray[np.float64], float]:
-    """The voxels (N, 3) of points (N, 3) whose bounding box fills a grid, the corner of the grid
-    (3,), and the side of a voxel."""
+def place(shape: Shape, size: tuple[int, int, int]) -> tuple[NDArray[np.float64], float]:
+    """The corner (3,) of the grid that a shape's bounding box fills, and the side of a voxel."""
+    points = shape.points if isinstance(shape, Cloud) else shape.vertices[np.unique(shape.faces)]
     low, high = points.min(0).astype(np.float64), points.max(0).astype(np.float64)
     side = float(((high - low) / size).max())
-    side = side if side > 0 else 1.0
-    corner = (low + high) / 2 - side * np.asarray(size) / 2
-    index = np.floor((points - corner) / side).astype(np.int64)
-    # The far border belongs to the last voxel.
-    return np.clip(index, 0, np.asarray(size) - 1), corner, side
+    return (low + high) / 2 - side * np.asarray(size) / 2, side
