@@ -14,6 +14,7 @@ from nvc3d.cli import main
 from nvc3d.data.files import read_shape, write_cloud
 from nvc3d.data.grids import UNKNOWN, GridFolder, PartialGrids, SemanticKitti, look, voxelise
 from nvc3d.data.grids.semantic_kitti import SIZE
+from nvc3d.data.grids.voxelise import place as place_of
 from nvc3d.data.mesh import Cloud, Mesh
 from nvc3d.encoders import VoxelEncoder
 from nvc3d.encoders.voxels import from_channels, to_channels
@@ -150,6 +151,43 @@ def test_meshes_and_clouds_fill_the_grid(tmp_path: Path) -> None:
     )
     labelled = voxelise(cloud, (8, 8, 8), np.random.default_rng(0), classes=True)
     assert labelled[0, 0, 0] == 3 and labelled[7, 7, 7] == 1 and (labelled > 0).sum() == 2
+
+
+def test_hardly_a_voxel_of_a_mesh_is_missed_however_much_surface_it_has() -> None:
+    """Eleven leaves, each of which fills a layer: a number of points for one would leave holes."""
+    square = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0.0]])
+    leaves = np.concatenate([np.add(square, (0, 0, z)) for z in np.linspace(0, 1, 11)])
+    faces = np.concatenate([4 * i + np.array([[0, 1, 2], [0, 2, 3]]) for i in range(11)])
+    grid = voxelise(Mesh(leaves, faces), (16, 16, 16), np.random.default_rng(0))
+    assert grid.any((0, 1)).sum() == 11
+    assert grid[:, :, grid.any((0, 1))].mean() > 0.999
+
+
+def test_a_mesh_lies_in_its_grid_by_its_vertices_wherever_it_is() -> None:
+    tetrahedron = np.array([[0, 0, 0], [4, 0, 0], [0, 4, 0], [0, 0, 2.0]])
+    faces = np.array([[0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3]])
+    unused = np.array([[1e3, 0, 0]])
+    mesh = Mesh(np.concatenate([tetrahedron + 1e6, unused]), faces)
+    corner, side = place_of(mesh, (8, 8, 8))
+    assert side == 0.5 and (corner - 1e6).tolist() == [0, 0, -1]
+    there, here = (
+        voxelise(m, (8, 8, 8), np.random.default_rng(0)) for m in (mesh, Mesh(tetrahedron, faces))
+    )
+    assert np.array_equal(there, here) and there[:, :, 2:6].sum() == there.sum() > 0
+
+
+def test_grids_called_labels_are_read_and_labels_of_points_are_none(tmp_path: Path) -> None:
+    grids = np.stack([shell(seed=i) * 3 for i in range(2)])
+    np.savez(tmp_path / "rooms.npz", labels=grids)
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "scan.npz", points=rng.random((50, 3)), labels=np.zeros(50, int))
+    found = GridFolder(tmp_path, (16, 16, 16))
+    assert [found[i][2] for i in range(3)] == ["rooms.npz[0]", "rooms.npz[1]", "scan.npz"]
+    assert found.classes == ("class 1", "class 2", "class 3")
+    assert np.array_equal(found[1][0], grids[1]) and found[2][0].max() == 1
+    np.savez(tmp_path / "rooms.npz", labels=255 * (grids > 0))
+    with pytest.warns(UserWarning, match="no voxel is occupied: it holds 0 and 255, which stands"):
+        GridFolder(tmp_path, (16, 16, 16))
 
 
 def test_second_looks_are_other_ones_and_blind_ones_know_nothing_free(folder: Path) -> None:
@@ -357,7 +395,15 @@ def test_train_eval_and_complete_by_commands(tmp_path: Path, folder: Path, capsy
     assert completed.min() > 99.5 and completed.max() < 105.5
     gap = np.linalg.norm(points[:, None] - completed[None], axis=2).min(1).max()
     assert gap <= 5.01 / 16 * np.sqrt(3) / 2
-    capsys.readouterr()
+    truth, known = shell(seed=1), np.arange(16) < 9
+    np.savez(grid, voxels=np.where(known, truth, UNKNOWN), origin=[5, 6, 7], side=0.5)
+    assert call(*complete, tmp_path / "known.npz", grid) == 0
+    with np.load(tmp_path / "known.npz") as stored:
+        assert np.array_equal(stored["voxels"][..., known], truth[..., known].astype(bool))
+        assert stored["origin"].tolist() == [5, 6, 7] and stored["side"] == 0.5
+    np.savez(grid, voxels=truth, side=-1.0)
+    assert call(*complete, tmp_path / "x.npz", grid) == 2
+    assert "side must be positive, got -1.0" in capsys.readouterr().err
     assert call(*complete, tmp_path / "x.npz", folder / "slab.npz") == 2
     assert "it holds 6 voxel grids, not one" in capsys.readouterr().err
 
