@@ -7,6 +7,9 @@ from pathlib import Path
 
 from nvc3d.commands.arguments import parser
 
+# Of the names of files written that may be taken for clouds.
+ENDS = ("-segmented.ply", "-labels.npy")
+
 
 def main(arguments: Sequence[str]) -> int:
     """Segment files; one that cannot be read does not stop the others."""
@@ -73,14 +76,22 @@ def _targets(given: Sequence[Path], output: Path) -> dict[Path, Path]:
     two would go to one place, or a folder holds nothing."""
     from nvc3d.data.scenes.own import places
 
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"--output must be a folder, got the file {output}")
     targets: dict[Path, Path] = {}
     for path in given:
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: there is no such file or folder")
         found = places(path)
         if not found:
             raise ValueError(f"{path}: the folder holds no file of a known kind of cloud")
         for place in found:
             name = place.path.relative_to(path) if place.path != path else Path(path.name)
-            targets[place.path] = output / name.with_suffix("")
+            # The name of a folder may well have a dot in it.
+            targets[place.path] = output / (name if place.path.is_dir() else name.with_suffix(""))
+    # What this command wrote is no input, where it writes into the folder that it reads.
+    written = {f"{target}{end}" for target in targets.values() for end in ENDS}
+    targets = {file: target for file, target in targets.items() if str(file) not in written}
     if len(set(targets.values())) < len(targets):
         raise ValueError("several of the files have the same name: segment them one by one")
     return targets

@@ -185,6 +185,14 @@ def frame(shape: Shape) -> tuple[NDArray[np.float64], float]:
     return shape._frame
 
 
+def drawn(mesh: Mesh, n: int, rng: np.random.Generator) -> Cloud:
+    """Draw `n` points of a mesh where it lies, however far that is; see `Mesh.sample`."""
+    centre, radius = frame(mesh)
+    points, labels = normalise(mesh).sample(n, rng)
+    placed = points.astype(np.float64) * radius + centre
+    return Cloud(placed, None if mesh.face_labels is None else labels)
+
+
 def doubled_area(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:
     """Twice the area (F,) of each of the faces (F, 3) over vertices (V, 3)."""
     start = vertices[faces[:, 0]]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nvc3d.data.files import read_shape
-from nvc3d.data.mesh import Mesh, frame
+from nvc3d.data.mesh import Mesh, drawn, frame
 from nvc3d.data.scenes import Scene, score_points
 from nvc3d.data.scenes.scene import Rows
 from nvc3d.metrics import confined_argmax
@@ -54,8 +54,8 @@ def label_parts(
         raise ValueError(f"the model knows no category {category!r}; it knows {known}")
     shape = read_shape(file)
     rng = np.random.default_rng(seed)
-    own = shape.sample(DRAWN, rng)[0] if isinstance(shape, Mesh) else shape.points
     centre, radius = frame(shape)
+    own = (drawn(shape, DRAWN, rng) if isinstance(shape, Mesh) else shape).points
     given = ((own - centre) / radius).astype(np.float32)
     chosen = category is None
     if category is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,19 +34,49 @@ def write_all(
     Raises OSError where a file cannot be written, and what reading the scene raises.
     """
     with tempfile.TemporaryFile() as file:
-        known = np.memmap(file, np.int32, "w+", shape=(scene.count,))
+        known = _Labels(file, scene.count)
         for which, values in labels:
-            known[which] = values
+            known.put(which, values)
         counts = np.zeros(len(names), np.int64)
         for start, stop in _stretches(scene):
-            counts += np.bincount(known[start:stop], minlength=len(names))
-        _write_npy(target.with_name(f"{target.name}-labels.npy"), known)
-        dtype = scene.read(0, 1).points.dtype
-        dtype = np.dtype(np.float64 if dtype.itemsize > 4 else np.float32)
+            counts += np.bincount(known.read(start, stop), minlength=len(names))
+        _write_npy(target.with_name(f"{target.name}-labels.npy"), scene, known)
+        # In float64 where float32 has too few digits for them, as for whole numbers of 32 bits.
+        dtype = np.result_type(scene.read(0, 1).points.dtype, np.float32)
         with atomic_write(target.with_name(f"{target.name}-segmented.ply")) as out:
             write_stretches(out, scene.count, dtype, _coloured(scene, known, len(names)))
         _draw(scene, known, names, target.with_name(f"{target.name}-segmented.png"))
     return counts
+
+
+class _Labels:
+    """Labels of the points of a scene, in a file: those of a stretch lie together, each with its
+    place in it, in the order in which they came."""
+
+    def __init__(self, file: IO[bytes], count: int) -> None:
+        self._file = file
+        self._row = np.dtype([("place", "<i4"), ("label", "<i4")])
+        self._there = np.zeros(-(-count // STRETCH), np.int64)  # of each stretch
+
+    def put(self, which: NDArray[np.int64], values: NDArray[np.int64]) -> None:
+        """Set those of some points; in the end each must have been set once."""
+        order = np.argsort(which)
+        rows = np.empty(len(which), self._row)
+        rows["place"], rows["label"] = which[order] % STRETCH, values[order]
+        stretches, cuts = np.unique(which[order] // STRETCH, return_index=True)
+        for stretch, piece in zip(stretches.tolist(), np.split(rows, cuts[1:]), strict=True):
+            first = stretch * STRETCH + int(self._there[stretch])
+            self._file.seek(first * self._row.itemsize)
+            self._file.write(piece.tobytes())
+            self._there[stretch] += len(piece)
+
+    def read(self, start: int, stop: int) -> NDArray[np.int32]:
+        """Those of a stretch, from which to which point."""
+        self._file.seek(start * self._row.itemsize)
+        rows = np.frombuffer(self._file.read((stop - start) * self._row.itemsize), self._row)
+        labels = np.empty(len(rows), "<i4")
+        labels[rows["place"]] = rows["label"]
+        return labels
 
 
 def _stretches(scene: Scene) -> Iterator[tuple[int, int]]:
@@ -53,22 +84,22 @@ def _stretches(scene: Scene) -> Iterator[tuple[int, int]]:
         yield start, min(start + STRETCH, scene.count)
 
 
-def _write_npy(path: Path, labels: NDArray[np.int32]) -> None:
+def _write_npy(path: Path, scene: Scene, labels: _Labels) -> None:
     with atomic_write(path) as file:
-        header = {"descr": "<i4", "fortran_order": False, "shape": labels.shape}
+        header = {"descr": "<i4", "fortran_order": False, "shape": (scene.count,)}
         np.lib.format.write_array_header_1_0(file, header)
-        for start in range(0, len(labels), STRETCH):
-            file.write(labels[start : start + STRETCH].astype("<i4").tobytes())
+        for start, stop in _stretches(scene):
+            file.write(labels.read(start, stop).tobytes())
 
 
-def _coloured(scene: Scene, labels: NDArray[np.int32], count: int) -> Iterator[Stretch]:
+def _coloured(scene: Scene, labels: _Labels, count: int) -> Iterator[Stretch]:
     colours = label_colours(count)
     for start, stop in _stretches(scene):
-        own = np.asarray(labels[start:stop])
+        own = labels.read(start, stop)
         yield scene.read(start, stop).points, colours[own], own
 
 
-def _draw(scene: Scene, labels: NDArray[np.int32], names: Sequence[str], path: Path) -> None:
+def _draw(scene: Scene, labels: _Labels, names: Sequence[str], path: Path) -> None:
     share = min(1.0, DRAWN / scene.count)
     # Not a seed that anybody takes: numbers from the one that made the scene would choose points of
     # one surface.
@@ -77,7 +108,5 @@ def _draw(scene: Scene, labels: NDArray[np.int32], names: Sequence[str], path: P
     for start, stop in _stretches(scene):
         some = np.flatnonzero(rng.random(stop - start) < share)
         points.append(np.asarray(scene.read(start, stop).points[some], np.float64))
-        own.append(np.asarray(labels[start:stop][some]))
-    if not sum(map(len, own)):  # a scene of a point or two
-        points, own = [scene.read(0, scene.count).points], [np.asarray(labels)]
+        own.append(labels.read(start, stop)[some])
     draw_labelled(path, np.concatenate(points), np.concatenate(own), names)

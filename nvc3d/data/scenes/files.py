@@ -13,12 +13,14 @@ from nvc3d.data.files import PathLike, read_shape, reading
 from nvc3d.data.formats.arrays import LABELS, POINTS
 from nvc3d.data.formats.npz import open_npz
 from nvc3d.data.formats.ply_elements import read_elements, vertex_table
-from nvc3d.data.mesh import Cloud
+from nvc3d.data.mesh import Mesh, drawn
 from nvc3d.data.scenes.scene import Rows, Scene
 
 SEGMENTS = ("segment.npy", "segment20.npy")
 """What labels are called beside coord.npy."""
 COLORS = ("colors", "color", "rgb")
+DRAWN = 200_000
+"""Points drawn from a mesh."""
 _CHANNELS = ("red", "green", "blue")
 
 T = TypeVar("T")
@@ -34,6 +36,9 @@ def open_scene(path: PathLike) -> Scene:
     | .ply, with red, green, blue and label                               | so, where binary |
     | .npz: points, and colors, labels                                    | as a whole       |
     | any other cloud that `read_shape` knows                             | as a whole       |
+    | a mesh, other than PLY: 200,000 points, drawn from its faces        | as a whole       |
+
+    Of a mesh in PLY the vertices are taken: scanners' meshes have dense ones, which are labelled.
 
     Raises:
         FileNotFoundError, OSError: there is no such file, or one is missing in the folder.
@@ -42,8 +47,10 @@ def open_scene(path: PathLike) -> Scene:
     path = Path(path)
     if path.is_dir():
         return _open_folder(path)
-    kinds = {".npy": _open_npy, ".ply": _open_ply, ".npz": _open_npz}
-    opener = kinds.get(path.suffix.lower())
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        return _open_npy(path)
+    opener = {".ply": _open_ply, ".npz": _open_npz}.get(suffix)
     if opener is None:
         return _open_other(path)
     with reading(path):
@@ -150,8 +157,8 @@ def _open_npz(path: Path) -> Scene:
 
 def _open_other(path: Path) -> Scene:
     shape = read_shape(path)
-    if not isinstance(shape, Cloud):
-        raise ValueError(f"{path}: expected a cloud, got a mesh")
+    if isinstance(shape, Mesh):
+        shape = drawn(shape, DRAWN, np.random.default_rng(0))
     return _held(path, shape.points, None, shape.labels)
 
 

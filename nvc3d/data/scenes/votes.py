@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from itertools import product
+from typing import IO
 
 import numpy as np
 import torch
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nvc3d.data.scenes.cells import Cells
-from nvc3d.data.scenes.scene import Scene, survey
+from nvc3d.data.scenes.scene import STRETCH, Scene, survey
 from nvc3d.data.stored import require_counts, rows_drawn
 
 BATCH = 8
@@ -34,8 +36,9 @@ def vote(
 
     Blocks begin at every `overlap`-th part of their size along x and y, so a point lies in up to
     `overlap`² of them. A block's points are shown in random draws until each was shown. As soon as
-    no further block holds a point, what was said of it is handed out, so that memory holds a strip
-    of the scene one block wide; the scene itself is on disk (see `Cells`).
+    no further block holds a point, what was said of it is handed out. The scene (see `Cells`) and
+    the sums, 4 bytes a point and class, are on disk: memory holds part of a block, whatever the
+    scene's size and however dense it is.
 
     Args:
         scene: which.
@@ -54,25 +57,65 @@ def vote(
     Raises:
         ValueError: a number out of range, colours asked for that the scene does not have, and as
             `survey` does.
+        OSError: there is no room on the disk.
     """
     require_counts(points=points, overlap=overlap)
     if with_colors and not scene.has_colors:
         raise ValueError(f"{scene.path}: it has no colours, and colours are asked for")
     rng = np.random.default_rng(seed)
-    with Cells(scene, survey(scene), size / overlap, with_colors) as cells:
-        sums: dict[int, Tensor] = {}  # place in cells.keys -> (n, classes)
+    with (
+        Cells(scene, survey(scene), size / overlap, with_colors, rng) as cells,
+        tempfile.TemporaryFile() as file,
+    ):
+        sums = _Sums(file, scene.count)
         last = _start(cells, overlap)  # (K,)
         for line, cell, members in _blocks(cells, overlap):
-            rows = [cells.read(at) for at in members]
-            block = np.concatenate(rows)
             middle = np.array([*cells.middle(line, cell, overlap), 0], np.float32)
-            scores = score_points(predict, block["point"] - middle, block["feature"], points, rng)
-            parts = torch.split(scores, [len(part) for part in rows])
-            for at, part, added in zip(members, rows, parts, strict=True):
-                # A copy: a view would keep the scores of the whole block alive.
-                sums[at] = sums[at] + added if at in sums else added.clone()
+            for spans in _pieces(cells, members, max(STRETCH, points)):
+                rows = np.concatenate([cells.read(*span) for span in spans])
+                scores = score_points(predict, rows["point"] - middle, rows["feature"], points, rng)
+                parts = torch.split(scores, [stop - start for start, stop in spans])
+                for (start, _), added in zip(spans, parts, strict=True):
+                    sums.add(start, added.numpy())
+            for at in members:
                 if last[at] == line * cells.line + cell:
-                    yield part["index"], sums.pop(at).numpy()
+                    end = int(cells.starts[at] + cells.counts[at])
+                    for start in range(int(cells.starts[at]), end, STRETCH):
+                        stop = min(start + STRETCH, end)
+                        yield cells.read(start, stop)["index"], sums.read(start, stop)
+
+
+class _Sums:
+    """Sums of scores in a file, of points in order of cells; all are 0 at first."""
+
+    def __init__(self, file: IO[bytes], count: int) -> None:
+        self._file, self._count, self._classes = file, count, 0
+
+    def add(self, start: int, scores: NDArray[np.float32]) -> None:
+        """Add the scores (n, classes) of the points from one on."""
+        if not self._classes:
+            self._classes = scores.shape[1]
+            self._file.truncate(4 * self._count * self._classes)  # zeros, as far as it reaches
+        total = self.read(start, start + len(scores)) + scores
+        self._file.seek(4 * start * self._classes)
+        self._file.write(total.tobytes())
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """The sums (n, classes) of points."""
+        self._file.seek(4 * start * self._classes)
+        data = self._file.read(4 * (stop - start) * self._classes)
+        return np.frombuffer(data, np.float32).reshape(-1, self._classes)
+
+
+def _pieces(cells: Cells, members: list[int], most: int) -> Iterator[list[tuple[int, int]]]:
+    """The points of a block in pieces of so many at most, each a like share of every cell: from
+    which to which point, in order of cells."""
+    counts = cells.counts[members]
+    pieces = -(-int(counts.sum()) // most)
+    for piece in range(pieces):
+        first = cells.starts[members] + counts * piece // pieces
+        after = cells.starts[members] + counts * (piece + 1) // pieces
+        yield [(a, b) for a, b in zip(first.tolist(), after.tolist(), strict=True) if b > a]
 
 
 def _blocks(cells: Cells, overlap: int) -> Iterator[tuple[int, int, list[int]]]:
