@@ -278,7 +278,7 @@ print(re.search(r"VmHWM:\\s+(\\d+) kB", pathlib.Path("/proc/self/status").read_t
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_memory_does_not_grow_with_the_scene(tmp_path: Path) -> None:
     peaks = []
-    for count, length, width in ((1, 10, 5), (6, 60, 5), (6, 2, 2)):
+    for count, length, width in ((1, 10, 5), (12, 60, 10), (12, 2, 2)):
         rows = np.random.default_rng(0).random((100_000 * count, 7)) * [length, width, *[1] * 5]
         rows[:, 6] = 0
         np.save(tmp_path / "a.npy", rows)
@@ -286,8 +286,8 @@ def test_memory_does_not_grow_with_the_scene(tmp_path: Path) -> None:
             [sys.executable, "-c", _MEASURE, tmp_path / "a.npy"], text=True
         )
         peaks.append(int(told) / 1000)
-    # The longer and the denser one are 28 MB larger as they are stored.
-    assert max(peaks) - peaks[0] < 10, peaks
+    # The longer and the denser one are 62 MB larger as they are stored.
+    assert max(peaks) - peaks[0] < 30, peaks
 
 
 def test_survey_reads_what_a_scene_spans(tmp_path: Path) -> None:
