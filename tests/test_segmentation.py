@@ -110,6 +110,34 @@ def test_gradients_reach_every_weight(kind: str, point_codes: bool, encoder: str
 
 
 @pytest.mark.parametrize("point_codes", [False, True])
+def test_the_constraint_is_scaled_to_the_task(point_codes: bool) -> None:
+    splits, model = made(replace(SMALL, point_codes=point_codes))
+    for _ in range(3):
+        TASK.loss(model, first_batch(splits))["total"].backward()
+    assert 0 < float(model.nebula.strength) < 0.1  # 1 where it was not measured
+
+
+def test_two_views_show_the_same_points_and_must_choose_the_same_anchors() -> None:
+    config = replace(SMALL, second_view=True, augment=True, point_codes=True)
+    splits, model = made(config)
+    alone = TASK.data(replace(config, second_view=False))
+    one, two = alone.train[3], splits.train[3]
+    assert "second" not in one and "second" not in splits.val[0]
+    assert torch.equal(one["points"], two["points"])
+    assert not torch.equal(two["points"], two["second"])
+    # Turned about z and shrunk: heights keep their order, but for the jitter.
+    height = torch.stack([two["points"][:, 2], two["second"][:, 2]])
+    assert torch.corrcoef(height)[0, 1] > 0.98
+
+    batch = first_batch(splits)
+    model.nebula.awake.fill_(1.0)
+    same = TASK.loss(model.eval(), batch | {"second": batch["points"]})
+    other = TASK.loss(model, batch)
+    assert other["nebula"] > same["nebula"]
+    assert other["cross_entropy"] != same["cross_entropy"]
+
+
+@pytest.mark.parametrize("point_codes", [False, True])
 def test_the_order_of_the_points_does_not_matter(point_codes: bool) -> None:
     splits, model = made(replace(SMALL, point_codes=point_codes))
     model.eval()

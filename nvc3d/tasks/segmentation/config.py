@@ -36,6 +36,9 @@ class SegmentationConfig:
     others are seen without them. Of scenes: fraction of each area's scenes."""
     augment: bool = True
     """Turn, scale and jitter what is trained on; ShapeNetPart, which is aligned, is not turned."""
+    second_view: bool = False
+    """See everything that is trained on twice, the same points moved anew; both must choose the
+    same anchors."""
     attributes: bool = True
     """Let the encoder see normals of shapes, or colours of scenes, where the data has them; what is
     segmented later must have them too."""

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
 from nvc3d.data.augment import moved
@@ -66,6 +68,7 @@ class LabelledPoints(Dataset[dict[str, Any]]):
         fraction: of the shapes or scenes that keep their labels, of each category one at least;
             they come several times in an epoch where they are few.
         augment: turn, shrink and jitter them.
+        second: give a second view of the same points too.
         seed, training: see Epochs.
     """
 
@@ -76,10 +79,12 @@ class LabelledPoints(Dataset[dict[str, Any]]):
         normals: bool = True,
         fraction: float = 1.0,
         augment: bool = False,
+        second: bool = False,
         seed: int = 0,
         training: bool = False,
     ) -> None:
         self.source, self.labels, self.augment = source, labels, augment
+        self.second = second
         self.normals = normals
         # Such data sets are aligned, and are measured so.
         self._turn = not isinstance(source, LabelledClouds)
@@ -101,6 +106,7 @@ class LabelledPoints(Dataset[dict[str, Any]]):
 
         - points: (N, 3) float32,
         - features: (N, C) float32, normals or what a block has, where there are any,
+        - second, second_features: the same of the same points in a second view, where there is one,
         - parts: (N,) int64, -1 where a label is not there or not to be known,
         - label: () int64, the index of the category,
         - name: str.
@@ -108,20 +114,30 @@ class LabelledPoints(Dataset[dict[str, Any]]):
         index = range(len(self))[operator.index(index)]
         which = self._items[index]
         item = self.source[which]
-        normals = item.pop("normals", None) if self.normals else None
-        item.pop("normals", None)
-        if self.augment:
-            rng = self._epochs.rng(index)
-            turned = None if normals is None else normals.numpy()
-            item["points"] = torch.from_numpy(
-                moved(item["points"].numpy(), rng, turned, self._turn)
-            )
-        if normals is not None:
-            item["features"] = normals
+        normals = item.pop("normals", None)
+        turned = normals if self.normals else None
+        given, rng = item["points"], self._epochs.rng(index)
+        item["points"], features = self._view(given, turned, rng)
+        if features is not None:
+            item["features"] = features
+        if self.second:
+            item["second"], features = self._view(given, turned, rng)
+            if "features" in item:
+                item["second_features"] = item["features"] if features is None else features
         # What stands in for a broken file may have labels that are not to be known.
         if which not in self.labelled or int(item["label"]) != self.source.label(which):
             item["parts"] = torch.full_like(item["parts"], NONE)
         return item
+
+    def _view(
+        self, points: Tensor, normals: Tensor | None, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor | None]:
+        """Points (N, 3) and their normals (N, 3), moved where they are to be."""
+        if not self.augment:
+            return points, normals
+        turned = None if normals is None else normals.numpy().copy()
+        seen = torch.from_numpy(moved(points.numpy(), rng, turned, self._turn))
+        return seen, None if turned is None else torch.from_numpy(turned)
 
 
 def _labelled(source: Source, fraction: float, seed: int) -> list[int]:
@@ -151,6 +167,7 @@ def data(config: SegmentationConfig) -> Splits:
         config.attributes,
         config.labelled,
         config.augment,
+        config.second_view,
         config.seed,
         training=True,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -11,14 +12,25 @@ from nvc3d.tasks.task import Batch
 
 
 def loss(model: SegmentationModel, batch: Batch) -> dict[str, Tensor]:
-    """Mean cross-entropy of the points that have a label, and the nebula's losses."""
-    result = model(batch["points"], batch.get("features"), category_of(model, batch))
-    parts = batch["parts"]  # (B, N)
-    missed = cross_entropy(
-        result.scores.float().flatten(0, 1), parts.flatten(), ignore_index=NONE, reduction="sum"
-    )
-    missed = missed / (parts != NONE).sum().clamp_min(1)
-    nebula = model.nebula.losses(result.learned).total
+    """Mean cross-entropy of the points that have a label, and the nebula's losses.
+
+    Of two views, the means of both; the nebula compares one with the other.
+    """
+    category = category_of(model, batch)
+    results = [model(batch["points"], batch.get("features"), category)]
+    if "second" in batch:
+        results.append(model(batch["second"], batch.get("second_features"), category))
+    first, *others = (result.code for result in results)
+    parts = batch["parts"].flatten()  # (B N,)
+    missed = torch.stack(
+        [
+            cross_entropy(
+                result.scores.float().flatten(0, 1), parts, ignore_index=NONE, reduction="sum"
+            )
+            for result in results
+        ]
+    ).mean() / (parts != NONE).sum().clamp_min(1)
+    nebula = model.nebula.losses(first, view=others[0] if others else None).total
     return {"total": missed + nebula, "cross_entropy": missed, "nebula": nebula}
 
 

@@ -17,19 +17,12 @@ from nvc3d.tasks.segmentation.config import SegmentationConfig
 from nvc3d.tasks.segmentation.data import Labels
 from nvc3d.tasks.task import Splits
 
-LEARNED = 1024
-"""Points of a batch whose codes a nebula of point codes learns from in a step: a nebula sees some
-of a batch as well as all of it, and sooner."""
-
 
 class Segmentation(NamedTuple):
     """What is known of a batch of clouds."""
 
     scores: Tensor  # (B, N, labels)
     code: Code  # of the clouds (B, ...), or of the points (B, N, ...); see SegmentationModel
-    learned: (
-        Code  # what the bottleneck's losses are of: the same, or of some of the points (P, ...)
-    )
 
 
 class SegmentationModel(nn.Module):
@@ -82,36 +75,17 @@ class SegmentationModel(nn.Module):
     ) -> Segmentation:
         feature, point_features = self.encoder(self._inputs(points, features))
         batch, count, _ = points.shape
+        whole = feature[:, None].expand(-1, count, -1)  # (B, N, dim)
         if self.per_point is None:
-            code = learned = self.nebula(feature)
+            code = self.nebula(feature)
             embedding = code.embedding[:, None].expand(-1, count, -1)  # (B, N, E)
         else:
-            both = [point_features, feature[:, None].expand(-1, count, -1)]
-            code, learned = self._point_codes(self.per_point(torch.cat(both, -1)))
+            code = self.nebula(self.per_point(torch.cat([point_features, whole], -1)))
             embedding = code.embedding
         seen = [point_features, embedding.to(point_features.dtype)]
         if self.categories:
             seen.append(self._told(category, batch).to(seen[0])[:, None].expand(-1, count, -1))
-        return Segmentation(self.head(torch.cat(seen, -1)), code, learned)
-
-    def _point_codes(self, features: Tensor) -> tuple[Code, Code]:
-        """Codes of all points (B, N, dim), and of those that the nebula learns from."""
-        if not self.training:
-            code = self.nebula(features)
-            return code, code
-        rows = features.flatten(0, 1)
-        some = torch.randperm(len(rows), device=rows.device)[:LEARNED]
-        learned = self.nebula(rows[some])
-        # The others are placed as they would be in evaluation, with the noise of training.
-        self.nebula.eval()
-        code = self.nebula(features)
-        self.nebula.train()
-        noise = torch.randn_like(code.mean) * (0.5 * code.log_variance).exp()
-        if self.config.bottleneck == "plain":
-            return code, learned
-        z = code.mean + noise
-        rest = code.embedding[..., z.shape[-1] :]
-        return code._replace(z=z, embedding=torch.cat([z, rest], -1)), learned
+        return Segmentation(self.head(torch.cat(seen, -1)), code)
 
     def _inputs(self, points: Tensor, features: Tensor | None) -> Tensor:
         if (0 if features is None else features.shape[-1]) != self.channels:

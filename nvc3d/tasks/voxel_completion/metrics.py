@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nvc3d.data.grids import UNKNOWN
 from nvc3d.metrics import Confusion, voxel_iou
+from nvc3d.tasks.bottleneck import Plain
 from nvc3d.tasks.task import Batch, Table
 from nvc3d.tasks.voxel_completion.model import VoxelCompletionModel, occupied
 
@@ -32,7 +33,7 @@ def metrics(
     Raises ValueError where there is nothing to measure.
     """
     device = model.mean_grid.device
-    several = "anchors" in dict(model.nebula.named_parameters())
+    several = not isinstance(model.nebula, Plain)
     generator = torch.Generator(device).manual_seed(0)
     confusion = Confusion(1 + len(model.classes), ignored=UNKNOWN)
     measured: list[Tensor] = []  # (B, columns) each
