@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -41,6 +43,27 @@ def device(request: pytest.FixtureRequest) -> Iterator[torch.device]:
             if isinstance(value, torch.Tensor | tuple | list | dict) and not name.startswith("_"):
                 patch.setattr(request.module, name, _moved(value, device))
         yield device
+
+
+@pytest.fixture
+def shapenetpart(tmp_path: Path) -> Path:
+    """A mug and a bag in each split of ShapeNetPart, as text with normals."""
+    folder = tmp_path / "shapenetpart"
+    (folder / "train_test_split").mkdir(parents=True)
+    (folder / "synsetoffset2category.txt").write_text("Mug\t03797390\nBag\t02773838\n")
+    rng = np.random.default_rng(0)
+    for split in ("train", "val", "test"):
+        listing = []
+        for synset, part in (("03797390", 36), ("02773838", 4)):
+            (folder / synset).mkdir(exist_ok=True)
+            normals = rng.standard_normal((40, 3))
+            normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+            rows = np.c_[rng.random((40, 3)), normals, rng.integers(part, part + 2, 40)]
+            np.savetxt(folder / synset / f"{split}.txt", rows, "%.6f")
+            listing.append(f"shape_data/{synset}/{split}")
+        path = folder / "train_test_split" / f"shuffled_{split}_file_list.json"
+        path.write_text(json.dumps(listing))
+    return folder
 
 
 def _moved(value: Any, device: torch.device) -> Any:

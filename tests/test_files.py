@@ -324,6 +324,38 @@ def test_text(tmp_path: Path, text: str) -> None:
     assert cloud.points.tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
+def test_normals_of_clouds(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    points, normals = rng.standard_normal((2, 20, 3)).astype(np.float32)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    rows = np.hstack([points, normals])
+    names = ["x", "y", "z", "nx", "ny", "nz"]
+    header = "ply\nformat binary_little_endian 1.0\nelement vertex 20\n"
+    header += "".join(f"property float {name}\n" for name in names) + "end_header\n"
+    written(tmp_path / "a.ply", header.encode() + rows.astype("<f4").tobytes())
+    fields = "x y z normal_x normal_y normal_z"
+    header = f"VERSION .7\nFIELDS {fields}\nSIZE 4 4 4 4 4 4\nTYPE F F F F F F\n"
+    header += "COUNT 1 1 1 1 1 1\nWIDTH 20\nHEIGHT 1\nPOINTS 20\nDATA binary\n"
+    written(tmp_path / "b.pcd", header.encode() + rows.astype("<f4").tobytes())
+    np.savez(tmp_path / "c.npz", points=points, normals=normals)
+    np.savetxt(
+        tmp_path / "d.csv", rows[:, [3, 4, 5, 0, 1, 2]], "%.9g", ",", header="nx,ny,nz,x,y,z"
+    )
+    np.savetxt(tmp_path / "e.txt", np.c_[rows, np.zeros(20)], "%.9g")
+    for name in ("a.ply", "b.pcd", "c.npz", "d.csv", "e.txt"):
+        cloud = read_shape(tmp_path / name)
+        assert np.array_equal(cloud.points, points) and np.array_equal(cloud.normals, normals), name
+    # Six columns that are something else, and normals that nobody knows.
+    np.savetxt(tmp_path / "f.txt", np.c_[points, 255 * rng.random((20, 3))])
+    assert read_shape(tmp_path / "f.txt").normals is None
+    normals[3] = np.nan
+    np.savez(tmp_path / "c.npz", points=points, normals=normals)
+    cloud = read_shape(tmp_path / "c.npz")
+    assert cloud.normals is None and np.array_equal(cloud.points, points)
+    with pytest.raises(ValueError, match=r"normals must be \(20, 3\), got \(19, 3\)"):
+        Cloud(points, None, points[:19])
+
+
 def test_numpy_files(tmp_path: Path) -> None:
     points = np.random.default_rng(0).standard_normal((20, 6))
     np.save(tmp_path / "a.npy", np.asfortranarray(points))

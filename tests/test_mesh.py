@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nvc3d.data.mesh import Cloud, Mesh, frame, normalise
+from nvc3d.data.mesh import Cloud, Mesh, drawn, frame, normalise
 
 CORNERS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 3], [1, 0, 3], [0, 3, 3]], float)
 
@@ -138,3 +138,13 @@ def test_bad_counts_are_refused(count: object) -> None:
     for shape in (two_triangles(), Cloud(CORNERS)):
         with pytest.raises(ValueError, match="positive whole number"):
             shape.sample(count, np.random.default_rng(0))  # type: ignore[arg-type]
+
+
+def test_points_drawn_from_a_mesh_have_the_normals_of_their_faces() -> None:
+    corners = np.array([[0, 0, 0], [2, 0, 0], [0, 2, 0], [0, 0, 1e-3]]) + 1e5
+    mesh = Mesh(corners, [[0, 1, 2], [0, 3, 1]], [0, 1])
+    cloud = drawn(mesh, 4000, np.random.default_rng(0))
+    expected = np.array([[0, 0, 1], [0, 1, 0]], np.float32)
+    assert set(np.unique(cloud.labels)) == {0, 1}
+    assert np.allclose(cloud.normals, expected[cloud.labels])
+    assert np.abs(cloud.points[cloud.labels == 1][:, 1] - 1e5).max() < 1e-3

@@ -197,6 +197,38 @@ def test_colours_that_the_model_was_trained_with_are_asked_for(
     assert "bare.ply: it has no colours, and the model was trained" in capsys.readouterr().err
 
 
+def test_normals_that_the_model_was_trained_with_are_read_or_asked_for(
+    shapenetpart: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    run, out = tmp_path / "run", tmp_path / "out"
+    train = f"train segmentation {SMALL} --batch-size 2 --data"
+    assert call(train, shapenetpart, "--output", run) == 0
+    own = shapenetpart / "03797390" / "test.txt"
+    rows = np.loadtxt(own)
+    header = "x y z nx ny nz"
+    np.savetxt(tmp_path / "named.csv", rows[:, :6], "%.6f", ",", header=header.replace(" ", ","))
+    rng = np.random.default_rng(0)
+    mesh = tmp_path / "mesh.off"
+    mesh.write_text("OFF\n4 2 0\n0 0 0\n1 0 0\n0 1 0\n1 1 1\n3 0 1 2\n3 1 3 2\n")
+    segment = ("segment --category Mug --output", out, "--checkpoint", run)
+    assert call(*segment, own, tmp_path / "named.csv", mesh) == 0
+    found = np.load(out / "test-labels.npy")
+    assert np.array_equal(found, np.load(out / "named-labels.npy"))
+    # They are looked at: other normals, other answers somewhere.
+    turned = np.c_[rows[:, :3], -rows[:, 3:6], rows[:, 6]]
+    np.savetxt(tmp_path / "turned.txt", turned, "%.6f")
+    model = load_run(run)[1]
+    scores = []
+    for cloud in (read_shape(path) for path in (own, tmp_path / "turned.txt")):
+        given = (torch.from_numpy(values)[None] for values in (cloud.points, cloud.normals))
+        scores.append(model(*given, torch.tensor([1])).scores)
+    assert not torch.allclose(*scores)
+    capsys.readouterr()
+    write_cloud(tmp_path / "bare.ply", rng.random((50, 3)))
+    assert call(*segment, tmp_path / "bare.ply") == 2
+    assert "bare.ply: it has no normals, and the model was trained" in capsys.readouterr().err
+
+
 def test_whole_scenes_are_measured_point_by_point(
     things: Path, parts: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -236,4 +268,4 @@ def test_the_category_that_fits_is_the_one_whose_parts_are_meant() -> None:
             shares = {0: [0.49, 0.49, 0.02], 1: [0.15, 0.15, 0.7]}[int(category)]
             return SimpleNamespace(scores=torch.tensor(shares).log().expand(1, len(points[0]), 3))
 
-    assert likeliest(Answering(), torch.rand(5, 3)) == "cup"
+    assert likeliest(Answering(), torch.rand(5, 3), torch.rand(5, 0)) == "cup"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -284,20 +283,8 @@ def test_pictures_are_drawn(changes: dict, tmp_path: Path) -> None:
 # --- folders --------------------------------------------------------------------------------------
 
 
-def test_shapenetpart_is_recognised(tmp_path: Path) -> None:
-    (tmp_path / "train_test_split").mkdir()
-    (tmp_path / "synsetoffset2category.txt").write_text("Mug\t03797390\nBag\t02773838\n")
-    rng = np.random.default_rng(0)
-    for split in ("train", "val", "test"):
-        listing = []
-        for synset, part in (("03797390", 36), ("02773838", 4)):
-            (tmp_path / synset).mkdir(exist_ok=True)
-            rows = np.c_[rng.random((40, 6)), rng.integers(part, part + 2, 40)]
-            np.savetxt(tmp_path / synset / f"{split}.txt", rows)
-            listing.append(f"shape_data/{synset}/{split}")
-        path = tmp_path / "train_test_split" / f"shuffled_{split}_file_list.json"
-        path.write_text(json.dumps(listing))
-    splits, model = made(replace(SMALL, data=str(tmp_path), augment=True))
+def test_shapenetpart_is_recognised(shapenetpart: Path) -> None:
+    splits, model = made(replace(SMALL, data=str(shapenetpart), augment=True))
     assert splits.categories == ("Bag", "Mug")
     assert model.channels == 3 and len(model.labels.names) == 50
     assert splits.train[0]["features"].shape == (64, 3)
@@ -310,7 +297,7 @@ def test_shapenetpart_is_recognised(tmp_path: Path) -> None:
     before, after = splits.train.source[0]["points"], splits.train[0]["points"]
     share = float((before * after).sum() / before.square().sum())
     assert 0.75 < share < 1.05 and torch.allclose(after, share * before, atol=0.04)
-    bare, model = made(replace(SMALL, data=str(tmp_path), attributes=False))
+    bare, model = made(replace(SMALL, data=str(shapenetpart), attributes=False))
     assert model.channels == 0 and "features" not in bare.train[0] | bare.val[0]
 
 

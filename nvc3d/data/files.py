@@ -2,12 +2,12 @@
 
 | suffix                  | read as                                  | needs   |
 |-------------------------|------------------------------------------|---------|
-| .ply                    | mesh or cloud, with labels               |         |
+| .ply                    | mesh or cloud, with labels and normals   |         |
 | .obj, .off              | mesh or cloud                            |         |
 | .stl                    | mesh                                     |         |
-| .pcd                    | cloud, with labels                       |         |
+| .pcd                    | cloud, with labels and normals           |         |
 | .npy, .npz              | cloud, mesh, voxel grid                  |         |
-| .xyz .txt .csv .pts .asc| cloud                                    |         |
+| .xyz .txt .csv .pts .asc| cloud, with normals, and labels by name  |         |
 | .las, .laz              | cloud, with classification               | laspy   |
 | .glb, .gltf, .3mf, .dae | mesh or cloud, all parts of the scene    | trimesh |
 

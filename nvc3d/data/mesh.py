@@ -74,15 +74,20 @@ class Mesh:
         Raises:
             ValueError: `n` is not a positive whole number.
         """
-        n = _count(n)
+        points, face = self._drawn(_count(n), rng)
+        labels = np.zeros(n, np.int64) if self.face_labels is None else self.face_labels[face]
+        return points.astype(np.float32), labels
+
+    def _drawn(
+        self, n: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Points (n, 3) of the surface, and the faces (n,) that they lie on."""
         face = np.searchsorted(self._cumulative_area, rng.random(n), side="right")  # (n,)
         u, v = rng.random((2, n))
         # The square root makes the draw even over a triangle instead of dense at one corner.
         u = np.sqrt(u)
         a, b, c = np.moveaxis(self.vertices[self.faces[face]], 1, 0)  # (n, 3) each
-        points = (1 - u)[:, None] * a + (u * (1 - v))[:, None] * b + (u * v)[:, None] * c
-        labels = np.zeros(n, np.int64) if self.face_labels is None else self.face_labels[face]
-        return points.astype(np.float32), labels
+        return (1 - u)[:, None] * a + (u * (1 - v))[:, None] * b + (u * v)[:, None] * c, face
 
     @cached_property
     def _frame(self) -> tuple[NDArray[np.float64], float]:
@@ -107,20 +112,22 @@ class Mesh:
 
 @dataclass(frozen=True, eq=False)
 class Cloud:
-    """A point cloud, with a label for each point where they are known.
+    """A point cloud, with a label and a normal for each point where they are known.
 
     Args:
         points: (N, 3) coordinates, kept in float32; in float64 where float32 would blur them, as
             it does far from the origin.
         labels: (N,) label of each point, or None.
+        normals: (N, 3) normal of the surface at each point, kept in float32, or None.
 
     Raises:
-        ValueError: a wrong shape, a coordinate that is not finite in float32, no points, or one
-            point repeated.
+        ValueError: a wrong shape, a number that is not finite in float32, no points, or one point
+            repeated.
     """
 
     points: NDArray[np.floating]
     labels: NDArray[np.int64] | None = None
+    normals: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         points = _coordinates("points", "N", self.points, np.float64)
@@ -131,6 +138,11 @@ class Cloud:
         if self.labels is not None:
             labels = _labels("labels", self.labels, len(points), "point")
             object.__setattr__(self, "labels", labels)
+        if self.normals is not None:
+            normals = _coordinates("normals", "N", self.normals, np.float32)
+            if len(normals) != len(points):
+                raise ValueError(f"normals must be ({len(points)}, 3), got {normals.shape}")
+            object.__setattr__(self, "normals", normals)
         _ = self._frame  # fails where there is none
 
     def sample(
@@ -173,7 +185,8 @@ def normalise(shape: Shape) -> Shape:
     if isinstance(shape, Mesh):
         vertices = (shape.vertices - centre) / radius
         return Mesh(vertices, shape.faces, shape.face_labels, shape.label_names)
-    return Cloud(((shape.points - centre) / radius).astype(np.float32), shape.labels)
+    points = ((shape.points - centre) / radius).astype(np.float32)
+    return Cloud(points, shape.labels, shape.normals)
 
 
 def frame(shape: Shape) -> tuple[NDArray[np.float64], float]:
@@ -186,21 +199,30 @@ def frame(shape: Shape) -> tuple[NDArray[np.float64], float]:
 
 
 def drawn(mesh: Mesh, n: int, rng: np.random.Generator) -> Cloud:
-    """Draw `n` points of a mesh where it lies, however far that is; see `Mesh.sample`."""
+    """Draw `n` points of a mesh where it lies, however far that is, with the normals of their
+    faces; see `Mesh.sample`."""
     centre, radius = frame(mesh)
-    points, labels = normalise(mesh).sample(n, rng)
-    placed = points.astype(np.float64) * radius + centre
-    return Cloud(placed, None if mesh.face_labels is None else labels)
+    unit = normalise(mesh)
+    points, face = unit._drawn(_count(n), rng)
+    across = _cross(unit.vertices, unit.faces)[face]  # (n, 3)
+    normals = across / np.sqrt((across * across).sum(1, keepdims=True))
+    placed = points.astype(np.float32).astype(np.float64) * radius + centre
+    return Cloud(placed, None if mesh.face_labels is None else mesh.face_labels[face], normals)
 
 
 def doubled_area(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:
     """Twice the area (F,) of each of the faces (F, 3) over vertices (V, 3)."""
+    x, y, z = _cross(vertices, faces).T
+    area: NDArray[np.float64] = np.sqrt(x * x + y * y + z * z)
+    return area
+
+
+def _cross(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The cross products (F, 3) of two edges of each face, from its first corner."""
     start = vertices[faces[:, 0]]
     a, b, c = (vertices[faces[:, 1]] - start).T  # (F,) each
     d, e, f = (vertices[faces[:, 2]] - start).T
-    x, y, z = b * f - c * e, c * d - a * f, a * e - b * d
-    area: NDArray[np.float64] = np.sqrt(x * x + y * y + z * z)
-    return area
+    return np.stack([b * f - c * e, c * d - a * f, a * e - b * d], 1)
 
 
 def _ball(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:

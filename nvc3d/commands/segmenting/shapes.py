@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nvc3d.data.files import read_shape
-from nvc3d.data.mesh import Mesh, drawn, frame
+from nvc3d.data.mesh import Cloud, Mesh, drawn, frame
 from nvc3d.data.scenes import Scene, score_points
 from nvc3d.data.scenes.scene import Rows
 from nvc3d.metrics import confined_argmax
@@ -41,36 +41,34 @@ def label_parts(
     All are looked at, some at a time; the best label is taken among those of the category. Without
     one, it is the category that the model contradicts least; see `likeliest`.
 
-    Raises ValueError on a category that the model does not know, a model that asks for more than
-    points, and as `read_shape` does.
+    Raises ValueError on a category that the model does not know, a cloud without the normals that
+    the model asks for, and as `read_shape` does.
     """
-    if model.channels:
-        raise ValueError(
-            f"the model asks for {model.channels} more values of each point, such as normals, "
-            "which a plain file does not have: train one with --no-attributes"
-        )
     if category is not None and category not in model.categories:
         known = ", ".join(model.categories)
         raise ValueError(f"the model knows no category {category!r}; it knows {known}")
     shape = read_shape(file)
     rng = np.random.default_rng(seed)
     centre, radius = frame(shape)
-    own = (drawn(shape, DRAWN, rng) if isinstance(shape, Mesh) else shape).points
+    cloud = drawn(shape, DRAWN, rng) if isinstance(shape, Mesh) else shape
+    own = cloud.points
+    features = _features(model, cloud, file)
     given = ((own - centre) / radius).astype(np.float32)
     chosen = category is None
     if category is None:
-        some = given[rng.permutation(len(given))[:points]]
+        some = rng.permutation(len(given))[:points]
         if len(some) < points:
             some = some[rng.integers(len(some), size=points)]
-        category = likeliest(model, torch.from_numpy(some))
+        seen = torch.from_numpy(given[some])
+        category = likeliest(model, seen, torch.from_numpy(features[some]))
     number = model.categories.index(category)
 
-    def predict(some: Tensor, _: Tensor) -> Tensor:
+    def predict(some: Tensor, described: Tensor) -> Tensor:
         told = torch.full((len(some),), number)
         with torch.no_grad():
-            return model(some, None, told).scores.softmax(-1)
+            return model(some, described, told).scores.softmax(-1)
 
-    scores = score_points(predict, given, np.zeros((len(given), 0), np.float32), points, rng)
+    scores = score_points(predict, given, features, points, rng)
     labels = confined_argmax(scores, model.labels.parts[category]).numpy()
 
     def read(start: int, stop: int) -> Rows:
@@ -80,14 +78,27 @@ def label_parts(
     return Parts(scene, iter([(np.arange(len(own)), labels)]), category, chosen)
 
 
+def _features(model: SegmentationModel, cloud: Cloud, file: Path) -> NDArray[np.float32]:
+    """What the model sees of each point beside where it lies, (N, 3) or (N, 0)."""
+    if not model.channels:
+        return np.zeros((len(cloud.points), 0), np.float32)
+    if cloud.normals is None:
+        raise ValueError(
+            f"{file}: it has no normals, and the model was trained with them; one trained with "
+            "--no-attributes asks for none"
+        )
+    return cloud.normals
+
+
 @torch.no_grad()
-def likeliest(model: SegmentationModel, points: Tensor) -> str:
-    """The category that, told it, a model gives to points (N, 3) as well: by the probability that
-    their labels, taken from among all, are parts of it. (The doubt between its own parts tells
-    nothing: a thing of one part has none.)"""
+def likeliest(model: SegmentationModel, points: Tensor, features: Tensor) -> str:
+    """The category that, told it, a model gives to points (N, 3) with features (N, C) as well: by
+    the probability that their labels, taken from among all, are parts of it. (The doubt between its
+    own parts tells nothing: a thing of one part has none.)"""
     likely = []
     for number, category in enumerate(model.categories):
-        scores = model(points[None], None, torch.tensor([number])).scores[0]  # (N, P)
+        told = torch.tensor([number])
+        scores = model(points[None], features[None], told).scores[0]  # (N, P)
         own = scores.log_softmax(-1)[:, list(model.labels.parts[category])]
         likely.append(float(own.logsumexp(1).mean()))
     return model.categories[int(np.argmax(likely))]

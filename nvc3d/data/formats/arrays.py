@@ -18,6 +18,7 @@ from nvc3d.data.mesh import Mesh, Shape
 VOXELS = "voxels"
 POINTS = ("points", "xyz", "pos", "vertices", "coords", "arr_0")
 LABELS = ("labels", "label")
+NORMALS = "normals"
 
 
 def read(path: Path) -> Shape:
@@ -25,7 +26,8 @@ def read(path: Path) -> Shape:
 
     NPY: an array (N, 3 or more), of which the first three columns are the coordinates.
     NPZ: such an array as `points`, `xyz`, `pos`, `vertices`, `coords` or the only one there, with
-    `labels` (N,) if it has them; a mesh with `faces` (F, 3); or one voxel grid as `voxels`.
+    `labels` (N,) and `normals` (N, 3) if it has them; a mesh with `faces` (F, 3); or one voxel grid
+    as `voxels`.
     """
     if path.suffix.lower() == ".npy":
         return cloud(_coordinates("the array", np.load(path, mmap_mode="r", allow_pickle=False)))
@@ -47,7 +49,11 @@ def read(path: Path) -> Shape:
         if "faces" in arrays:
             return Mesh(points, whole(arrays["faces"].load(), "faces"))
         label = next((key for key in LABELS if key in arrays), None)
-        return cloud(points, None if label is None else arrays[label].load())
+        return cloud(
+            points,
+            None if label is None else arrays[label].load(),
+            arrays[NORMALS].load() if NORMALS in arrays else None,
+        )
 
 
 def write_npy(

@@ -62,8 +62,10 @@ def whole(values: NDArray, what: str) -> NDArray[np.int64]:
     return values.astype(np.int64)
 
 
-def cloud(points: NDArray, labels: NDArray | None = None) -> Cloud:
-    """Make a Cloud of what a file holds."""
+def cloud(points: NDArray, labels: NDArray | None = None, normals: NDArray | None = None) -> Cloud:
+    """Make a Cloud of what a file holds; normals that are not all known (NaN) are left aside."""
     if len(points) == 0:
         raise ValueError("it holds no points")
-    return Cloud(points, None if labels is None else whole(labels, "labels"))
+    if normals is not None and not np.isfinite(normals).all():
+        normals = None
+    return Cloud(points, None if labels is None else whole(labels, "labels"), normals)

@@ -18,7 +18,8 @@ _KINDS = {"F": "f", "I": "i", "U": "u"}
 
 
 def read(path: Path) -> Cloud:
-    """Read a cloud, with its field `label` if it has one.
+    """Read a cloud, with its field `label` and its normals `normal_x`, `normal_y` and `normal_z` if
+    it has them.
 
     In an organised cloud (HEIGHT above 1: a depth image) NaN is the mark of a pixel that saw
     nothing; such rows are left out, with a warning that counts them. In any other cloud they are
@@ -42,6 +43,9 @@ def read(path: Path) -> Cloud:
         raise ValueError(f"FIELDS must have x, y and z, got {' '.join(columns)}")
     points = np.stack([columns[axis] for axis in "xyz"], 1)  # (N, 3)
     labels = columns.get("label")
+    normals = None
+    if all(f"normal_{axis}" in columns for axis in "xyz"):
+        normals = np.stack([columns[f"normal_{axis}"] for axis in "xyz"], 1)
     if organised and len(points):
         seen = ~np.isnan(points).any(1)  # (N,)
         if not seen.any():
@@ -54,7 +58,8 @@ def read(path: Path) -> Cloud:
             )
             points = points[seen]
             labels = None if labels is None else labels[seen]
-    return cloud(points, labels)
+            normals = None if normals is None else normals[seen]
+    return cloud(points, labels, normals)
 
 
 def write(

@@ -18,21 +18,21 @@ Stretch: TypeAlias = tuple[NDArray, NDArray[np.uint8] | None, NDArray[np.int32] 
 
 
 def read(path: Path) -> Shape:
-    """Read a mesh or a cloud, with the property `label` of its faces or points.
+    """Read a mesh or a cloud, with the property `label` of its faces or points, and the normals
+    `nx`, `ny` and `nz` of a cloud.
 
     The faces of a mesh with labelled points get the label that most of their corners have.
     """
     with path.open("rb") as file:
         elements = read_elements(file)
     vertex = elements.get("vertex", {})
-    axes = [values for values in map(vertex.get, "xyz") if isinstance(values, np.ndarray)]
-    if len(axes) < 3:
+    points = _vectors(vertex, "x", "y", "z")  # (N, 3)
+    if points is None:
         raise ValueError("the header declares no vertices with x, y and z")
-    points = np.stack(axes, 1)  # (N, 3)
     labels = _labels(vertex)
     faces, origin = _triangles(elements)  # (T, 3), (T,)
     if len(faces) == 0:
-        return cloud(points, labels)
+        return cloud(points, labels, _vectors(vertex, "nx", "ny", "nz"))
     face_labels = _labels(elements.get("face", {}))
     if face_labels is not None:
         return Mesh(points, faces, face_labels[origin])
@@ -105,6 +105,11 @@ def _unroll(strip: NDArray[np.int64]) -> NDArray[np.int64]:
     odd = since[: len(triangles)] % 2 == 1
     triangles[odd] = triangles[odd][:, [1, 0, 2]]
     return triangles[(triangles != -1).all(1)]
+
+
+def _vectors(columns: Columns, *names: str) -> NDArray | None:
+    values = [v for v in map(columns.get, names) if isinstance(v, np.ndarray)]
+    return np.stack(values, 1) if len(values) == len(names) else None
 
 
 def _labels(columns: Columns) -> NDArray[np.int64] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,12 +12,15 @@ from numpy.typing import NDArray
 from nvc3d.data.formats.parsing import cloud, table
 from nvc3d.data.mesh import Cloud
 
+_NORMALS = ("nx", "ny", "nz")
+
 
 def read(path: Path) -> Cloud:
     """Read rows separated by spaces, commas, semicolons or tabs; x, y, z are the first three.
 
-    A line of names before the rows says otherwise: columns called x, y and z, and `label`. A lone
-    number before them is their count, as PTS files have it. Lines that start with # or // are
+    A line of names before the rows says otherwise: columns called x, y and z, `nx`, `ny` and `nz`,
+    and `label`. Without names the next three are normals if all are of length 1. A lone number
+    before the rows is their count, as PTS files have it. Lines that start with # or // are
     comments, but the last one before the rows may hold the names.
     """
     text = path.read_bytes().decode("utf-8-sig")
@@ -37,8 +41,15 @@ def read(path: Path) -> Cloud:
             raise ValueError(f"it promises {promised} points, and {len(rows)} rows follow")
     delimiter = next((d for d in ",;" if d in rows[0]), None)
     values = table(rows, delimiter=delimiter)
-    columns = _columns(names, values.shape[1])
-    return cloud(values[:, columns[:3]], values[:, columns[3]] if len(columns) > 3 else None)
+    if len(names) != values.shape[1] or not _all_in("xyz", names):
+        if values.shape[1] < 3:
+            raise ValueError(f"expected rows of 3 numbers or more, got {values.shape[1]}")
+        return cloud(values[:, :3], None, values[:, 3:6] if _has_normals(values) else None)
+    return cloud(
+        values[:, [names.index(axis) for axis in "xyz"]],
+        values[:, names.index("label")] if _all_in(["label"], names) else None,
+        values[:, [names.index(n) for n in _NORMALS]] if _all_in(_NORMALS, names) else None,
+    )
 
 
 def write(
@@ -77,14 +88,17 @@ def write_csv(
     write(file, points, colors, labels, ",")
 
 
-def _columns(names: list[str], width: int) -> list[int]:
-    """Where x, y, z and, if there is one, the label are."""
-    if len(names) == width and all(names.count(axis) == 1 for axis in "xyz"):
-        wanted = ["x", "y", "z"] + ["label"] * (names.count("label") == 1)
-        return [names.index(name) for name in wanted]
-    if width < 3:
-        raise ValueError(f"expected rows of 3 numbers or more, got {width}")
-    return [0, 1, 2]
+def _all_in(wanted: Iterable[str], names: list[str]) -> bool:
+    """Each of them, once."""
+    return all(names.count(name) == 1 for name in wanted)
+
+
+def _has_normals(values: NDArray[np.float64]) -> bool:
+    """Whether the three columns after the coordinates are vectors of length 1."""
+    if values.shape[1] < 6:
+        return False
+    square = (values[:, 3:6] ** 2).sum(1)
+    return bool((np.abs(square - 1) < 1e-2).all())
 
 
 def _is_comment(line: str) -> bool:

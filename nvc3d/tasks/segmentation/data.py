@@ -216,19 +216,18 @@ def _parts(config: SegmentationConfig) -> Sources:
             Labels(names, parts),
         )
     folder = Path(config.data)
-    known = Labels(_numbered(PARTS), PARTS)
     if (folder / "synsetoffset2category.txt").is_file():
         text = [
             ShapeNetPart(folder, split, points=config.points, seed=config.seed)
             for split in (("train", "test") if config.holdout < 1 else ("test",))
         ]
-        return text[0] if len(text) > 1 else None, text[-1], known
+        return text[0] if len(text) > 1 else None, text[-1], _labels_of(text[-1])
     if (folder / "train_hdf5_file_list.txt").is_file():
         stacks = [
             PartFiles(folder, split, *drawn)
             for split in (("train", "test") if config.holdout < 1 else ("test",))
         ]
-        return stacks[0] if len(stacks) > 1 else None, stacks[-1], known
+        return stacks[0] if len(stacks) > 1 else None, stacks[-1], _labels_of(stacks[-1])
     shapes = ShapeFolder(folder)
     parts, names, first = own_parts(shapes)
     labels = Labels(names, parts)
@@ -242,5 +241,9 @@ def _parts(config: SegmentationConfig) -> Sources:
     )
 
 
-def _numbered(parts: dict[str, tuple[int, ...]]) -> tuple[str, ...]:
-    return tuple(f"{name} {i}" for name, own in parts.items() for i in range(len(own)))
+def _labels_of(shapes: LabelledClouds) -> Labels:
+    """All parts of ShapeNetPart, and which of them each category that is there has."""
+    if unknown := [name for name in shapes.categories if name not in PARTS]:
+        raise ValueError(f"ShapeNetPart has no category {unknown[0]!r}; it has {', '.join(PARTS)}")
+    names = tuple(f"{name} {i}" for name, own in PARTS.items() for i in range(len(own)))
+    return Labels(names, {name: PARTS[name] for name in shapes.categories})
