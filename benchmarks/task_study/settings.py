@@ -123,7 +123,7 @@ def _parts(shown: str, **config: Any) -> Setting:
         f"built-in parts, {shown}",
         "segmentation",
         {"labelled": 0.02, "points": 512, "anchors": 46, **config},
-        {"steps": 300, "batch_size": 16, "learning_rate": 2e-3, "save_every": 300},
+        {"steps": 800, "batch_size": 16, "learning_rate": 2e-3, "save_every": 800},
         (
             Measure("among its category's parts", "instance mIoU", 3),
             Measure("among its category's parts", "accuracy", 3),
