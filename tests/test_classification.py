@@ -228,10 +228,11 @@ def test_a_batch_without_labels_costs_no_cross_entropy(
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
 
 
-def test_both_views_count_and_the_nebula_compares_them(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("labelled", [0.1, 1.0])
+def test_both_views_count_and_the_nebula_compares_them_where_labels_are_few(
+    labelled: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = replace(SMALL, second_view=True, reconstruct=2.0)
+    config = replace(SMALL, second_view=True, reconstruct=2.0, labelled=labelled)
     splits = TASK.data(config)
     model = TASK.model(config, splits).eval()
     batch = next(batches(splits.train))
@@ -245,8 +246,13 @@ def test_both_views_count_and_the_nebula_compares_them(
     with torch.no_grad():
         terms = TASK.loss(model, batch)
         first, second = model(batch["points"]), model(batch["second"])
-    assert torch.equal(compared[0][0].mean, first.code.mean)
-    assert torch.equal(compared[0][1].mean, second.code.mean)
+    ((code, view),) = compared
+    if labelled < 1:
+        assert torch.equal(code.mean, first.code.mean)
+        assert torch.equal(view.mean, second.code.mean)
+    else:
+        assert torch.equal(code.mean, torch.cat([first.code.mean, second.code.mean]))
+        assert view is None
     known = batch["labelled"]
     right = [r.scores.log_softmax(-1)[range(23), batch["label"]] for r in (first, second)]
     expected = -(right[0] + right[1])[known].double().mean() / 2

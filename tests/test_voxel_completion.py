@@ -283,6 +283,22 @@ def test_gradients_reach_every_weight(kind: str, skips: bool, folder: Path) -> N
     assert idle <= {"nebula.anchors", "nebula.posterior.weight"}
 
 
+def test_the_loss_of_two_views_is_the_mean_of_theirs(folder: Path) -> None:
+    torch.manual_seed(0)
+    found = splits(folder, second_view=True)
+    model = TASK.model(SMALL, found).eval()
+    batch = next(iter(DataLoader(found.train, 8)))
+    both = TASK.loss(model, batch)
+    views = [batch.pop("view"), batch.pop("second")]
+    each = [TASK.loss(model, batch | {"view": view}) for view in views]
+    for name in ("cross_entropy", "overlap"):
+        assert each[0][name] != each[1][name]
+        assert both[name].item() == pytest.approx((each[0][name] + each[1][name]).item() / 2)
+    constraint = [terms["nebula"].item() for terms in each]
+    assert constraint[0] != constraint[1]
+    assert both["nebula"].item() == pytest.approx(sum(constraint) / 2, rel=1e-5)
+
+
 def test_it_learns_a_grid_by_heart(folder: Path) -> None:
     torch.manual_seed(0)
     found = splits(folder, category="crate", bottleneck="plain", skips=False, test_last=5)

@@ -33,8 +33,8 @@ class ClassificationConfig:
     augment: bool = True
     """Turn, crop, scale and jitter the clouds of training."""
     second_view: bool = False
-    """See every cloud of training twice, augmented and drawn anew; both must choose the same
-    anchor."""
+    """See every cloud of training twice, augmented and drawn anew; where few are labelled, both
+    must choose the same anchor."""
     reconstruct: float = 0.0
     """Weight of the cloud decoded from the code beside the cross-entropy; 0: none is decoded."""
     encoder: Encoder = "pointnet"

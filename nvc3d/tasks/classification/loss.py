@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from nvc3d import ops
+from nvc3d.nebula import Code
 from nvc3d.tasks.classification.model import ClassificationModel
 from nvc3d.tasks.task import Batch
 
@@ -15,11 +16,16 @@ def loss(model: ClassificationModel, batch: Batch) -> dict[str, Tensor]:
     """Cross-entropy of the labelled clouds, the nebula's losses and, where clouds are decoded,
     their squared Chamfer distance to those given, weighted by `reconstruct`.
 
-    Of two views, the means of both; the nebula compares one with the other.
+    Of two views, the means of both; the nebula compares one with the other where the model is to
+    learn from few labels.
     """
     clouds = [batch[name] for name in ("points", "second") if name in batch]
     results = [model(cloud) for cloud in clouds]
-    first, *others = (result.code for result in results)
+    codes = [result.code for result in results]
+    if model.few_labels and len(codes) == 2:
+        nebula = model.nebula.losses(codes[0], view=codes[1])
+    else:
+        nebula = model.nebula.losses(Code(*map(torch.cat, zip(*codes, strict=True))))
     labelled = batch["labelled"]  # (B,) bool
     # A label that is not to be known is not even looked at.
     label = torch.where(labelled, batch["label"], 0)
@@ -28,7 +34,7 @@ def loss(model: ClassificationModel, batch: Batch) -> dict[str, Tensor]:
     ).mean(0)  # (B,)
     terms = {
         "cross_entropy": (missed * labelled).sum() / labelled.sum().clamp_min(1),
-        "nebula": model.nebula.losses(first, view=others[0] if others else None).total,
+        "nebula": nebula.total,
     }
     if model.reconstruct > 0:
         distances = [

@@ -49,6 +49,7 @@ class ClassificationModel(nn.Module):
             nn.Linear(code_dim, config.hidden), nn.ReLU(), nn.Dropout(DROPOUT)
         )
         self.categories = categories
+        self.few_labels = config.labelled < 1
         self.scores = nn.Linear(config.hidden, len(categories))
         self.reconstruct = config.reconstruct
         self.decoder = decoder(code_dim) if config.reconstruct > 0 else None

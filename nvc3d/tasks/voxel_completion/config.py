@@ -37,7 +37,7 @@ class VoxelCompletionConfig:
     views: int = 1
     """Views of each training grid in an epoch."""
     second_view: bool = False
-    """See every grid of training from two sides; both must choose the same anchor."""
+    """See every grid of training from two sides in a step."""
     dim: int = 256
     """Size of the encoder's global feature."""
     width: int = 16

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from nvc3d.data.grids import UNKNOWN
+from nvc3d.nebula import Code
 from nvc3d.tasks.task import Batch
 from nvc3d.tasks.voxel_completion.model import VoxelCompletionModel
 
@@ -17,15 +18,15 @@ def loss(model: VoxelCompletionModel, batch: Batch) -> dict[str, Tensor]:
 
     Voxels are judged by cross-entropy alone would be called empty wherever a thin surface may lie
     in one of several places; the second term weighs what is occupied as much as what is empty. Of
-    two views, the means of both; the nebula compares one with the other.
+    two views, the means of both.
     """
     grid = batch["grid"]
     results = [model(batch[name]) for name in ("view", "second") if name in batch]
-    first, *others = (result.code for result in results)
+    code = Code(*map(torch.cat, zip(*(r.code for r in results), strict=True)))
     terms = {
         "cross_entropy": torch.stack([entropy(r.scores.float(), grid) for r in results]).mean(),
         "overlap": torch.stack([1 - soft_iou(r.scores.float(), grid) for r in results]).mean(),
-        "nebula": model.nebula.losses(first, view=others[0] if others else None).total,
+        "nebula": model.nebula.losses(code).total,
     }
     return {"total": torch.stack(list(terms.values())).sum(), **terms}
 
