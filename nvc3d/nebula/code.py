@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -24,6 +26,11 @@ class Code(NamedTuple):
     """Squared distances to the anchors (..., M)."""
     embedding: Tensor
     """What a decoder or classifier is given (..., D + M): the latent, then the assignment."""
+
+    @classmethod
+    def joined(cls, codes: Iterable[Code]) -> Code:
+        """The codes of several batches, one after the other, as those of a single one."""
+        return cls(*map(torch.cat, zip(*codes, strict=True)))
 
 
 class Losses(NamedTuple):

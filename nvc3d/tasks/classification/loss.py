@@ -25,7 +25,7 @@ def loss(model: ClassificationModel, batch: Batch) -> dict[str, Tensor]:
     if model.few_labels and len(codes) == 2:
         nebula = model.nebula.losses(codes[0], view=codes[1])
     else:
-        nebula = model.nebula.losses(Code(*map(torch.cat, zip(*codes, strict=True))))
+        nebula = model.nebula.losses(Code.joined(codes))
     labelled = batch["labelled"]  # (B,) bool
     # A label that is not to be known is not even looked at.
     label = torch.where(labelled, batch["label"], 0)

@@ -22,7 +22,7 @@ def loss(model: VoxelCompletionModel, batch: Batch) -> dict[str, Tensor]:
     """
     grid = batch["grid"]
     results = [model(batch[name]) for name in ("view", "second") if name in batch]
-    code = Code(*map(torch.cat, zip(*(r.code for r in results), strict=True)))
+    code = Code.joined(result.code for result in results)
     terms = {
         "cross_entropy": torch.stack([entropy(r.scores.float(), grid) for r in results]).mean(),
         "overlap": torch.stack([1 - soft_iou(r.scores.float(), grid) for r in results]).mean(),
