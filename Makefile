@@ -18,7 +18,7 @@ test: $(VENV)/built $(VENV)/tools
 sanitize: $(VENV)/built $(VENV)/tools
 	NVC3D_SANITIZE=1 ASAN_OPTIONS=detect_leaks=0 \
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
-	$(BIN)/python -m pytest tests/test_kernels.py tests/test_kernels_sampling.py
+	$(BIN)/python -m pytest tests/kernels
 
 # The library with the CUDA kernels, which must load where there is no CUDA. Needs nvcc, and no GPU.
 cuda: $(VENV)/torch

@@ -15,8 +15,8 @@ from torch import nn
 
 import nvc3d
 from nvc3d import ops, viz
-from nvc3d.data.shapes import BuiltinShapes
 from nvc3d.encoders import PointNet
+from nvc3d.shapes import BuiltinShapes
 
 parser = argparse.ArgumentParser(description="Shapes from the anchors of a nebula.")
 parser.add_argument("--output", type=Path, default=Path("pictures"))

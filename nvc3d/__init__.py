@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from . import compat, data, encoders, metrics, nebula, ops, tasks, viz
+    from . import (
+        compat,
+        data,
+        encoders,
+        files,
+        geometry,
+        metrics,
+        nebula,
+        ops,
+        shapes,
+        tasks,
+        viz,
+    )
     from .nebula import Nebula
 
 __all__ = [
@@ -17,9 +29,12 @@ __all__ = [
     "compat",
     "data",
     "encoders",
+    "files",
+    "geometry",
     "metrics",
     "nebula",
     "ops",
+    "shapes",
     "tasks",
     "viz",
 ]

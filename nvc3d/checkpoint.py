@@ -25,8 +25,8 @@ import torch
 from torch import Tensor, nn
 
 from nvc3d import __version__
+from nvc3d.atomic import atomic_write
 from nvc3d.config import TrainConfig, from_dict, to_dict
-from nvc3d.data.formats.atomic import atomic_write
 from nvc3d.extras import require
 from nvc3d.tasks import TASKS, Task
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, max_pool3d
 
 from nvc3d import ops
-from nvc3d.data.shapes import BuiltinShapes
 from nvc3d.encoders import PointNet
+from nvc3d.shapes import BuiltinShapes
 
 FEATURES = 128
 POINTS, POINTS_SEEN = 256, 128

@@ -77,7 +77,7 @@ def _targets(given: Sequence[Path], output: Path) -> dict[Path, Path]:
     if len(given) == 1 and not given[0].is_dir() and not output.is_dir():
         return {given[0]: output}
 
-    from nvc3d.data.files import find_shapes
+    from nvc3d.files import find_shapes
 
     if not output.is_dir():
         raise ValueError(

@@ -50,7 +50,7 @@ def write_clouds(outcome: Outcome, folder: Path) -> None:
     """Write what is seen, what is completed and what is true of a few shapes, as PLY."""
     import torch
 
-    from nvc3d.data.files import write_cloud
+    from nvc3d.files import write_cloud
 
     if not outcome.main:
         return

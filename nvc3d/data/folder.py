@@ -15,12 +15,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nvc3d.data import voxels
 from nvc3d.data.deal import deal
-from nvc3d.data.files import PathLike, find_shapes, read_shape, reading
-from nvc3d.data.formats import arrays
-from nvc3d.data.mesh import Shape, normalise
 from nvc3d.data.stand_ins import FAULTS, StandIns
+from nvc3d.files import PathLike, find_shapes, read_shape, reading
+from nvc3d.files.formats import arrays
+from nvc3d.geometry import voxels
+from nvc3d.geometry.mesh import Shape, normalise
 
 # Up to this size all files are read at the start: seconds, and every fault shows before training.
 EAGER_BYTES = 64 * 2**20

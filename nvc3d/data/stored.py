@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch.utils.data import Dataset
 
 from nvc3d.data.epochs import Epochs
-from nvc3d.data.files import reading
 from nvc3d.data.stand_ins import StandIns
+from nvc3d.files import reading
 
 T = TypeVar("T")
 _NAMED_AT_MOST = 20

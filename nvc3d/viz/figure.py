@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from nvc3d.data.formats.atomic import atomic_write
+from nvc3d.atomic import atomic_write
 from nvc3d.extras import require
 
 # Told apart under the common colour blindnesses, and in lightness (Petroff, "Accessible color

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from nvc3d import ops
 from nvc3d.checkpoint import Run
-from nvc3d.data.files import read_shape, write_cloud
-from nvc3d.data.mesh import Cloud, Shape, frame, normalise
+from nvc3d.files import read_shape, write_cloud
+from nvc3d.geometry.mesh import Cloud, Shape, frame, normalise
 from nvc3d.tasks.completion import CompletionModel
 
 NEIGHBOURS = 8

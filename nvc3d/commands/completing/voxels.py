@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nvc3d.atomic import atomic_write
 from nvc3d.checkpoint import Run
-from nvc3d.data.files import read_shape, reading, write_cloud
-from nvc3d.data.formats.atomic import atomic_write
-from nvc3d.data.formats.npz import open_npz
 from nvc3d.data.grids import UNKNOWN, as_grid, holds_grids, place, read_grids, voxelise
+from nvc3d.files import read_shape, reading, write_cloud
+from nvc3d.files.npz import open_npz
 from nvc3d.tasks.voxel_completion import VoxelCompletionModel
 from nvc3d.tasks.voxel_completion.metrics import filled
 

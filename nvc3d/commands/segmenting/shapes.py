@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nvc3d.data.files import read_shape
-from nvc3d.data.mesh import Cloud, Mesh, drawn, frame
 from nvc3d.data.scenes import Scene, score_points
 from nvc3d.data.scenes.scene import Rows
+from nvc3d.files import read_shape
+from nvc3d.geometry.mesh import Cloud, Mesh, drawn, frame
 from nvc3d.metrics import confined_argmax
 from nvc3d.tasks.segmentation import SegmentationModel
 

@@ -10,10 +10,10 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from nvc3d.data.formats.atomic import atomic_write
-from nvc3d.data.formats.ply import Stretch, write_stretches
+from nvc3d.atomic import atomic_write
 from nvc3d.data.scenes import Scene
 from nvc3d.data.scenes.scene import STRETCH
+from nvc3d.files.formats.ply import Stretch, write_stretches
 from nvc3d.viz import draw_labelled
 from nvc3d.viz.palette import label_colours
 
@@ -96,7 +96,7 @@ def _coloured(scene: Scene, labels: _Labels, count: int) -> Iterator[Stretch]:
     colours = label_colours(count)
     for start, stop in _stretches(scene):
         own = labels.read(start, stop)
-        yield scene.read(start, stop).points, colours[own], own
+        yield scene.read(start, stop).points, {"color": colours[own], "label": own}
 
 
 def _draw(scene: Scene, labels: _Labels, names: Sequence[str], path: Path) -> None:

@@ -16,8 +16,8 @@ A grid is (X, Y, Z) uint8: 0 is empty, 1 and above are classes (1 alone where th
 from nvc3d.data.grids.folder import GridFolder, Grids, as_grid, holds_grids, read_grids
 from nvc3d.data.grids.partial import PartialGrids
 from nvc3d.data.grids.semantic_kitti import SemanticKitti
-from nvc3d.data.grids.views import look
-from nvc3d.data.grids.voxelise import UNKNOWN, place, voxelise
+from nvc3d.geometry.grid_views import look
+from nvc3d.geometry.voxelise import UNKNOWN, place, voxelise
 
 __all__ = [
     "UNKNOWN",

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nvc3d.data.deal import deal
-from nvc3d.data.files import PathLike, find_shapes, read_shape, reading
 from nvc3d.data.folder import category_of
-from nvc3d.data.formats import arrays
-from nvc3d.data.formats.npz import Member, open_npz
-from nvc3d.data.grids.voxelise import UNKNOWN, voxelise
-from nvc3d.data.mesh import normalise
 from nvc3d.data.stand_ins import FAULTS, StandIns
+from nvc3d.files import PathLike, find_shapes, read_shape, reading
+from nvc3d.files.formats import arrays
+from nvc3d.files.npz import Member, open_npz
+from nvc3d.geometry.mesh import normalise
+from nvc3d.geometry.voxelise import UNKNOWN, voxelise
 
 Size = tuple[int, int, int]
 KEYS = ("voxels", "labels")

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from nvc3d.data.camera import random_direction
 from nvc3d.data.epochs import Epochs
 from nvc3d.data.grids.folder import Grids
-from nvc3d.data.grids.views import look
+from nvc3d.geometry.camera import random_direction
+from nvc3d.geometry.grid_views import look
 
 BLIND = 0.25
 """Share of the looks of training that do not tell what is free: a scan seldom does."""

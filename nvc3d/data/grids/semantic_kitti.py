@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from nvc3d.data.files import PathLike
-from nvc3d.data.grids.voxelise import UNKNOWN
 from nvc3d.data.stand_ins import StandIns
 from nvc3d.data.stored import read_from, require_split
+from nvc3d.files import PathLike
+from nvc3d.geometry.voxelise import UNKNOWN
 
 SIZE = (256, 256, 32)
 """Voxels ahead, to the left and up, of 0.2 m."""

@@ -7,7 +7,7 @@
 | `ModelNet40`   | 40 categories, as HDF5                  | the category of each shape        |
 """
 
-from nvc3d.data.labelled.labelled import LabelledClouds
+from nvc3d.data.labelled.base import LabelledClouds
 from nvc3d.data.labelled.modelnet40 import ModelNet40
 from nvc3d.data.labelled.part_files import PartFiles
 from nvc3d.data.labelled.shapenetpart import PARTS, ShapeNetPart

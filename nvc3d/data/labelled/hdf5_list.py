@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nvc3d.data.formats import hdf5
 from nvc3d.data.stored import read_from
+from nvc3d.files import hdf5
 
 
 @dataclass(frozen=True)

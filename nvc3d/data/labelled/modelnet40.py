@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nvc3d.data.files import PathLike
-from nvc3d.data.formats import hdf5
 from nvc3d.data.labelled import hdf5_list
-from nvc3d.data.labelled.labelled import Labelled, LabelledClouds
+from nvc3d.data.labelled.base import Labelled, LabelledClouds
 from nvc3d.data.stored import as_cloud, read_from, require_split
+from nvc3d.files import PathLike, hdf5
 
 SPLITS = ("train", "test")
 

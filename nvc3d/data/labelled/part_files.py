@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from nvc3d.data.files import PathLike
 from nvc3d.data.labelled import hdf5_list
-from nvc3d.data.labelled.labelled import Labelled, LabelledClouds
+from nvc3d.data.labelled.base import Labelled, LabelledClouds
 from nvc3d.data.labelled.shapenetpart import PARTS, require_parts
 from nvc3d.data.stored import as_cloud, require_split
+from nvc3d.files import PathLike
 
 SPLITS = ("train", "val", "test")
 

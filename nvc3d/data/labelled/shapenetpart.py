@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nvc3d.data.files import PathLike
-from nvc3d.data.labelled.labelled import Labelled, LabelledClouds
+from nvc3d.data.labelled.base import Labelled, LabelledClouds
 from nvc3d.data.stored import as_cloud, chosen, present, read_from, require_split
+from nvc3d.files import PathLike
 
 SPLITS = ("train", "val", "test")
 PARTS: dict[str, tuple[int, ...]] = {

@@ -12,10 +12,10 @@ Items are read when they are asked for, so that sets larger than memory can be t
 Coordinates are those of the data set.
 """
 
+from nvc3d.data.pairs.base import StoredPairs
 from nvc3d.data.pairs.completion3d import Completion3D
 from nvc3d.data.pairs.kitti import KittiCars, holds_cars
 from nvc3d.data.pairs.mvp import MVP
-from nvc3d.data.pairs.pairs import StoredPairs
 from nvc3d.data.pairs.pcn import PCN
 from nvc3d.data.pairs.recognise import recognise
 from nvc3d.data.pairs.shapenet55 import ShapeNet55

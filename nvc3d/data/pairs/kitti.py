@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nvc3d.data.files import PathLike
-from nvc3d.data.formats import pcd
 from nvc3d.data.stored import as_cloud, present, read_from
+from nvc3d.files import PathLike
+from nvc3d.files.formats import pcd
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from nvc3d.data.files import PathLike
-from nvc3d.data.formats import hdf5
-from nvc3d.data.pairs.pairs import Clouds, StoredPairs
+from nvc3d.data.pairs.base import Clouds, StoredPairs
 from nvc3d.data.stored import as_cloud, chosen, read_from
+from nvc3d.files import PathLike, hdf5
 
 VIEWS = 26
 CATEGORIES = (

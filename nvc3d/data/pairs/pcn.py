@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from nvc3d.data.files import PathLike
-from nvc3d.data.formats import pcd
-from nvc3d.data.pairs.pairs import Clouds, StoredPairs
+from nvc3d.data.pairs.base import Clouds, StoredPairs
 from nvc3d.data.stored import as_cloud, chosen, present, read_from, require_split
+from nvc3d.files import PathLike
+from nvc3d.files.formats import pcd
 
 SPLITS = ("train", "val", "test")
 

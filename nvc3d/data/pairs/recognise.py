@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nvc3d.data.files import PathLike
+from nvc3d.data.pairs.base import StoredPairs
 from nvc3d.data.pairs.completion3d import Completion3D
 from nvc3d.data.pairs.mvp import MVP
-from nvc3d.data.pairs.pairs import StoredPairs
 from nvc3d.data.pairs.pcn import PCN
 from nvc3d.data.pairs.shapenet55 import ShapeNet55
+from nvc3d.files import PathLike
 
 
 def recognise(

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from nvc3d import ops
-from nvc3d.data.files import PathLike
-from nvc3d.data.pairs.pairs import Clouds, StoredPairs
+from nvc3d.data.pairs.base import Clouds, StoredPairs
 from nvc3d.data.pairs.synsets import category
 from nvc3d.data.stored import as_cloud, present, read_from
+from nvc3d.files import PathLike
 
 VIEWPOINTS = np.array(
     [

@@ -9,6 +9,7 @@
 | `vote`           | the label of every point of a scene, by votes of blocks that overlap     |
 """
 
+from nvc3d.data.scenes.base import LabelledScenes, Place
 from nvc3d.data.scenes.blocks import Block
 from nvc3d.data.scenes.files import open_scene
 from nvc3d.data.scenes.own import find_scenes
@@ -16,7 +17,6 @@ from nvc3d.data.scenes.recognise import dealt, recognise
 from nvc3d.data.scenes.s3dis import S3DIS
 from nvc3d.data.scenes.scannet import ScanNet
 from nvc3d.data.scenes.scene import Scene, Survey, survey
-from nvc3d.data.scenes.scenes import LabelledScenes, Place
 from nvc3d.data.scenes.votes import score_points, vote
 
 __all__ = [

@@ -9,12 +9,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nvc3d.data.files import PathLike, read_shape, reading
-from nvc3d.data.formats.arrays import LABELS, POINTS
-from nvc3d.data.formats.npz import open_npz
-from nvc3d.data.formats.ply_elements import read_elements, vertex_table
-from nvc3d.data.mesh import Mesh, drawn
 from nvc3d.data.scenes.scene import Rows, Scene
+from nvc3d.files import PathLike, read_shape, reading
+from nvc3d.files.formats.arrays import LABELS, POINTS
+from nvc3d.files.npz import open_npz
+from nvc3d.files.ply_elements import read_elements, vertex_table
+from nvc3d.geometry.mesh import Mesh, drawn
 
 SEGMENTS = ("segment.npy", "segment20.npy")
 """What labels are called beside coord.npy."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from nvc3d.data.files import PathLike, find_shapes
+from nvc3d.data.scenes.base import Place
 from nvc3d.data.scenes.files import open_scene
 from nvc3d.data.scenes.scene import survey
-from nvc3d.data.scenes.scenes import Place
 from nvc3d.data.stand_ins import FAULTS
+from nvc3d.files import PathLike, find_shapes
 
 _NAMED_AT_MOST = 20
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from nvc3d.data.deal import deal
-from nvc3d.data.files import PathLike
+from nvc3d.data.scenes.base import LabelledScenes
 from nvc3d.data.scenes.own import find_scenes
 from nvc3d.data.scenes.s3dis import AREAS, S3DIS, TEST_AREA, rooms
 from nvc3d.data.scenes.scannet import SPLITS, ScanNet, listing_of
-from nvc3d.data.scenes.scenes import LabelledScenes
+from nvc3d.files import PathLike
 
 
 def recognise(

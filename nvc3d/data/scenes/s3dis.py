@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from nvc3d.data.files import PathLike
-from nvc3d.data.scenes.scenes import LabelledScenes, Place
+from nvc3d.data.scenes.base import LabelledScenes, Place
+from nvc3d.files import PathLike
 
 AREAS = tuple(f"Area_{number}" for number in range(1, 7))
 TEST_AREA = "Area_5"

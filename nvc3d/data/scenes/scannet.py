@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nvc3d.data.files import PathLike
-from nvc3d.data.scenes.scenes import LabelledScenes, Place
+from nvc3d.data.scenes.base import LabelledScenes, Place
 from nvc3d.data.stored import present, read_from, require_split
+from nvc3d.files import PathLike
 
 SPLITS = ("train", "val")
 CLASSES = (

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nvc3d.data.formats.parsing import whole
+from nvc3d.files.parsing import whole
 
 STRETCH = 2**16
 """Rows that are read at once."""

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, Subset
 
-from nvc3d.data.augment import augment
 from nvc3d.data.epochs import Epochs
 from nvc3d.data.few_labels import choose, repeated
 from nvc3d.data.folder import ShapeFolder
 from nvc3d.data.labelled import ModelNet40
-from nvc3d.data.mesh import Cloud, Shape
-from nvc3d.data.shapes import BuiltinShapes
-from nvc3d.data.shapes.made import Made
+from nvc3d.geometry.augment import augment
+from nvc3d.geometry.mesh import Cloud, Shape
+from nvc3d.shapes import BuiltinShapes
+from nvc3d.shapes.made import Made
 from nvc3d.tasks.classification.config import ClassificationConfig
 from nvc3d.tasks.task import Splits
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from torch.utils.data import Subset
 
-from nvc3d.data.camera import DepthCamera
 from nvc3d.data.folder import ShapeFolder
-from nvc3d.data.mesh import Shape
 from nvc3d.data.pairs import StoredPairs, holds_cars, recognise
-from nvc3d.data.partial import PartialViews
-from nvc3d.data.shapes import BuiltinShapes
+from nvc3d.data.pairs.views import PartialViews
+from nvc3d.geometry.camera import DepthCamera
+from nvc3d.geometry.mesh import Shape
+from nvc3d.shapes import BuiltinShapes
 from nvc3d.tasks.completion.config import CompletionConfig
 from nvc3d.tasks.task import Splits
 

@@ -12,17 +12,17 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
-from nvc3d.data.augment import moved
 from nvc3d.data.epochs import Epochs
 from nvc3d.data.few_labels import choose, repeated
 from nvc3d.data.folder import ShapeFolder
 from nvc3d.data.labelled import PARTS, LabelledClouds, PartFiles, ShapeNetPart
-from nvc3d.data.part_shapes import PartShapes, builtin_parts, own_parts
-from nvc3d.data.room_blocks import BLOCKS, RoomBlocks
+from nvc3d.data.labelled.own import PartShapes, builtin_parts, own_parts
 from nvc3d.data.scenes import LabelledScenes, dealt, recognise
-from nvc3d.data.shapes import BuiltinShapes
-from nvc3d.data.shapes.made import Made
-from nvc3d.data.shapes.rooms import ROOM_CLASSES, BuiltinRooms
+from nvc3d.data.scenes.rooms import BLOCKS, RoomBlocks
+from nvc3d.geometry.augment import moved
+from nvc3d.shapes import BuiltinShapes
+from nvc3d.shapes.made import Made
+from nvc3d.shapes.rooms import ROOM_CLASSES, BuiltinRooms
 from nvc3d.tasks.segmentation.config import SegmentationConfig
 from nvc3d.tasks.task import Splits
 

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nvc3d.data.room_blocks import RoomBlocks
 from nvc3d.data.scenes import LabelledScenes, Scene, vote
+from nvc3d.data.scenes.rooms import RoomBlocks
 from nvc3d.data.scenes.scene import as_labels
 from nvc3d.metrics import Confusion
 from nvc3d.tasks.segmentation.config import SegmentationConfig

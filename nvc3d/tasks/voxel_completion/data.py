@@ -11,8 +11,8 @@ from torch.utils.data import Subset
 
 from nvc3d.data.grids import GridFolder, Grids, PartialGrids, SemanticKitti, voxelise
 from nvc3d.data.grids.semantic_kitti import SIZE, recognise
-from nvc3d.data.mesh import Mesh
-from nvc3d.data.shapes import BuiltinShapes
+from nvc3d.geometry.mesh import Mesh
+from nvc3d.shapes import BuiltinShapes
 from nvc3d.tasks.task import Splits
 from nvc3d.tasks.voxel_completion.config import VoxelCompletionConfig
 
@@ -77,7 +77,7 @@ def _streets(config: VoxelCompletionConfig) -> Splits:
 
 def _meshes(part: str, count: int, config: VoxelCompletionConfig) -> Meshes:
     if config.scenes:
-        from nvc3d.data.shapes.rooms import BuiltinRooms
+        from nvc3d.shapes.rooms import BuiltinRooms
 
         return BuiltinRooms(part, count, config.seed)
     return BuiltinShapes(part, count, config.seed)

@@ -1,0 +1,112 @@
+"""Shapes whose points are labelled with their parts: built-in ones, and those of the user's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from nvc3d.data.epochs import Epochs
+from nvc3d.data.folder import ShapeFolder
+from nvc3d.geometry.mesh import Cloud, Shape
+from nvc3d.shapes import CATEGORIES, make_shape
+from nvc3d.shapes.made import Made
+
+
+class PartShapes(Dataset[dict[str, Any]]):
+    """Points of shapes with the parts that they belong to.
+
+    All randomness of an item comes from (seed, epoch, index) alone.
+
+    Args:
+        shapes: anything indexable of (shape, label, name) that knows its `categories` and the
+            `label` of each, as ShapeFolder and Made do.
+        first: the number that a shape's own label 0 becomes, by category.
+        points: of an item.
+        seed, training: see Epochs.
+    """
+
+    def __init__(
+        self,
+        shapes: ShapeFolder | Made,
+        first: dict[str, int],
+        points: int,
+        seed: int,
+        training: bool,
+    ) -> None:
+        self.shapes, self.first, self.points = shapes, first, points
+        self.categories = shapes.categories
+        self._epochs = Epochs(seed, training)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the points of the epoch to come; of no effect outside of training."""
+        self._epochs.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def label(self, index: int) -> int:
+        """The index of a shape's category."""
+        return self.shapes.label(index)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """The item as a dict of
+
+        - points: (points, 3) float32, in the unit ball,
+        - parts: (points,) int64,
+        - label: () int64, the index of the category,
+        - name: str.
+        """
+        rng = self._epochs.rng(index)
+        shape, label, name = self.shapes[index]
+        points, own = shape.sample(self.points, rng)
+        return {
+            "points": torch.from_numpy(points),
+            "parts": torch.from_numpy(own + self.first[self.categories[label]]),
+            "label": torch.tensor(label, dtype=torch.int64),
+            "name": name,
+        }
+
+
+def builtin_parts() -> tuple[dict[str, tuple[int, ...]], tuple[str, ...]]:
+    """The numbers of the parts of each built-in category, and the names of all parts."""
+    parts: dict[str, tuple[int, ...]] = {}
+    names: list[str] = []
+    for category in CATEGORIES:
+        own = make_shape(category, 0).label_names
+        parts[category] = tuple(range(len(names), len(names) + len(own)))
+        names += [f"{category} {name}" for name in own]
+    return parts, tuple(names)
+
+
+def own_parts(
+    shapes: ShapeFolder,
+) -> tuple[dict[str, tuple[int, ...]], tuple[str, ...], dict[str, int]]:
+    """The same of a folder, whose categories have the parts that occur in their shapes; and the
+    number that label 0 of each category becomes, whether or not it occurs.
+
+    All shapes are read once, to learn that. Raises ValueError where one has no labels.
+    """
+    met: dict[str, set[int]] = {category: set() for category in shapes.categories}
+    for shape, label, name in shapes:
+        own = labels_of(shape)
+        if own is None:
+            raise ValueError(f"{name}: its points have no labels, so no parts can be learned")
+        met[shapes.categories[label]].update(np.unique(own).tolist())
+    parts: dict[str, tuple[int, ...]] = {}
+    names: list[str] = []
+    first: dict[str, int] = {}
+    for category, labels in met.items():
+        first[category] = len(names)
+        # Labels that never occur keep their numbers but are no parts: each would count as found.
+        parts[category] = tuple(first[category] + i for i in sorted(labels))
+        names += [f"{category} {i}" for i in range(max(labels, default=0) + 1)]
+    return parts, tuple(names), first
+
+
+def labels_of(shape: Shape) -> NDArray[np.int64] | None:
+    """The labels of a cloud's points or a mesh's faces, if it has any."""
+    return shape.labels if isinstance(shape, Cloud) else shape.face_labels

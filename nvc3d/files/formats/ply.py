@@ -1,0 +1,117 @@
+"""PLY (Stanford): ascii and binary of either byte order; meshes and clouds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nvc3d.files.format import Format, Found
+from nvc3d.files.parsing import triangulate, whole
+from nvc3d.files.ply_elements import TYPES, Columns, Lists, read_elements
+from nvc3d.geometry.mesh import Mesh
+
+Stretch: TypeAlias = tuple[NDArray, Mapping[str, NDArray]]
+"""Points (n, 3), and their columns by name."""
+
+
+def read(path: Path) -> Mesh | Found:
+    """Read a mesh or a cloud, with the property `label` of its faces or points, and the normals
+    `nx`, `ny` and `nz` of a cloud.
+
+    The faces of a mesh with labelled points get the label that most of their corners have.
+    """
+    with path.open("rb") as file:
+        elements = read_elements(file)
+    vertex = elements.get("vertex", {})
+    points = _vectors(vertex, "x", "y", "z")  # (N, 3)
+    if points is None:
+        raise ValueError("the header declares no vertices with x, y and z")
+    labels = _labels(vertex)
+    faces, origin = _triangles(elements)  # (T, 3), (T,)
+    if len(faces) == 0:
+        columns = {"label": labels, "normal": _vectors(vertex, "nx", "ny", "nz")}
+        return Found(points, {name: v for name, v in columns.items() if v is not None})
+    face_labels = _labels(elements.get("face", {}))
+    if face_labels is not None:
+        return Mesh(points, faces, face_labels[origin])
+    mesh = Mesh(points, faces)
+    if labels is None:
+        return mesh
+    # The middle one of three labels is the majority wherever two agree.
+    return Mesh(points, faces, np.sort(labels[faces], axis=1)[:, 1])
+
+
+def write(file: BinaryIO, points: NDArray, columns: Mapping[str, NDArray]) -> None:
+    """Write a cloud in binary, its coordinates in the precision that `points` has."""
+    write_stretches(file, len(points), points.dtype, [(points, columns)])
+
+
+def write_stretches(
+    file: BinaryIO, count: int, dtype: np.dtype, stretches: Iterable[Stretch]
+) -> None:
+    """Write a cloud of `count` points a stretch at a time, all with the same columns."""
+    kind = "double" if dtype == np.float64 else "float"
+    started = False
+    for points, columns in stretches:
+        fields = [(axis, kind, points[:, i]) for i, axis in enumerate("xyz")]
+        if (colors := columns.get("color")) is not None:
+            names = ("red", "green", "blue")
+            fields += [(name, "uchar", colors[:, i]) for i, name in enumerate(names)]
+        if (labels := columns.get("label")) is not None:
+            fields.append(("label", "int", labels))
+        if not started:
+            header = ["ply", "format binary_little_endian 1.0", f"element vertex {count}"]
+            header += [f"property {kind} {name}" for name, kind, _ in fields]
+            file.write("\n".join([*header, "end_header", ""]).encode("ascii"))
+            started = True
+        rows = np.empty(len(points), [(name, "<" + TYPES[kind]) for name, kind, _ in fields])
+        for name, _, values in fields:
+            rows[name] = values
+        file.write(rows.tobytes())
+
+
+def _triangles(elements: dict[str, Columns]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Triangles (T, 3) of the faces, and the face that each comes from (T,)."""
+    for name in ("face", "tristrips"):
+        element = elements.get(name)
+        if element is None:
+            continue
+        indices = element.get("vertex_indices", element.get("vertex_index"))
+        if not isinstance(indices, Lists):
+            raise ValueError(f"element {name} has no list vertex_indices")
+        corners = whole(indices.values, "vertex_indices")
+        if name == "face":
+            return triangulate(corners, indices.lengths)
+        strips = np.split(corners, np.cumsum(indices.lengths)[:-1])
+        triangles = np.concatenate([np.empty((0, 3), np.int64), *map(_unroll, strips)])
+        return triangles, np.arange(len(triangles))
+    return np.empty((0, 3), np.int64), np.empty(0, np.int64)
+
+
+def _unroll(strip: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Triangles (T, 3) of a triangle strip, in which -1 starts anew."""
+    triangles = np.stack([strip[:-2], strip[1:-1], strip[2:]], 1)
+    starts = np.flatnonzero(strip == -1) + 1
+    position = np.arange(len(strip))
+    # Every second triangle of a run has its corners the other way round.
+    since = position - np.maximum.accumulate(np.where(np.isin(position, starts), position, 0))
+    odd = since[: len(triangles)] % 2 == 1
+    triangles[odd] = triangles[odd][:, [1, 0, 2]]
+    return triangles[(triangles != -1).all(1)]
+
+
+def _vectors(columns: Columns, *names: str) -> NDArray | None:
+    values = [v for v in map(columns.get, names) if isinstance(v, np.ndarray)]
+    return np.stack(values, 1) if len(values) == len(names) else None
+
+
+def _labels(columns: Columns) -> NDArray[np.int64] | None:
+    values = columns.get("label")
+    return whole(values, "labels") if isinstance(values, np.ndarray) else None
+
+
+FORMATS = (Format((".ply",), "mesh or cloud", read, write),)

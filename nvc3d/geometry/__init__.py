@@ -1,0 +1,18 @@
+"""Geometry without files or networks: shapes, cameras, voxels, augmentation."""
+
+from typing import TYPE_CHECKING
+
+from nvc3d import lazy
+
+if TYPE_CHECKING:
+    from nvc3d.geometry.camera import DepthCamera, random_direction
+    from nvc3d.geometry.mesh import Cloud, Mesh, Shape, frame, normalise
+
+__all__ = ["Cloud", "DepthCamera", "Mesh", "Shape", "frame", "normalise", "random_direction"]
+__getattr__, __dir__ = lazy.names(
+    __name__,
+    {
+        "camera": ("DepthCamera", "random_direction"),
+        "mesh": ("Cloud", "Mesh", "Shape", "frame", "normalise"),
+    },
+)
