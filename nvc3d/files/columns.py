@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +56,28 @@ def _judged(name: str, values: NDArray) -> NDArray | None:
     if name == "normal" and not np.isfinite(values).all():
         return None
     return values
+
+
+_SPREAD = {"color": ("red", "green", "blue"), "normal": ("nx", "ny", "nz")}
+"""What the parts of a column are called in files whose columns are single numbers."""
+
+
+def flat(columns: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    """Columns (N,) and (N, C) as columns (N,) alone, under the names that files have for them: red,
+    green and blue for `color`, nx, ny and nz for `normal`; name_0, name_1, ... for any other.
+
+    Spaces in names become "_". Raises ValueError where two columns get the same name.
+    """
+    result: dict[str, NDArray] = {}
+    for name, values in columns.items():
+        plain = "_".join(name.split())
+        if values.ndim == 1 or values.shape[1] == 1:
+            parts = [(plain, values.reshape(len(values)))]
+        else:
+            names = _SPREAD.get(name) or [f"{plain}_{i}" for i in range(values.shape[1])]
+            parts = [(part, values[:, i]) for i, part in enumerate(names)]
+        for part, one in parts:
+            if part in result or part in ("x", "y", "z"):
+                raise ValueError(f"two columns would be called {part} in the file")
+            result[part] = one
+    return result

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -29,9 +29,16 @@ class Found:
 
 
 class Writer(Protocol):
-    """Writes points (N, 3), float32 or float64, and columns (N,) or (N, C) by name."""
+    """Writes points (N, 3), float32 or float64, columns (N,) or (N, C) by name as a `Cloud` has
+    them, and the names of the labels, or raises a ValueError that says what has no place."""
 
-    def __call__(self, file: BinaryIO, points: NDArray, columns: Mapping[str, NDArray]) -> None: ...
+    def __call__(
+        self,
+        file: BinaryIO,
+        points: NDArray,
+        columns: Mapping[str, NDArray],
+        label_names: Sequence[str] = (),
+    ) -> None: ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,3 +59,25 @@ def whole(values: NDArray, what: str) -> NDArray[np.int64]:
     elif values.size and int(values.max()) > np.iinfo(np.int64).max:
         raise ValueError(f"{what} must fit 64 bits, got {values.max()}")
     return values.astype(np.int64)
+
+
+_LABEL_NAMES = "label_names"
+
+
+def names_comment(label_names: Sequence[str]) -> str:
+    """What is written in a comment of a file to name its labels; see `names_in`."""
+    return f"{_LABEL_NAMES} {json.dumps(list(label_names))}"
+
+
+def names_in(comments: Iterable[str]) -> tuple[str, ...]:
+    """The names of the labels, if one of the comments of a file, without their marks, has them."""
+    for comment in comments:
+        word, _, rest = comment.strip().partition(" ")
+        if word == _LABEL_NAMES:
+            try:
+                names = json.loads(rest)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(names, list) and all(isinstance(name, str) for name in names):
+                return tuple(names)
+    return ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from nvc3d.atomic import atomic_write
 from nvc3d.files.columns import cloud
 from nvc3d.files.registry import by_suffix, writable
-from nvc3d.geometry.mesh import Mesh, Shape
+from nvc3d.geometry.mesh import Cloud, Mesh, Shape
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Missing = Literal["drop", "refuse"]
@@ -51,21 +51,25 @@ def read_shape(path: PathLike, *, missing: Missing = "drop") -> Shape:
 
 def write_cloud(
     path: PathLike,
-    points: ArrayLike,
+    points: Cloud | ArrayLike,
     colors: ArrayLike | None = None,
     labels: ArrayLike | None = None,
+    columns: Mapping[str, ArrayLike] | None = None,
 ) -> None:
     """Write a cloud to a .ply, .pcd, .npy, .npz, .xyz, .txt, .csv or .glb file, whole or not at
-    all.
+    all; `read_shape` gives the same back.
 
     Args:
-        points: (N, 3), kept in float64 if they are, otherwise in float32.
+        points: a cloud, which is written with all its columns and the names of its labels; or
+            (N, 3), kept in float64 if they are, otherwise in float32.
         colors: (N, 3) uint8, red, green and blue.
-        labels: (N,) integers from 0 to 2 ** 31 - 1.
+        labels: (N,) integers from 0 to 2 ** 31 - 1, or -1 for none.
+        columns: whatever else is known of each point, by the names of `Cloud.columns`; these, and
+            colors and labels, replace those of a cloud.
 
     Raises:
         ValueError: a wrong shape or type, coordinates that are not finite, no points, an unknown
-            suffix, or what the format has no place for: colors in .npy, labels in .npy and .glb.
+            suffix, or what the format has no place for: all but colors in .glb.
         MissingExtra: trimesh, which .glb needs, is not installed.
         OSError: the file cannot be written. What was there before is still there.
     """
@@ -74,30 +78,36 @@ def write_cloud(
     if kind is None or kind.write is None:
         known = " ".join(writable())
         raise ValueError(f"{path}: cannot write this kind of file, expected one of {known}")
-    xyz = _array(points)
+    if isinstance(points, Cloud):
+        xyz, own, label_names = points.points, points.columns, points.label_names
+    else:
+        xyz, own, label_names = _array(points), {}, ()
     if xyz.ndim != 2 or xyz.shape[1] != 3 or len(xyz) == 0 or xyz.dtype.kind not in "fiu":
         raise ValueError(f"points must be (N, 3) numbers with N > 0, got {xyz.dtype} {xyz.shape}")
     xyz = xyz if xyz.dtype == np.float64 else xyz.astype(np.float32)
     if not np.isfinite(xyz).all():
         bad = int((~np.isfinite(xyz)).any(1).sum())
         raise ValueError(f"points must be finite, got {bad} of {len(xyz)} that are not")
-    rgb = None if colors is None else _array(colors)
-    if rgb is not None and (rgb.shape != xyz.shape or rgb.dtype != np.uint8):
-        raise ValueError(f"colors must be uint8 {xyz.shape}, got {rgb.dtype} {rgb.shape}")
-    parts = None if labels is None else _array(labels)
-    if parts is not None:
-        if parts.shape != (len(xyz),) or parts.dtype.kind not in "iu":
-            raise ValueError(
-                f"labels must be integers ({len(xyz)},), got {parts.dtype} {parts.shape}"
-            )
-        if parts.min() < 0 or parts.max() > np.iinfo(np.int32).max:
-            raise ValueError(
-                f"labels must be from 0 to 2 ** 31 - 1, got {parts.min()} to {parts.max()}"
-            )
-        parts = parts.astype(np.int32)
-    columns = {"color": rgb, "label": parts}
+    given: dict[str, ArrayLike] = {**own, **(columns or {})}
+    if colors is not None:
+        given["color"] = colors
+    if labels is not None:
+        given["label"] = labels
+    checked = Cloud(xyz, {name: _array(values) for name, values in given.items()}).columns
+    written = {name: _narrow(name, values) for name, values in checked.items()}
     with atomic_write(path) as file:
-        kind.write(file, xyz, {name: v for name, v in columns.items() if v is not None})
+        kind.write(file, xyz, written, label_names)
+
+
+def _narrow(name: str, values: NDArray) -> NDArray:
+    """Whole numbers of 64 bits in 32 where those hold them: many readers know no others."""
+    if values.dtype.kind in "iu" and values.dtype.itemsize == 8:
+        narrow = values.astype(np.int32)
+        if (narrow == values).all():
+            return narrow
+        if name == "label":
+            raise ValueError(f"labels must be from 0 to 2 ** 31 - 1, got up to {values.max()}")
+    return values
 
 
 @contextmanager

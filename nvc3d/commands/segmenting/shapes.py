@@ -72,9 +72,9 @@ def label_parts(
     labels = confined_argmax(scores, model.labels.parts[category]).numpy()
 
     def read(start: int, stop: int) -> Rows:
-        return Rows(own[start:stop], None, None)
+        return Rows(own[start:stop], {k: v[start:stop] for k, v in cloud.columns.items()})
 
-    scene = Scene(file, len(own), False, False, read)
+    scene = Scene(file, len(own), frozenset(cloud.columns), read)
     return Parts(scene, iter([(np.arange(len(own)), labels)]), category, chosen)
 
 

@@ -46,8 +46,8 @@ def block_around(
     found = [_inside(rows, middle, size) for rows in scene.stretches()]
     points = np.concatenate([rows.points for rows in found])
     colors, labels = (
-        np.concatenate(column) if column[0] is not None else None
-        for column in zip(*(rows[1:] for rows in found), strict=True)
+        np.concatenate([rows.columns[name] for rows in found]) if name in scene.columns else None
+        for name in ("color", "label")
     )
     origin = np.array([*middle[:2], known.low[2]])
     return Block(
@@ -63,11 +63,8 @@ def _inside(rows: Rows, middle: NDArray[np.float64], size: float) -> Rows:
         (np.abs(rows.points[:, 0] - middle[0]) <= size / 2)
         & (np.abs(rows.points[:, 1] - middle[1]) <= size / 2)
     )
-    return Rows(
-        rows.points[chosen],
-        None if rows.colors is None else rows.colors[chosen],
-        None if rows.labels is None else rows.labels[chosen],
-    )
+    seen = {name: rows.columns[name] for name in ("color", "label") if name in rows.columns}
+    return Rows(rows.points[chosen], {name: values[chosen] for name, values in seen.items()})
 
 
 def described(points: NDArray, colors: NDArray | None, known: Survey) -> NDArray[np.float32]:

@@ -58,7 +58,7 @@ class Cells:
 
     def __enter__(self) -> Cells:
         counts: Counter[int] = Counter()
-        for points, _, _ in self._scene.stretches():
+        for points, _ in self._scene.stretches():
             keys, times = np.unique(self._keys(points), return_counts=True)
             counts.update(dict(zip(keys.tolist(), times.tolist(), strict=True)))
         self.keys = np.array(sorted(counts), np.int64)
@@ -108,10 +108,11 @@ class Cells:
         starts = np.cumsum(sizes) - sizes  # (H,)
         ends, met = starts.copy(), np.zeros_like(self.counts)
         first = 0
-        for points, colors, _ in self._scene.stretches():
+        for points, columns in self._scene.stretches():
+            colors = columns["color"] if self._colors else None
             rows = np.empty(len(points), self._row)
             rows["point"] = points - self._known.low
-            rows["feature"] = described(points, colors if self._colors else None, self._known)
+            rows["feature"] = described(points, colors, self._known)
             rows["index"] = np.arange(first, first + len(points))
             first += len(points)
             at = np.searchsorted(self.keys, self._keys(points))  # (n,)

@@ -64,35 +64,33 @@ def _open_folder(path: Path) -> Scene:
     found = [path / name for name in SEGMENTS if (path / name).exists()]
     # Some keep labels as a column of their own.
     labels = _Table.of(found[0], (), (1,)) if found else None
-    for other in (colors, labels):
-        if other is not None and other.count != points.count:
+    both = {"color": colors, "label": labels}
+    beside = {name: table for name, table in both.items() if table is not None}
+    for other in beside.values():
+        if other.count != points.count:
             raise ValueError(
                 f"{other.path}: expected {points.count} rows as in coord.npy, got {other.count}"
             )
 
     def read(start: int, stop: int) -> Rows:
-        return Rows(
-            points.read(start, stop),
-            None if colors is None else colors.read(start, stop),
-            None if labels is None else labels.read(start, stop).reshape(-1),
-        )
+        columns = {name: table.read(start, stop) for name, table in beside.items()}
+        if labels is not None:
+            columns["label"] = columns["label"].reshape(-1)
+        return Rows(points.read(start, stop), columns)
 
-    return Scene(path, points.count, colors is not None, labels is not None, read)
+    return Scene(path, points.count, frozenset(beside), read)
 
 
 def _open_npy(path: Path) -> Scene:
     table = _Table.of(path, (3,), (6,), (7,))
-    columns = table.shape[0]
+    places: dict[str, slice | int] = {"color": slice(3, 6), "label": 6}
+    beside = dict(list(places.items())[: {3: 0, 6: 1, 7: 2}[table.shape[0]]])
 
     def read(start: int, stop: int) -> Rows:
         rows = table.read(start, stop)
-        return Rows(
-            rows[:, :3],
-            rows[:, 3:6] if columns > 3 else None,
-            rows[:, 6] if columns > 6 else None,
-        )
+        return Rows(rows[:, :3], {name: rows[:, place] for name, place in beside.items()})
 
-    return Scene(path, table.count, columns > 3, columns > 6, read)
+    return Scene(path, table.count, frozenset(beside), read)
 
 
 def _open_ply(path: Path) -> Scene:
@@ -123,17 +121,19 @@ def _named(
         raise ValueError("the header declares no vertices with x, y and z")
     if count == 0:
         raise ValueError("it holds no points")
-    colors, labels = names >= set(_CHANNELS), "label" in names
+    beside = {"color"} if names >= set(_CHANNELS) else set()
+    beside |= names & {"label"}
 
     def rows(start: int, stop: int) -> Rows:
         table = read(start, stop)
-        return Rows(
-            np.stack([table[axis] for axis in "xyz"], 1),
-            np.stack([table[channel] for channel in _CHANNELS], 1) if colors else None,
-            table["label"] if labels else None,
-        )
+        columns: dict[str, NDArray] = {}
+        if "color" in beside:
+            columns["color"] = np.stack([table[channel] for channel in _CHANNELS], 1)
+        if "label" in beside:
+            columns["label"] = table["label"]
+        return Rows(np.stack([table[axis] for axis in "xyz"], 1), columns)
 
-    return Scene(path, count, colors, labels, rows)
+    return Scene(path, count, frozenset(beside), rows)
 
 
 def _open_npz(path: Path) -> Scene:
@@ -152,29 +152,26 @@ def _open_npz(path: Path) -> Scene:
     ):
         if array is not None and (array.shape != wanted or array.dtype.kind not in "fiu"):
             raise ValueError(f"{name} must be numbers {wanted}, got {array.dtype} {array.shape}")
-    return _held(path, points, colors, labels)
+    beside = {"color": colors, "label": labels}
+    return _held(path, points, {name: v for name, v in beside.items() if v is not None})
 
 
 def _open_other(path: Path) -> Scene:
     shape = read_shape(path)
     if isinstance(shape, Mesh):
         shape = drawn(shape, DRAWN, np.random.default_rng(0))
-    return _held(path, shape.points, None, shape.labels)
+    return _held(path, shape.points, shape.columns)
 
 
-def _held(path: Path, points: NDArray, colors: NDArray | None, labels: NDArray | None) -> Scene:
+def _held(path: Path, points: NDArray, columns: Mapping[str, NDArray]) -> Scene:
     """A scene in memory."""
     if len(points) == 0:
         raise ValueError("it holds no points")
 
     def read(start: int, stop: int) -> Rows:
-        return Rows(
-            points[start:stop],
-            None if colors is None else colors[start:stop],
-            None if labels is None else labels[start:stop],
-        )
+        return Rows(points[start:stop], {name: v[start:stop] for name, v in columns.items()})
 
-    return Scene(path, len(points), colors is not None, labels is not None, read)
+    return Scene(path, len(points), frozenset(columns), read)
 
 
 class _Table:

@@ -78,9 +78,9 @@ class RoomBlocks(Dataset[dict[str, Any]]):
         points, labels = mesh.sample(SCANNED, np.random.default_rng(number))
 
         def read(start: int, stop: int) -> Rows:
-            return Rows(points[start:stop], None, labels[start:stop])
+            return Rows(points[start:stop], {"label": labels[start:stop]})
 
-        scene = Scene(Path(name), SCANNED, False, True, read)
+        scene = Scene(Path(name), SCANNED, frozenset({"label"}), read)
         scanned = scene, survey(scene)
         if len(self._scanned) < KEPT:
             self._scanned[number] = scanned

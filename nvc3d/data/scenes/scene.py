@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -21,9 +22,20 @@ UNLABELLED = (-1, 255)
 class Rows(NamedTuple):
     """A stretch of a scene, as its file has it."""
 
-    points: NDArray  # (n, 3)
-    colors: NDArray | None  # (n, 3)
-    labels: NDArray | None  # (n,)
+    points: NDArray
+    """(n, 3)"""
+    columns: Mapping[str, NDArray] = MappingProxyType({})
+    """(n,) or (n, C) each, by the names of `Cloud.columns`: color, label, ..."""
+
+    @property
+    def colors(self) -> NDArray | None:
+        """(n, 3), from 0 to 1 or to 255, of any type."""
+        return self.columns.get("color")
+
+    @property
+    def labels(self) -> NDArray | None:
+        """(n,) as the file has them; see `as_labels`."""
+        return self.columns.get("label")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,10 +45,18 @@ class Scene:
     path: Path
     count: int
     """its points"""
-    has_colors: bool
-    has_labels: bool
+    columns: frozenset[str]
+    """the names of what its rows hold beside the points"""
     read: Callable[[int, int], Rows]
     """(start, stop) -> the rows"""
+
+    @property
+    def has_colors(self) -> bool:
+        return "color" in self.columns
+
+    @property
+    def has_labels(self) -> bool:
+        return "label" in self.columns
 
     def stretches(self) -> Iterator[Rows]:
         """All rows, in order, a few at a time."""
@@ -69,7 +89,8 @@ def survey(scene: Scene) -> Survey:
     """
     low, high = np.full(3, np.inf), np.full(3, -np.inf)
     brightest, top = 0.0, -1
-    for points, colors, labels in scene.stretches():
+    for rows in scene.stretches():
+        points, colors, labels = rows.points, rows.colors, rows.labels
         finite = np.isfinite(points).all(1)
         if not finite.all():
             raise ValueError(f"{scene.path}: {int((~finite).sum())} points or more are not finite")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nvc3d.files.columns import flat
 from nvc3d.files.format import Format, Found
 from nvc3d.files.npz import Member, open_npz
 from nvc3d.files.parsing import whole
@@ -20,6 +21,7 @@ VOXELS = "voxels"
 POINTS = ("points", "xyz", "pos", "vertices", "coords", "arr_0")
 LABELS = ("labels", "label")
 NORMALS = "normals"
+_PLURAL = {"color": "colors", "normal": "normals", "label": "labels", "instance": "instances"}
 
 
 def read(path: Path) -> Mesh | Found:
@@ -31,7 +33,11 @@ def read(path: Path) -> Mesh | Found:
     as `voxels`.
     """
     if path.suffix.lower() == ".npy":
-        return Found(_coordinates("the array", np.load(path, mmap_mode="r", allow_pickle=False)))
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        if array.dtype.names and array.ndim == 1 and {*"xyz"} <= {*array.dtype.names}:
+            label = {"label": array["label"]} if "label" in array.dtype.names else {}
+            return Found(np.stack([array[axis] for axis in "xyz"], 1), label)
+        return Found(_coordinates("the array", array))
     with open_npz(path) as arrays:
         if VOXELS in arrays:
             count = grid_count(arrays[VOXELS])
@@ -56,21 +62,42 @@ def read(path: Path) -> Mesh | Found:
         return Found(points, columns)
 
 
-def write_npy(file: BinaryIO, points: NDArray, columns: Mapping[str, NDArray]) -> None:
-    """Write the coordinates (N, 3); columns have no place in an NPY file."""
-    if columns:
-        raise ValueError("an .npy file holds coordinates only: write colors and labels to .npz")
-    np.save(file, points, allow_pickle=False)
+def write_npy(
+    file: BinaryIO,
+    points: NDArray,
+    columns: Mapping[str, NDArray],
+    label_names: Sequence[str] = (),
+) -> None:
+    """Write the coordinates (N, 3); with columns, a structured array (N,) of fields x, y, z, ..."""
+    if label_names:
+        raise ValueError("an .npy file has no place for the names of labels: write them to .npz")
+    if not columns:
+        np.save(file, points, allow_pickle=False)
+        return
+    fields = {axis: points[:, i] for i, axis in enumerate("xyz")} | flat(columns)
+    rows = np.empty(len(points), [(name, values.dtype) for name, values in fields.items()])
+    for name, values in fields.items():
+        rows[name] = values
+    np.save(file, rows, allow_pickle=False)
 
 
-def write_npz(file: BinaryIO, points: NDArray, columns: Mapping[str, NDArray]) -> None:
-    """Write the arrays `points`, `colors` and `labels`."""
-    named = {"points": points, "colors": columns.get("color"), "labels": columns.get("label")}
+def write_npz(
+    file: BinaryIO,
+    points: NDArray,
+    columns: Mapping[str, NDArray],
+    label_names: Sequence[str] = (),
+) -> None:
+    """Write the arrays `points`, `colors`, `normals`, `labels`, `instances` and `label_names`, and
+    any other column under its own name."""
+    named = {"points": points} | {_PLURAL.get(name, name): v for name, v in columns.items()}
+    if len(named) != len(columns) + 1:
+        raise ValueError(f"two columns would have the same name in the file: {', '.join(columns)}")
+    if label_names:
+        named["label_names"] = np.array(label_names)
     with zipfile.ZipFile(file, "w") as archive:
         for name, array in named.items():
-            if array is not None:
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, array, allow_pickle=False)
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def stack_size(path: Path) -> int:

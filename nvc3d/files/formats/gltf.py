@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -48,15 +48,23 @@ def read(path: Path) -> Mesh | Found:
     raise ValueError("it holds no mesh and no cloud")
 
 
-def write(file: BinaryIO, points: NDArray, columns: Mapping[str, NDArray]) -> None:
+def write(
+    file: BinaryIO,
+    points: NDArray,
+    columns: Mapping[str, NDArray],
+    label_names: Sequence[str] = (),
+) -> None:
     """Write a GLB file that holds the points as one cloud, in float32: the format has no other.
 
     Raises:
         MissingExtra: trimesh is not installed.
         ValueError: labels, for which the format has no place.
     """
-    if "label" in columns:
-        raise ValueError("a .glb file has no place for labels: write them to .ply or .npz")
+    if lost := [name for name in columns if name != "color"]:
+        lost = ["labels" if name == "label" else name for name in lost]
+        raise ValueError(
+            f"a .glb file has no place for {', '.join(lost)}: write them to .ply or .npz"
+        )
     trimesh = require("trimesh", "to write GLB files")
     cloud = trimesh.PointCloud(points.astype(np.float32), colors=columns.get("color"))
     file.write(trimesh.Scene(cloud).export(file_type="glb"))

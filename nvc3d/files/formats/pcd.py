@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nvc3d.files.columns import flat
 from nvc3d.files.format import Format, Found
 from nvc3d.files.lzf import decompress
-from nvc3d.files.parsing import table
+from nvc3d.files.parsing import names_comment, table
 
 _KINDS = {"F": "f", "I": "i", "U": "u"}
+_LIBRARY = {"nx": "normal_x", "ny": "normal_y", "nz": "normal_z"}
 
 
 def read(path: Path) -> Found:
@@ -44,25 +46,32 @@ def read(path: Path) -> Found:
     return Found(points, kept)
 
 
-def write(file: BinaryIO, points: NDArray, columns: Mapping[str, NDArray]) -> None:
+def write(
+    file: BinaryIO,
+    points: NDArray,
+    columns: Mapping[str, NDArray],
+    label_names: Sequence[str] = (),
+) -> None:
     """Write a cloud in binary, its coordinates in the precision that `points` has."""
-    size = 8 if points.dtype == np.float64 else 4
-    fields = [(axis, "F", size, points[:, i]) for i, axis in enumerate("xyz")]
+    fields = {axis: points[:, i] for i, axis in enumerate("xyz")}
+    beside = {name: values for name, values in columns.items() if name != "color"}
     if (colors := columns.get("color")) is not None:
         red, green, blue = colors.astype(np.uint32).T
         # The library keeps the three bytes of a colour in the bits of one float.
-        packed = (red << 16 | green << 8 | blue).view(np.float32)
-        fields.append(("rgb", "F", 4, packed))
-    if (labels := columns.get("label")) is not None:
-        fields.append(("label", "I", 4, labels))
-    rows = np.empty(len(points), [(name, f"<{_KINDS[t]}{s}") for name, t, s, _ in fields])
-    for name, _, _, values in fields:
+        fields["rgb"] = (red << 16 | green << 8 | blue).view(np.float32)
+        if "rgb" in beside:
+            raise ValueError("two columns would be called rgb in the file")
+    fields |= {_LIBRARY.get(name, name): values for name, values in flat(beside).items()}
+    types = {name: _type(values.dtype) for name, values in fields.items()}
+    rows = np.empty(len(points), list(types.items()))
+    for name, values in fields.items():
         rows[name] = values
-    header = [
+    header = [f"# {names_comment(label_names)}"] if label_names else []
+    header += [
         "VERSION .7",
-        "FIELDS " + " ".join(name for name, *_ in fields),
-        "SIZE " + " ".join(str(s) for _, _, s, _ in fields),
-        "TYPE " + " ".join(t for _, t, _, _ in fields),
+        "FIELDS " + " ".join(fields),
+        "SIZE " + " ".join(str(t.itemsize) for t in types.values()),
+        "TYPE " + " ".join(t.kind.upper() for t in types.values()),
         "COUNT " + " ".join("1" for _ in fields),
         f"WIDTH {len(points)}",
         "HEIGHT 1",
@@ -71,8 +80,17 @@ def write(file: BinaryIO, points: NDArray, columns: Mapping[str, NDArray]) -> No
         "DATA binary",
         "",
     ]
-    file.write("\n".join(header).encode("ascii"))
+    file.write("\n".join(header).encode("utf-8"))
     file.write(rows.tobytes())
+
+
+def _type(dtype: np.dtype) -> np.dtype:
+    """The type in which a field of such values is written."""
+    if dtype.kind == "b":
+        return np.dtype("u1")
+    if dtype.kind == "f":
+        return np.dtype("<f8" if dtype.itemsize > 4 else "<f4")
+    return dtype.newbyteorder("<")
 
 
 _Header = dict[str, list[str]]

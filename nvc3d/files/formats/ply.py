@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nvc3d.files.columns import flat
 from nvc3d.files.format import Format, Found
-from nvc3d.files.parsing import triangulate, whole
+from nvc3d.files.parsing import names_comment, triangulate, whole
 from nvc3d.files.ply_elements import TYPES, Columns, Lists, read_elements
 from nvc3d.geometry.mesh import Mesh
+
+_WRITTEN = {TYPES[kind]: kind for kind in ("char", "uchar", "short", "ushort", "int", "uint")}
 
 Stretch: TypeAlias = tuple[NDArray, Mapping[str, NDArray]]
 """Points (n, 3), and their columns by name."""
@@ -45,33 +48,59 @@ def read(path: Path) -> Mesh | Found:
     return Mesh(points, faces, np.sort(labels[faces], axis=1)[:, 1])
 
 
-def write(file: BinaryIO, points: NDArray, columns: Mapping[str, NDArray]) -> None:
+def write(
+    file: BinaryIO,
+    points: NDArray,
+    columns: Mapping[str, NDArray],
+    label_names: Sequence[str] = (),
+) -> None:
     """Write a cloud in binary, its coordinates in the precision that `points` has."""
-    write_stretches(file, len(points), points.dtype, [(points, columns)])
+    write_stretches(file, len(points), points.dtype, [(points, columns)], label_names)
 
 
 def write_stretches(
-    file: BinaryIO, count: int, dtype: np.dtype, stretches: Iterable[Stretch]
+    file: BinaryIO,
+    count: int,
+    dtype: np.dtype,
+    stretches: Iterable[Stretch],
+    label_names: Sequence[str] = (),
 ) -> None:
-    """Write a cloud of `count` points a stretch at a time, all with the same columns."""
+    """Write a cloud of `count` points a stretch at a time, all with the same columns of the same
+    types.
+
+    Numbers of 64 bits, which the format does not have, are written as int where they are labels or
+    instances, and as double otherwise. Raises ValueError where one does not fit.
+    """
     kind = "double" if dtype == np.float64 else "float"
     started = False
     for points, columns in stretches:
         fields = [(axis, kind, points[:, i]) for i, axis in enumerate("xyz")]
-        if (colors := columns.get("color")) is not None:
-            names = ("red", "green", "blue")
-            fields += [(name, "uchar", colors[:, i]) for i, name in enumerate(names)]
-        if (labels := columns.get("label")) is not None:
-            fields.append(("label", "int", labels))
+        fields += [(name, _kind(name, v), v) for name, v in flat(columns).items()]
         if not started:
-            header = ["ply", "format binary_little_endian 1.0", f"element vertex {count}"]
+            header = ["ply", "format binary_little_endian 1.0"]
+            if label_names:
+                header.append(f"comment {names_comment(label_names)}")
+            header.append(f"element vertex {count}")
             header += [f"property {kind} {name}" for name, kind, _ in fields]
-            file.write("\n".join([*header, "end_header", ""]).encode("ascii"))
+            file.write("\n".join([*header, "end_header", ""]).encode("utf-8"))
             started = True
         rows = np.empty(len(points), [(name, "<" + TYPES[kind]) for name, kind, _ in fields])
         for name, _, values in fields:
             rows[name] = values
+            if values.dtype.kind in "iu" and (rows[name] != values).any():
+                raise ValueError(f"{name} has numbers that do not fit a PLY file")
         file.write(rows.tobytes())
+
+
+def _kind(name: str, values: NDArray) -> str:
+    """The type that values are written in."""
+    if values.dtype.kind == "b":
+        return "uchar"
+    if values.dtype.kind == "f":
+        return "double" if values.dtype.itemsize > 4 else "float"
+    if values.dtype.itemsize == 8:
+        return "int" if name in ("label", "instance") else "double"
+    return _WRITTEN[values.dtype.str[1:]]
 
 
 def _triangles(elements: dict[str, Columns]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nvc3d.files.columns import flat
 from nvc3d.files.format import Format, Found
-from nvc3d.files.parsing import table
+from nvc3d.files.parsing import names_comment, table
 
 _NORMALS = ("nx", "ny", "nz")
 
@@ -54,30 +55,44 @@ def read(path: Path) -> Found:
 
 
 def write(
-    file: BinaryIO, points: NDArray, columns: Mapping[str, NDArray], delimiter: str = " "
+    file: BinaryIO,
+    points: NDArray,
+    columns: Mapping[str, NDArray],
+    label_names: Sequence[str] = (),
+    delimiter: str = " ",
 ) -> None:
     """Write a row for each point, under a line of names where there is more than x, y and z."""
-    names, blocks = ["x", "y", "z"], [points]
-    # Nine digits tell any two float32 apart, seventeen any two float64.
-    formats = ["%.17g" if points.dtype == np.float64 else "%.9g"] * 3
-    if (colors := columns.get("color")) is not None:
-        names += ["red", "green", "blue"]
-        blocks.append(colors)
-        formats += ["%d"] * 3
-    if (labels := columns.get("label")) is not None:
-        names.append("label")
-        blocks.append(labels[:, None])
-        formats.append("%d")
+    fields = {axis: points[:, i] for i, axis in enumerate("xyz")} | flat(columns)
+    for name in fields:
+        if set(name) & set("\"'#,;"):
+            raise ValueError(f"a column called {name!r} has no place in a file of rows of numbers")
+    if label_names:
+        file.write(f"# {names_comment(label_names)}\n".encode())
     if delimiter == ",":
-        file.write((",".join(names) + "\n").encode())
-    elif len(names) > 3:
-        file.write(("# " + " ".join(names) + "\n").encode())
-    np.savetxt(file, np.concatenate(blocks, 1, dtype=np.float64), formats, delimiter)
+        file.write((",".join(fields) + "\n").encode())
+    elif len(fields) > 3:
+        file.write(("# " + " ".join(fields) + "\n").encode())
+    rows = np.empty(len(points), [(name, values.dtype) for name, values in fields.items()])
+    for name, values in fields.items():
+        rows[name] = values
+    np.savetxt(file, rows, [_digits(values.dtype) for values in fields.values()], delimiter)
 
 
-def write_csv(file: BinaryIO, points: NDArray, columns: Mapping[str, NDArray]) -> None:
+def write_csv(
+    file: BinaryIO,
+    points: NDArray,
+    columns: Mapping[str, NDArray],
+    label_names: Sequence[str] = (),
+) -> None:
     """Write a row for each point, separated by commas, under a line of names."""
-    write(file, points, columns, ",")
+    write(file, points, columns, label_names, ",")
+
+
+def _digits(dtype: np.dtype) -> str:
+    """A format that tells any two numbers of a type apart."""
+    if dtype.kind != "f":
+        return "%d"
+    return "%.9g" if dtype.itemsize <= 4 else "%.17g"
 
 
 def _all_in(wanted: Iterable[str], names: list[str]) -> bool:
