@@ -1,6 +1,7 @@
 """Run folders: what a run saves of itself, whole at every moment, and how it is read back.
 
-config.json         the task, its config and the training config: enough to repeat the run
+config.json         the task, its config in two halves (model, data), the names of its data, and the
+                    training config; which folder was trained on is not in it (see nvc3d.local)
 model.safetensors   the weights
 state.pt            all that is needed to go on: weights, optimiser, random numbers, step
 metrics.json        the measures of the finished model
@@ -16,21 +17,26 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy
 import torch
 from torch import Tensor, nn
 
-from nvc3d import __version__
+from nvc3d import __version__, local
 from nvc3d.atomic import atomic_write
-from nvc3d.config import TrainConfig, from_dict, to_dict
+from nvc3d.config import TrainConfig, from_dict, jsonable, to_dict
 from nvc3d.extras import require
-from nvc3d.tasks import TASKS, Task
+from nvc3d.tasks import TASKS, Splits, Task, format1
+from nvc3d.tasks.halves import halves
+from nvc3d.tasks.vocabulary import Vocabulary
 
-FORMAT = 1
+FORMAT = 2
+UNTOLD = "a folder of the owner"
+"""What a run says of its data, where they are not built in: never which folder it was."""
 FILES = ("config.json", "model.safetensors", "state.pt", "metrics.json")
 
 
@@ -44,8 +50,22 @@ class Run:
 
     task: Task
     config: Any
-    """the task's config"""
+    """the task's config, of both halves"""
     training: TrainConfig
+    vocabulary: Vocabulary | None = None
+    """what the model knows of its data; None before the data were seen"""
+
+    id: str = ""
+    """by which this machine knows where the data of the run lie"""
+
+    def splits(self) -> Splits:
+        """The data of the run. Raises ValueError where nobody knows in which folder they lie, and
+        what the task raises."""
+        if self.config.data == UNTOLD:
+            raise ValueError(
+                "the run was trained on a folder, and this machine does not know which: give --data"
+            )
+        return self.task.data(self.config)
 
 
 def load_run(
@@ -66,13 +86,17 @@ def load_run(
         raise CheckpointError(
             f"{folder} holds a model of task {run.task.name}, not of {' or '.join(wanted)}"
         )
+    weights = read_weights(folder / "model.safetensors")
+    if run.vocabulary is None:
+        run = replace(run, vocabulary=_names_among(weights, run.task.name, folder))
+    assert run.vocabulary is not None
     try:
-        model = run.task.model(run.config, None)
+        model = run.task.model(run.config, run.vocabulary)
     except (MemoryError, OverflowError, RuntimeError) as error:  # sizes beyond any machine
         raise CheckpointError(
             f"{folder} describes a model that cannot be made: {str(error).splitlines()[0]}"
         ) from None
-    load_weights(model, folder / "model.safetensors")
+    _fill(model, weights, folder / "model.safetensors")
     return run, model.eval()
 
 
@@ -123,10 +147,18 @@ def clear(folder: Path) -> None:
 
 def save_config(folder: Path, run: Run) -> None:
     """Write config.json."""
+    model, data = halves(run.config)
+    name = run.id or uuid4().hex
+    if data["data"] is not None:
+        local.remember(name, data["data"])
+        data["data"] = UNTOLD
     values = {
         "format": FORMAT,
         "task": run.task.name,
-        "config": to_dict(run.config),
+        "id": name,
+        "model": jsonable(model),
+        "data": jsonable(data),
+        "vocabulary": run.vocabulary.to_dict() if run.vocabulary else None,
         "training": to_dict(run.training),
         "versions": {
             "nvc3d": __version__,
@@ -156,13 +188,26 @@ def load_config(path: str | Path) -> Run:
         if values.get("task") not in TASKS:
             raise ValueError(f"unknown task {values.get('task')!r}; known: {', '.join(TASKS)}")
         task = TASKS[values["task"]]
-        config = from_dict(task.config, values.get("config"), "config")
+        if values["format"] == 1:
+            values = format1.halves(values)
+        model, data = (_object(values, name) for name in ("model", "data"))
+        if data.get("data") == UNTOLD:
+            data["data"] = local.recall(str(values.get("id"))) or UNTOLD
+        config = from_dict(task.config, data | model, "config")
         training = from_dict(TrainConfig, values.get("training"), "training")
+        known = values.get("vocabulary")
+        vocabulary = None if known is None else Vocabulary.from_dict(known)
     except CheckpointError:
         raise
     except (ValueError, RecursionError) as error:  # also what is not JSON, or not text
         raise CheckpointError(f"{path} cannot be used: {error}") from None
-    return Run(task, config, training)
+    return Run(task, config, training, vocabulary, str(values.get("id", "")))
+
+
+def _object(values: dict[str, Any], name: str) -> dict[str, Any]:
+    if not isinstance(found := values.get(name), dict):
+        raise ValueError(f"it has no object {name!r}")
+    return found
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
@@ -177,8 +222,8 @@ def save_weights(model: nn.Module, path: Path) -> None:
         file.write(safetensors.save(tensors, metadata))
 
 
-def load_weights(model: nn.Module, path: Path) -> None:
-    """Read into `model` what `save_weights` wrote; raises CheckpointError where that cannot be."""
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """What `save_weights` wrote, by name; raises CheckpointError where that cannot be read."""
     safetensors = require("safetensors", "to load models")
     if not path.is_file():
         raise CheckpointError(f"{path} is missing: the run has not saved a model yet")
@@ -193,7 +238,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
     _check_format(metadata["format"], path)
     if metadata.get("checksum") != _checksum(tensors):
         raise CheckpointError(f"{path} is damaged: its checksum does not match its contents")
-    _fill(model, tensors, path)
+    return tensors
 
 
 def save_state(state: dict[str, Any], path: Path) -> None:
@@ -217,6 +262,8 @@ def load_state(path: Path) -> dict[str, Any]:
         reason = str(error).splitlines() or [type(error).__name__]
         raise CheckpointError(f"{path} is damaged: {reason[0]}") from None
     _check_format(format, path)
+    if format == 1:
+        state["model"].pop(format1.KEY, None)
     return dict(state)
 
 
@@ -234,6 +281,14 @@ def _fill(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
         raise CheckpointError(
             f"{path} does not fit the model that config.json describes: {detail[0].strip()}"
         ) from None
+
+
+def _names_among(weights: dict[str, Tensor], task: str, folder: Path) -> Vocabulary:
+    """The vocabulary of a run of format 1, taken out of its weights."""
+    try:
+        return format1.vocabulary(task, weights)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{folder} is damaged: {error}") from None
 
 
 def _check_format(format: int, path: Path) -> None:

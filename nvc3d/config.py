@@ -7,55 +7,95 @@ import math
 import types
 import typing
 from dataclasses import dataclass
+from operator import ge, gt, le, lt
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 C = TypeVar("C")
 
 
+_RELATIONS = {"at least": ge, "above": gt, "at most": le, "below": lt}
+
+
 @dataclass(frozen=True)
-class TrainConfig:
+class Bound:
+    """A bound on a number, in its annotation: Annotated[int, Bound("at least", 1)]."""
+
+    relation: Literal["at least", "above", "at most", "below"]
+    limit: float
+
+    def holds(self, value: float) -> bool:
+        """Whether a value keeps to it."""
+        return bool(_RELATIONS[self.relation](value, self.limit))
+
+    def __str__(self) -> str:
+        return f"{self.relation} {self.limit:g}"
+
+
+class Checked:
+    """The base of configs: their values keep to their annotations, or ValueError says which not.
+
+    A `Bound` holds in a union or a tuple as well; numbers are finite, and a Literal is one of its
+    values.
+    """
+
+    def __post_init__(self) -> None:
+        hints = typing.get_type_hints(type(self), include_extras=True)
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            _check(hints[field.name], getattr(self, field.name), field.name)
+
+
+def _check(hint: Any, value: Any, name: str) -> None:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        bounds = [b for b in arguments[1:] if isinstance(b, Bound)]
+        if value is not None and not all(b.holds(value) for b in bounds):
+            raise ValueError(f"{name} must be {' and '.join(map(str, bounds))}, got {value}")
+        _check(arguments[0], value, name)
+    elif origin is Literal:
+        if value not in arguments:
+            raise ValueError(f"{name} must be one of {', '.join(arguments)}, got {value!r}")
+    elif origin in (typing.Union, types.UnionType) and value is not None:
+        for option in arguments:
+            if option is not type(None):
+                _check(option, value, name)
+    elif origin is tuple and isinstance(value, tuple):
+        kinds = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
+        for kind, part in zip(kinds, value, strict=False):
+            _check(kind, part, name)
+    elif hint is float and not math.isfinite(value):
+        raise ValueError(f"{name} must be finite, got {value}")
+
+
+@dataclass(frozen=True)
+class TrainConfig(Checked):
     """How to train; the same words for every task."""
 
-    steps: int = 4000
+    steps: Annotated[int, Bound("at least", 1)] = 4000
     """Optimiser steps of the whole run."""
-    batch_size: int = 16
+    batch_size: Annotated[int, Bound("at least", 1)] = 16
     """Samples in a step, over all processes together."""
-    learning_rate: float = 1e-3
+    learning_rate: Annotated[float, Bound("above", 0)] = 1e-3
     """Highest learning rate of AdamW, reached after the warm-up and lowered along a cosine."""
-    warmup: float = 0.03
+    warmup: Annotated[float, Bound("at least", 0), Bound("below", 1)] = 0.03
     """Part of the run in which the learning rate rises from zero."""
-    weight_decay: float = 1e-2
+    weight_decay: Annotated[float, Bound("at least", 0)] = 1e-2
     """AdamW's decay of the weights of linear and convolution layers."""
-    clip: float = 1.0
+    clip: Annotated[float, Bound("above", 0)] = 1.0
     """Largest norm of the gradient; larger ones are scaled down to it."""
     precision: Literal["float32", "float16", "bfloat16"] = "float32"
     """Of the arithmetic; float16 and bfloat16 are mixed precision."""
-    max_minutes: float | None = None
+    max_minutes: Annotated[float, Bound("above", 0)] | None = None
     """End after so many minutes; the learning rate is lowered in time for it."""
-    save_every: int = 500
+    save_every: Annotated[int, Bound("at least", 1)] = 500
     """Steps between two checkpoints."""
-    workers: int = 0
+    workers: Annotated[int, Bound("at least", 0)] = 0
     """Processes that prepare data; 0: the training process does it."""
-
-    def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("batch_size", 1), ("save_every", 1), ("workers", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        for name in ("learning_rate", "clip"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        if not 0 <= self.weight_decay < math.inf:
-            raise ValueError(f"weight_decay must not be negative, got {self.weight_decay}")
-        if not 0 <= self.warmup < 1:
-            raise ValueError(f"warmup must be at least 0 and below 1, got {self.warmup}")
-        if self.max_minutes is not None and not 0 < self.max_minutes < math.inf:
-            raise ValueError(f"max_minutes must be positive, got {self.max_minutes}")
 
 
 def to_dict(config: Any) -> dict[str, Any]:
     """A config dataclass as JSON values."""
-    return {f.name: _to_json(getattr(config, f.name)) for f in dataclasses.fields(config)}
+    return {f.name: jsonable(getattr(config, f.name)) for f in dataclasses.fields(config)}
 
 
 def from_dict(kind: type[C], values: Any, where: str = "config") -> C:
@@ -77,19 +117,24 @@ def from_dict(kind: type[C], values: Any, where: str = "config") -> C:
         raise ValueError(f"{where}: {error}") from None
 
 
-def _to_json(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
+    """A value of a config as JSON has it."""
     if dataclasses.is_dataclass(value):
         return to_dict(value)
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, (tuple, list)):
-        return [_to_json(v) for v in value]
+        return [jsonable(v) for v in value]
+    if isinstance(value, dict):
+        return {name: jsonable(v) for name, v in value.items()}
     return value
 
 
 def _from_json(hint: Any, value: Any, where: str) -> Any:
     """`value` as the annotated type `hint`, which may be a union, a tuple or a dataclass."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        return _from_json(arguments[0], value, where)
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in arguments:
             return None

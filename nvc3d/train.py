@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from nvc3d.checkpoint import (
     FORMAT,
@@ -34,6 +34,7 @@ from nvc3d.extras import require
 from nvc3d.journal import Interruption, Journal, ignore_interrupts
 from nvc3d.randomness import random_state, seed, set_random_state
 from nvc3d.tasks import Batch, Splits
+from nvc3d.tasks.task import Items
 
 VALIDATION_BATCHES = 16  # at most, at each checkpoint
 SKIPS = 20  # steps in a row that float16's loss scaler may skip before we call it divergence
@@ -146,8 +147,8 @@ class Trainer:
         if self.main:
             claim(folder, vacant=not (resume or overwrite))
         seed(run.config.seed)
-        self.splits = run.task.data(run.config)
-        self.model = run.task.model(run.config, self.splits)
+        self.splits = run.splits()
+        self.model = run.task.fresh(run.config, self.splits)
         if self.main:
             prepare(folder, self.model)
         self.objective, self.optimizer = self.accelerator.prepare(
@@ -161,7 +162,7 @@ class Trainer:
         if self.main:
             if overwrite:
                 clear(folder)
-            save_config(folder, run)
+            save_config(folder, replace(run, vocabulary=self.splits.vocabulary))
 
     @property
     def part(self) -> float:
@@ -196,7 +197,7 @@ class Trainer:
         Which shapes are in a batch depends on the seed and the step alone.
         """
         data, training = self.splits.train, self.training
-        count = len(data)  # type: ignore[arg-type]
+        count = len(data)
         # Whole batches only; all processes get equally many samples.
         size = min(training.batch_size, count) // self.world * self.world
         if size == 0:
@@ -211,8 +212,8 @@ class Trainer:
                 data.set_epoch(epoch)
             order = np.random.default_rng([self.run.config.seed, epoch]).permutation(count).tolist()
             shares = [order[i * size : (i + 1) * size] for i in range(first, count // size)]
-            loader = DataLoader(
-                data,
+            loader: DataLoader[Any] = DataLoader(
+                data,  # type: ignore[arg-type] # torch asks for its own base class
                 batch_sampler=[share[self.rank :: self.world] for share in shares],
                 num_workers=training.workers,
                 worker_init_fn=ignore_interrupts,
@@ -334,11 +335,11 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
 
 
 def evaluation_batches(
-    data: Dataset[Any], training: TrainConfig, device: torch.device | str = "cpu"
+    data: Items, training: TrainConfig, device: torch.device | str = "cpu"
 ) -> Iterator[Batch]:
     """All items of `data`, in order, in batches of the training's size."""
-    loader = DataLoader(
-        data,
+    loader: DataLoader[Any] = DataLoader(
+        data,  # type: ignore[arg-type]
         batch_size=training.batch_size,
         num_workers=training.workers,
         worker_init_fn=ignore_interrupts,

@@ -78,7 +78,7 @@ def compute(cell: Cell, output: Path) -> dict[str, Any]:
                 warnings.simplefilter("ignore")
                 outcome = train(run, Path(folder), progress=False)
                 batches = evaluation_batches(outcome.splits.val, run.training)
-                tables = run.task.metrics(outcome.model, batches, outcome.splits.categories)
+                tables = run.task.metrics(outcome.model, batches, outcome.splits.vocabulary.groups)
             if not outcome.finished:
                 raise KeyboardInterrupt
             table = tables["all"]

@@ -56,7 +56,7 @@ def write_clouds(outcome: Outcome, folder: Path) -> None:
         return
     folder.mkdir(exist_ok=True)
     device = next(outcome.model.parameters()).device
-    val, categories = outcome.splits.val, outcome.splits.categories
+    val, categories = outcome.splits.val, outcome.splits.vocabulary.groups
     # The categories follow one another in turn.
     stride = len(categories) // CLOUDS
     for i in range(CLOUDS):

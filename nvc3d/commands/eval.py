@@ -84,20 +84,20 @@ def _tables(
         config.data is not None and data.resolve() == Path(config.data).resolve()
     ):
         config = dataclasses.replace(config, data=str(data), holdout=1.0)
-    splits = run.task.data(config)
+    splits = dataclasses.replace(run, config=config).splits()
     if whole:
         from nvc3d.tasks.segmentation.whole import measure_scenes, scenes_of
 
         scenes = scenes_of(cast("LabelledPoints", splits.val))
         return {"all": measure_scenes(cast("SegmentationModel", model), config, scenes)}
-    if len(splits.val) == 0:  # type: ignore[arg-type]
+    if len(splits.val) == 0:
         raise ValueError("there is nothing to measure: no shapes were kept out of training")
     batches = evaluation_batches(splits.val, run.training)
     if emd:
         from nvc3d.tasks.completion.metrics import metrics
 
-        return metrics(cast("CompletionModel", model), batches, splits.categories, emd=True)
-    return run.task.metrics(model, batches, splits.categories)
+        return metrics(cast("CompletionModel", model), batches, splits.vocabulary.groups, emd=True)
+    return run.task.metrics(model, batches, splits.vocabulary.groups)
 
 
 def _cars(run: Run, model: nn.Module, data: Path) -> tuple[dict[str, Table], str]:
@@ -106,7 +106,7 @@ def _cars(run: Run, model: nn.Module, data: Path) -> tuple[dict[str, Table], str
     from nvc3d.tasks.completion.cars import known_cars, measure_cars
 
     config, cars = run.config, KittiCars(data)
-    known, kind = known_cars(run.task.data(config), config.seed)
+    known, kind = known_cars(run.splits(), config.seed)
     table = measure_cars(
         cast("CompletionModel", model), cars, known, config.input_points, config.seed
     )

@@ -16,16 +16,19 @@ def finish(run: Run, folder: Path, outcome: Outcome) -> None:
     if not outcome.main:
         return
     model, splits = outcome.model, outcome.splits
-    if len(splits.val) == 0:  # type: ignore[arg-type]
+    if len(splits.val) == 0:
         print("No shapes were kept out of training (raise --holdout): nothing is measured.")
     else:
         device = next(model.parameters()).device
         tables = run.task.metrics(
-            model, evaluation_batches(splits.val, run.training, device), splits.categories
+            model, evaluation_batches(splits.val, run.training, device), splits.vocabulary.groups
         )
         save_json(folder / "metrics.json", {"step": outcome.step, "metrics": tables})
         run.task.pictures(
-            model, evaluation_batches(splits.val, run.training, device), splits.categories, folder
+            model,
+            evaluation_batches(splits.val, run.training, device),
+            splits.vocabulary.groups,
+            folder,
         )
         print_tables(tables)
     print(f"Written to {folder}: {', '.join(sorted(p.name for p in folder.iterdir()))}")

@@ -52,9 +52,9 @@ def main(arguments: Sequence[str]) -> int:
         else:
             scene, labels = label_things(model, run.config, file, given.seed)
             what = ""
-        counts = write_all(scene, labels, model.labels.names, target)
+        counts = write_all(scene, labels, model.vocabulary.labels, target)
         said = f"{file}: {scene.count} points{what}, written to {target}-segmented.ply\n"
-        return said + _table(model.labels.names, counts.tolist())
+        return said + _table(model.vocabulary.labels, counts.tolist())
 
     each_file(_targets(given.files, given.output), work, "segmented")
     return 0

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from nvc3d.checkpoint import Run, load_config
+from nvc3d.checkpoint import UNTOLD, Run, load_config
 from nvc3d.commands.results import finish, interrupted
 from nvc3d.config import TrainConfig
 from nvc3d.extras import require
@@ -46,7 +46,8 @@ def main(arguments: Sequence[str]) -> int:
     if name not in TASKS:
         raise ValueError(f"unknown task {name!r}; tasks: {', '.join(TASKS)}")
     options = parse(name, rest)
-    run = Run(TASKS[name], _absolute(options.task), options.training)
+    known = load_config(options.resume).id if options.resume else ""
+    run = Run(TASKS[name], _absolute(options.task), options.training, id=known)
     folder = options.resume or options.output or next(_free(name))
     outcome = train(run, folder, resume=options.resume is not None)
     if not outcome.finished:
@@ -112,7 +113,7 @@ def _plain(box: str) -> str:
 
 def _absolute(config: Any) -> Any:
     """The task's config with a data folder that means the same wherever it is read again."""
-    if config.data is None:
+    if config.data in (None, UNTOLD):
         return config
     return dataclasses.replace(config, data=str(Path(config.data).expanduser().absolute()))
 

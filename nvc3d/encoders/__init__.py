@@ -4,7 +4,16 @@ from voxel grids to a global feature and feature maps."""
 from __future__ import annotations
 
 from nvc3d.encoders.dgcnn import DGCNN
+from nvc3d.encoders.encoder import EncoderName, PointEncoder, make
 from nvc3d.encoders.pointnet import PointNet, orthogonality_loss
 from nvc3d.encoders.voxels import VoxelEncoder
 
-__all__ = ["DGCNN", "PointNet", "VoxelEncoder", "orthogonality_loss"]
+__all__ = [
+    "DGCNN",
+    "EncoderName",
+    "PointEncoder",
+    "PointNet",
+    "VoxelEncoder",
+    "make",
+    "orthogonality_loss",
+]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor, nn
-from torch.utils.data import Dataset
+
+from nvc3d.tasks.vocabulary import Vocabulary
 
 Batch = dict[str, Any]
 """What a data loader makes of the items of a split: tensors stacked, strings in a list."""
@@ -17,16 +18,29 @@ Table = dict[str, dict[str, float]]
 """Row name -> column name -> number."""
 
 
-@dataclass(frozen=True)
-class Splits:
-    """The data of one run: what is learned from, what is measured on, and the names of the labels.
+class Items(Protocol):
+    """The items of a split, as a data loader takes them.
 
-    `train` may offer `set_epoch(epoch)`; who loops over it calls that before every epoch.
+    Those of training may offer `set_epoch(epoch)`; who loops over them calls that before every
+    epoch.
     """
 
-    train: Dataset[dict[str, Any]]
-    val: Dataset[dict[str, Any]]
-    categories: tuple[str, ...]
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The data of one run: what is learned from, what is measured on, and what is known of both."""
+
+    train: Items
+    val: Items
+    vocabulary: Vocabulary
+
+
+def _nothing(model: Any, splits: Splits, seed: int) -> None:
+    """There is nothing to remember."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +57,20 @@ class Task:
     config: type[Any]
     data: Callable[[Any], Splits]
     """(config) -> the data."""
-    model: Callable[[Any, Splits | None], nn.Module]
-    """(config, splits) -> the model. Without splits, what it remembers of its training data is
-    zero, for `load_state_dict` to fill."""
+    model: Callable[[Any, Vocabulary], nn.Module]
+    """(config, or its model half; vocabulary) -> the model, untrained."""
     loss: Callable[[Any, Batch], dict[str, Tensor]]
     """(model, batch) -> scalar terms by name; "total" is the one to minimise."""
     metrics: Callable[[Any, Iterable[Batch], Sequence[str]], dict[str, Table]]
     """(model, batches, categories) -> a table of all, under "all", and one for each category."""
     pictures: Callable[[Any, Iterable[Batch], Sequence[str], Path], list[Path]]
     """(model, batches, categories, folder) -> the files written into the folder."""
+    begin: Callable[[Any, Splits, int], None] = _nothing
+    """(model, splits, seed): what the model is to remember of its training data, before it
+    learns."""
+
+    def fresh(self, config: Any, splits: Splits) -> nn.Module:
+        """The model that a training begins with."""
+        model = self.model(config, splits.vocabulary)
+        self.begin(model, splits, config.seed)
+        return model

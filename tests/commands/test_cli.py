@@ -146,7 +146,8 @@ def test_a_run_can_be_repeated_from_its_config(
     monkeypatch.chdir(tmp_path)
     assert main(["train", "completion", f"--config={trained / 'config.json'}"]) == 0
     again = tmp_path / "runs" / "completion"
-    assert load_config(again) == load_config(trained)
+    for part in ("config", "training", "vocabulary"):
+        assert getattr(load_config(again), part) == getattr(load_config(trained), part)
     for name in ("model.safetensors", "metrics.json"):
         assert (again / name).read_bytes() == (trained / name).read_bytes()
     assert main(["train", "completion", f"--config={trained}", "--steps=1"]) == 0
@@ -271,7 +272,7 @@ def test_a_folder_is_completed_into_a_folder(
         ("train completion --steps=-3", "steps must be at least 1, got -3"),
         ("train completion --precision float8", "--precision"),
         ("train completion --precision float16", "needs a GPU"),
-        ("train completion --max-minutes nan", "max_minutes must be positive"),
+        ("train completion --max-minutes nan", "max_minutes must be above 0"),
         ("train completion --points 63", "points"),
         ("train completion surplus", "surplus"),
         ("train completion --config none", "none"),
@@ -283,7 +284,7 @@ def test_a_folder_is_completed_into_a_folder(
         ("train completion --resume {run} --output new", "leave out --output"),
         ("train completion --resume {run} --config {run}", "give one"),
         ("train completion --resume {run} --dim 32", "does not fit this run"),
-        ("demo --minutes 0", "max_minutes must be positive"),
+        ("demo --minutes 0", "max_minutes must be above 0"),
         ("demo --minutes soon", "--minutes: invalid float value: 'soon'"),
         ("demo --output {file}", "is a file"),
         ("demo --output {run}", "holds a run already"),
@@ -332,7 +333,7 @@ def test_a_newer_checkpoint_gets_one_sentence(
     run = tmp_path / "run"
     shutil.copytree(trained, run)
     values = json.loads((run / "config.json").read_text())
-    (run / "config.json").write_text(json.dumps({**values, "format": 2}))
+    (run / "config.json").write_text(json.dumps({**values, "format": 99}))
     said = fails(capsys, "eval", "--checkpoint", run)
     assert "newer nvc3d" in said and "pip install --upgrade nvc3d" in said
 

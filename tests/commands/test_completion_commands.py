@@ -22,6 +22,7 @@ from nvc3d.metrics import consistency, fidelity, minimal_matching_distance
 from nvc3d.tasks import TASKS
 from nvc3d.tasks.completion import Completion, CompletionConfig
 from nvc3d.tasks.completion.cars import known_cars, measure_cars
+from nvc3d.tasks.vocabulary import Vocabulary
 
 TASK = TASKS["completion"]
 SMALL = CompletionConfig(
@@ -42,7 +43,7 @@ def save(folder: Path, **change) -> Path:
     """The run folder of a model that was never trained."""
     config = replace(SMALL, **change)
     torch.manual_seed(0)
-    model = TASK.model(config, None)
+    model = TASK.model(config, Vocabulary())
     prepare(folder, model)
     save_config(folder, Run(TASK, config, TrainConfig()))
     save_weights(model, folder / "model.safetensors")
@@ -223,7 +224,7 @@ def test_kitti_cars_are_measured_by_the_definitions(kitti: Path, run: Path) -> N
     assert 0 < kept["fidelity"] < laid["fidelity"]
     with pytest.warns(UserWarning):
         # Where there is room for all of them, all are kept.
-        model_of_all = TASK.model(replace(SMALL, input_points=90, points=282), None).eval()
+        model_of_all = TASK.model(replace(SMALL, input_points=90, points=282), Vocabulary()).eval()
         table = measure_cars(model_of_all, cars, known, 90)
     assert table["completion"]["fidelity"] == 0
     seen = [torch.from_numpy(cars[i].points)[None] for i in range(3)]
@@ -248,10 +249,10 @@ def test_known_cars_are_cars_where_there_are_any() -> None:
     splits = TASK.data(SMALL)
     known, kind = known_cars(splits)
     assert known.shape == (2, 256, 3) and kind == "2 training cars"
-    car = splits.categories.index("car")
+    car = splits.vocabulary.groups.index("car")
     cars = [item["complete"] for item in splits.train if int(item["label"]) == car]
     assert all(any(torch.equal(cloud, other) for other in cars) for cloud in known)
-    known, kind = known_cars(replace(splits, categories=tuple("abc")))
+    known, kind = known_cars(replace(splits, vocabulary=Vocabulary(tuple("abc"))))
     assert len(known) == 46 and kind == "46 training shapes of all categories"
     with pytest.raises(ValueError, match="there are none"):
         known_cars(replace(splits, train=torch.utils.data.Subset(splits.train, [])))

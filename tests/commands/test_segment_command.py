@@ -22,7 +22,7 @@ from nvc3d.files.ply_elements import read_elements
 from nvc3d.shapes import make_shape
 from nvc3d.shapes.rooms import make_room
 from nvc3d.tasks.segmentation import whole
-from nvc3d.tasks.segmentation.data import Labels
+from nvc3d.tasks.vocabulary import Vocabulary
 from nvc3d.viz.palette import label_colours
 
 SMALL = "--steps 1 --batch-size 4 --points 128 --dim 16 --latent-dim 4 --anchors 3 --hidden 16"
@@ -260,7 +260,9 @@ def test_whole_scenes_are_measured_point_by_point(
 
 def test_the_category_that_fits_is_the_one_whose_parts_are_meant() -> None:
     class Answering:
-        labels = Labels(("cup 0", "cup 1", "lid 0"), {"cup": (0, 1), "lid": (2,)})
+        vocabulary = Vocabulary(
+            ("cup", "lid"), ("cup 0", "cup 1", "lid 0"), {"cup": (0, 1), "lid": (2,)}
+        )
         categories = ("cup", "lid")
 
         def __call__(self, points, features, category):

@@ -326,7 +326,7 @@ def test_completion_trains_on_a_data_set(name: str, request: pytest.FixtureReque
     )
     splits = data_of_completion(config)
     batch = next(iter(DataLoader(splits.train, batch_size=2)))
-    model = TASK.model(config, splits)
+    model = TASK.fresh(config, splits)
     assert bool(torch.isfinite(TASK.loss(model, batch)["total"]))
     only_test = data_of_completion(replace(config, holdout=1.0))
     assert len(only_test.train) == 0 and len(only_test.val) == len(splits.val)

@@ -45,7 +45,7 @@ def splits() -> Splits:
 @pytest.fixture
 def model(splits: Splits) -> ClassificationModel:
     torch.manual_seed(0)
-    return TASK.model(SMALL, splits)
+    return TASK.fresh(SMALL, splits)
 
 
 def batches(data, count: int = 46) -> Iterator[dict]:
@@ -76,7 +76,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_splits_hold_different_shapes_of_all_categories(splits: Splits) -> None:
-    assert splits.categories == CATEGORIES
+    assert splits.vocabulary.groups == CATEGORIES
     label = [int(item["label"]) for item in splits.val]
     assert np.bincount(label).tolist() == [20] * len(CATEGORIES)
     assert all(bool(splits.val[i]["labelled"]) for i in range(46))
@@ -197,7 +197,7 @@ def test_a_crop_cuts_off_one_side(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_hidden_labels_have_no_influence(kind: str, extra: dict) -> None:
     config = replace(SMALL, bottleneck=kind, **extra)
     splits = TASK.data(config)
-    model = TASK.model(config, splits)
+    model = TASK.fresh(config, splits)
     batch = next(batches(splits.train))
     assert 0 < int(batch["labelled"].sum()) < len(batch["labelled"])
     # So that the two passes begin alike, the state is put back.
@@ -234,7 +234,7 @@ def test_both_views_count_and_the_nebula_compares_them_where_labels_are_few(
 ) -> None:
     config = replace(SMALL, second_view=True, reconstruct=2.0, labelled=labelled)
     splits = TASK.data(config)
-    model = TASK.model(config, splits).eval()
+    model = TASK.fresh(config, splits).eval()
     batch = next(batches(splits.train))
     compared = []
     losses = type(model.nebula).losses
@@ -270,19 +270,19 @@ def test_a_few_shapes_are_learned_by_heart(kind: str) -> None:
     torch.manual_seed(0)
     config = replace(SMALL, bottleneck=kind, labelled=1.0, augment=False)
     splits = TASK.data(config)
-    model = TASK.model(config, splits)
+    model = TASK.fresh(config, splits)
     batch = next(batches(splits.train))
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for _ in range(120):
         TASK.loss(model, batch)["total"].backward()
         optimizer.step()
         optimizer.zero_grad()
-    table = TASK.metrics(model, [batch], splits.categories)["all"]["classification"]
+    table = TASK.metrics(model, [batch], splits.vocabulary.groups)["all"]["classification"]
     assert table["accuracy"] == table["mean class accuracy"] >= 0.9
 
 
 def test_every_weight_gets_a_gradient(splits: Splits) -> None:
-    model = TASK.model(replace(SMALL, reconstruct=1.0), splits)
+    model = TASK.fresh(replace(SMALL, reconstruct=1.0), splits)
     TASK.loss(model, next(batches(splits.train)))["total"].backward()
     for name, parameter in model.named_parameters():
         # Anchors take part later, when the latents are ripe.
@@ -291,7 +291,7 @@ def test_every_weight_gets_a_gradient(splits: Splits) -> None:
 
 
 def test_dgcnn_and_half_precision(splits: Splits) -> None:
-    model = TASK.model(replace(SMALL, encoder="dgcnn"), splits)
+    model = TASK.fresh(replace(SMALL, encoder="dgcnn"), splits)
     with torch.autocast("cpu", torch.bfloat16):
         terms = TASK.loss(model, next(batches(splits.train, 16)))
     terms["total"].backward()
@@ -404,8 +404,8 @@ def test_average_precision_refuses(codes, labels, message: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_pictures_are_written(kind: str, splits: Splits, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    model = TASK.model(replace(SMALL, bottleneck=kind), splits)
-    files = TASK.pictures(model, batches(splits.val), splits.categories, tmp_path)
+    model = TASK.fresh(replace(SMALL, bottleneck=kind), splits)
+    files = TASK.pictures(model, batches(splits.val), splits.vocabulary.groups, tmp_path)
     assert [file.name for file in files] == ["confusion.png", "latents.png"]
     assert sorted(tmp_path.iterdir()) == files
 
@@ -454,7 +454,7 @@ def test_a_folder_is_trained_on_saved_and_measured_elsewhere(
 
 
 def test_a_checkpoint_gives_the_same_answers(model: ClassificationModel, splits: Splits) -> None:
-    fresh = TASK.model(SMALL, None)
+    fresh = TASK.model(SMALL, splits.vocabulary)
     fresh.load_state_dict(model.state_dict())
     assert fresh.categories == CATEGORIES
     cloud = torch.randn(3, 64, 3)
@@ -468,7 +468,7 @@ def test_a_checkpoint_gives_the_same_answers(model: ClassificationModel, splits:
 def test_a_folder_is_split_and_at_holdout_1_all_measured(folder: Path) -> None:
     config = replace(SMALL, data=str(folder), holdout=0.25, labelled=0.5)
     splits = TASK.data(config)
-    assert splits.categories == ("flat", "long", "round")
+    assert splits.vocabulary.groups == ("flat", "long", "round")
     assert (len({item["name"] for item in splits.train}), len(splits.val)) == (18, 6)
     whole = TASK.data(replace(config, holdout=1.0))
     assert (len(whole.train), len(whole.val)) == (0, 24)
@@ -511,7 +511,7 @@ def test_modelnet40_keeps_its_split_and_stands_upright(tmp_path: Path) -> None:
             file["data"], file["label"] = data, (np.arange(count) % 2)[:, None].astype(np.uint8)
     config = replace(SMALL, data=str(tmp_path), labelled=0.5)
     splits = TASK.data(config)
-    assert splits.categories == ("airplane", "bathtub")
+    assert splits.vocabulary.groups == ("airplane", "bathtub")
     assert (len(splits.train), len(splits.val)) == (6, 4)
     assert sum(bool(item["labelled"]) for item in splits.train) == 4
     points = splits.val[1]["points"]
@@ -532,7 +532,7 @@ def test_modelnet40_keeps_its_split_and_stands_upright(tmp_path: Path) -> None:
         ({"labelled": 1.5}, "labelled"),
         ({"labelled": nan}, "labelled"),
         ({"holdout": 0.0}, "holdout"),
-        ({"points": 0}, "points must be >= 1"),
+        ({"points": 0}, "points must be at least 1"),
         ({"reconstruct": -1.0}, "reconstruct"),
         ({"nebula_weight": nan}, "nebula_weight"),
         ({"encoder": "resnet"}, "encoder must be one of"),

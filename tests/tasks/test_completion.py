@@ -22,6 +22,7 @@ from nvc3d.tasks.completion.loss import plain_chamfer
 from nvc3d.tasks.completion.metrics import metrics
 from nvc3d.tasks.completion.model import to_unit_ball
 from nvc3d.tasks.task import Splits
+from nvc3d.tasks.vocabulary import Vocabulary
 
 TASK = TASKS["completion"]
 SMALL = CompletionConfig(
@@ -46,7 +47,7 @@ def splits() -> Splits:
 @pytest.fixture
 def model(splits: Splits) -> CompletionModel:
     torch.manual_seed(0)
-    return TASK.model(SMALL, splits)
+    return TASK.fresh(SMALL, splits)
 
 
 def batches(data, count: int = 46) -> Iterator[dict]:
@@ -58,7 +59,7 @@ def scan(batch: int = 2, count: int = 64) -> torch.Tensor:
 
 
 def test_splits_hold_different_shapes_of_all_categories(splits: Splits) -> None:
-    assert splits.categories == CATEGORIES
+    assert splits.vocabulary.groups == CATEGORIES
     assert len(splits.train) == 46
     label = [int(splits.val[i]["label"]) for i in range(len(splits.val))]
     assert set(label) == set(range(len(CATEGORIES)))
@@ -181,7 +182,7 @@ def test_what_cannot_be_completed_is_refused(model: CompletionModel, partial) ->
 
 
 def test_dgcnn_and_half_precision(splits: Splits) -> None:
-    model = TASK.model(replace(SMALL, encoder="dgcnn"), None)
+    model = TASK.model(replace(SMALL, encoder="dgcnn"), Vocabulary())
     with torch.autocast("cpu", torch.bfloat16):
         terms = TASK.loss(model, next(batches(splits.train)))
     terms["total"].backward()
@@ -193,18 +194,18 @@ def test_mean_shape_is_drawn_from_training_shapes_and_saved(
 ) -> None:
     training = torch.cat([splits.train[i]["complete"] for i in range(46)])
     assert float(ops.nearest(model.mean_shape[None], training[None])[0].max()) == 0
-    fresh = TASK.model(SMALL, None)
+    fresh = TASK.model(SMALL, Vocabulary())
     assert not fresh.mean_shape.any()
     fresh.load_state_dict(model.state_dict())
     torch.testing.assert_close(fresh.mean_shape, model.mean_shape)
-    torch.testing.assert_close(TASK.model(SMALL, splits).mean_shape, model.mean_shape)
+    torch.testing.assert_close(TASK.fresh(SMALL, splits).mean_shape, model.mean_shape)
 
 
 def test_metrics_are_means_beside_the_trivial_answers(
     model: CompletionModel, splits: Splits
 ) -> None:
     model.train()
-    tables = TASK.metrics(model, batches(splits.val), splits.categories)
+    tables = TASK.metrics(model, batches(splits.val), splits.vocabulary.groups)
     assert model.training
     assert set(tables) == {"all", *CATEGORIES}
     rows = tables["all"]
@@ -221,22 +222,22 @@ def test_metrics_are_means_beside_the_trivial_answers(
         assert list(rows[row].values()) == pytest.approx(expected, rel=1e-5)
     # Two of each category: their means' mean is that of all.
     assert rows[mean] == pytest.approx(rows["completion"])
-    again = TASK.metrics(model, batches(splits.val), splits.categories)
+    again = TASK.metrics(model, batches(splits.val), splits.vocabulary.groups)
     assert again == tables
     with pytest.raises(ValueError, match="nothing to measure"):
-        TASK.metrics(model, [], splits.categories)
+        TASK.metrics(model, [], splits.vocabulary.groups)
 
 
 def test_metrics_of_several_answers(model: CompletionModel, splits: Splits) -> None:
     batch = next(batches(splits.val))
-    row = TASK.metrics(model, [batch], splits.categories)["all"]["completion"]
+    row = TASK.metrics(model, [batch], splits.vocabulary.groups)["all"]["completion"]
     answers = model.alternatives(batch["partial"], 8, torch.Generator().manual_seed(0))
     best = best_of(answers, batch["complete"]).mean()
     assert row["CD-L2, best of 8"] == pytest.approx(float(best))
     assert row["CD-L2, best of 8"] < row["CD-L2"]
     assert row["TMD"] == pytest.approx(float(total_mutual_difference(answers).mean()))
-    plain = TASK.model(replace(SMALL, bottleneck="plain"), splits)
-    tables = TASK.metrics(plain, [batch], splits.categories)
+    plain = TASK.fresh(replace(SMALL, bottleneck="plain"), splits)
+    tables = TASK.metrics(plain, [batch], splits.vocabulary.groups)
     assert list(tables["all"]["completion"]) == ["CD-L1", "CD-L2", "F-score@1%"]
 
 
@@ -246,9 +247,11 @@ def test_mean_of_categories_counts_each_category_once(
     batch = next(batches(splits.val))
     chosen = [0, 0, 0, 1]
     batch = {name: batch[name][chosen] for name in ("partial", "complete", "label")}
-    rows = TASK.metrics(model, [batch], splits.categories)["all"]
+    rows = TASK.metrics(model, [batch], splits.vocabulary.groups)["all"]
     first, second = (
-        TASK.metrics(model, [{n: v[[i]] for n, v in batch.items()}], splits.categories)["all"]
+        TASK.metrics(model, [{n: v[[i]] for n, v in batch.items()}], splits.vocabulary.groups)[
+            "all"
+        ]
         for i in (0, 3)
     )
     assert "completion, mean of categories" not in first
@@ -262,7 +265,7 @@ def test_mean_of_categories_counts_each_category_once(
 def test_emd_where_it_is_asked_for(model: CompletionModel, splits: Splits) -> None:
     batch = next(batches(splits.val))
     batch = {name: batch[name][:2] for name in ("partial", "complete", "label")}
-    rows = metrics(model, [batch], splits.categories, emd=True)["all"]
+    rows = metrics(model, [batch], splits.vocabulary.groups, emd=True)["all"]
     # The 64 seen points count four times each beside the 256 of the truth.
     fourfold = batch["partial"].repeat_interleave(4, dim=1)
     expected = float(emd(fourfold, batch["complete"]).mean())
@@ -274,13 +277,13 @@ def test_emd_where_it_is_asked_for(model: CompletionModel, splits: Splits) -> No
 
 def test_pictures_are_written(model: CompletionModel, splits: Splits, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    files = TASK.pictures(model, batches(splits.val), splits.categories, tmp_path)
+    files = TASK.pictures(model, batches(splits.val), splits.vocabulary.groups, tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted(files)
     assert [f.name for f in files] == ["completions.png", "latents.png"]
     one = [next(batches(splits.val, 1))]
-    TASK.pictures(model, one, splits.categories, tmp_path)
+    TASK.pictures(model, one, splits.vocabulary.groups, tmp_path)
     with pytest.raises(ValueError, match="nothing to draw"):
-        TASK.pictures(model, [], splits.categories, tmp_path)
+        TASK.pictures(model, [], splits.vocabulary.groups, tmp_path)
 
 
 def test_a_folder_is_split_and_at_holdout_1_all_measured(tmp_path: Path) -> None:
@@ -292,7 +295,7 @@ def test_a_folder_is_split_and_at_holdout_1_all_measured(tmp_path: Path) -> None
     config = replace(SMALL, data=str(tmp_path), holdout=0.25)
     splits = TASK.data(config)
     assert (len(splits.train), len(splits.val)) == (9, 3)
-    assert splits.categories == ("ball", "box")
+    assert splits.vocabulary.groups == ("ball", "box")
     whole = TASK.data(replace(config, holdout=1.0))
     assert (len(whole.train), len(whole.val)) == (0, 12)
     with pytest.raises(FileNotFoundError):
@@ -305,7 +308,7 @@ def test_a_folder_is_split_and_at_holdout_1_all_measured(tmp_path: Path) -> None
         ({"seeds": 50}, "seeds must divide"),
         ({"seeds": 192}, "seeds must be at most"),
         ({"points": 64}, "points must be more than input_points"),
-        ({"coarse": 0}, "coarse must be >= 1"),
+        ({"coarse": 0}, "coarse must be at least 1"),
         ({"noise": -0.1}, "noise"),
         ({"nebula_weight": float("nan")}, "nebula_weight"),
         ({"holdout": 0.0}, "holdout"),

@@ -15,6 +15,7 @@ from nvc3d.tasks import TASKS
 from nvc3d.tasks.completion import CompletionConfig, CompletionModel
 from nvc3d.tasks.completion.decoders.parts import grid, spread
 from nvc3d.tasks.completion.decoders.upsampling import ATTENDED, NeighbourAttention
+from nvc3d.tasks.vocabulary import Vocabulary
 
 TASK = TASKS["completion"]
 SMALL = CompletionConfig(
@@ -35,7 +36,7 @@ STAGES = {"seeds": [32], "pcn": [32], "folding": [192], "upsampling": [32, 48, 9
 
 def build(**change) -> CompletionModel:
     torch.manual_seed(0)
-    return TASK.model(replace(SMALL, **change), None)
+    return TASK.model(replace(SMALL, **change), Vocabulary())
 
 
 def cloud(batch: int = 2, count: int = 64, seed: int = 0) -> torch.Tensor:
@@ -100,7 +101,7 @@ def test_a_scan_moved_and_scaled_is_completed_alike(decoder: str) -> None:
 @pytest.mark.parametrize("bottleneck", ["nebula", "vae", "plain"])
 def test_a_run_is_saved_and_loaded(decoder: str, bottleneck: str, tmp_path: Path) -> None:
     config = replace(SMALL, decoder=decoder, bottleneck=bottleneck)
-    model = TASK.model(config, None).eval()
+    model = TASK.model(config, Vocabulary()).eval()
     prepare(tmp_path, model)
     save_config(tmp_path, Run(TASK, config, TrainConfig()))
     save_weights(model, tmp_path / "model.safetensors")
@@ -111,7 +112,7 @@ def test_a_run_is_saved_and_loaded(decoder: str, bottleneck: str, tmp_path: Path
 
 def test_a_config_from_before_there_were_decoders_gives_the_model_of_then() -> None:
     config = from_dict(CompletionConfig, {"points": 2048, "coarse": 256, "seeds": 512})
-    names = {name for name, _ in TASK.model(config, None).decoder.named_parameters()}
+    names = {name for name, _ in TASK.model(config, Vocabulary()).decoder.named_parameters()}
     layers = [f"coarse.{i}" for i in (0, 2, 4)] + [f"offsets.{i}" for i in (1, 3, 5)]
     layers += ["from_code", "from_place"]
     assert names == {f"{layer}.{part}" for layer in layers for part in ("weight", "bias")}
@@ -120,7 +121,7 @@ def test_a_config_from_before_there_were_decoders_gives_the_model_of_then() -> N
 def test_sizes_of_the_pcn_data_set_can_be_asked_for() -> None:
     large = CompletionConfig(input_points=2048, points=16384, coarse=896, seeds=896, hidden=16)
     for decoder in DECODERS:
-        model = TASK.model(replace(large, decoder=decoder, factors=(1, 4, 4)), None).eval()
+        model = TASK.model(replace(large, decoder=decoder, factors=(1, 4, 4)), Vocabulary()).eval()
         with torch.no_grad():
             assert model(cloud(1, 2048)).points.shape == (1, 16384, 3)
 

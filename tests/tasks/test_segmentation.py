@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Subset
 
-from nvc3d.checkpoint import load_weights, save_weights
+from nvc3d.checkpoint import Run, load_run, save_config, save_weights
+from nvc3d.config import TrainConfig
 from nvc3d.data.scenes.rooms import BLOCKS
 from nvc3d.files import write_cloud
 from nvc3d.shapes import CATEGORIES, make_shape
@@ -33,7 +34,7 @@ def first_batch(splits, size: int = 8):
 def made(config: SegmentationConfig):
     torch.manual_seed(0)
     splits = TASK.data(config)
-    return splits, TASK.model(config, splits)
+    return splits, TASK.fresh(config, splits)
 
 
 # --- labels ---------------------------------------------------------------------------------------
@@ -41,15 +42,17 @@ def made(config: SegmentationConfig):
 
 def test_every_part_of_every_category_has_a_label_of_its_own() -> None:
     splits, model = made(SMALL)
-    labels = model.labels
-    assert splits.categories == model.categories == CATEGORIES
-    assert sorted(i for own in labels.parts.values() for i in own) == list(range(len(labels.names)))
+    vocabulary = model.vocabulary
+    assert splits.vocabulary.groups == model.categories == CATEGORIES
+    assert sorted(i for own in vocabulary.of_group.values() for i in own) == list(
+        range(len(vocabulary.labels))
+    )
     for category in ("chair", "mug"):
-        own = [labels.names[i] for i in labels.parts[category]]
+        own = [vocabulary.labels[i] for i in vocabulary.of_group[category]]
         assert own == [f"{category} {name}" for name in make_shape(category, 1).label_names]
     for index in range(46):
         item = splits.train[index]
-        own = labels.parts[CATEGORIES[int(item["label"])]]
+        own = vocabulary.of_group[CATEGORIES[int(item["label"])]]
         assert set(item["parts"].tolist()) <= set(own)
 
 
@@ -104,7 +107,7 @@ def test_gradients_reach_every_weight(kind: str, point_codes: bool, encoder: str
     idle = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
     assert idle <= {"nebula.anchors"}
     result = model(batch["points"], None, batch["label"])
-    assert result.scores.shape == (8, 64, len(model.labels.names))
+    assert result.scores.shape == (8, 64, len(model.vocabulary.labels))
     assert result.code.mean.shape == ((8, 64, 8) if point_codes else (8, 8))
 
 
@@ -187,16 +190,19 @@ def test_it_learns_a_few_shapes_by_heart() -> None:
         optimiser.zero_grad()
         TASK.loss(model, batch)["total"].backward()
         optimiser.step()
-    assert TASK.metrics(model, [batch], splits.categories)["all"][CONFINED]["accuracy"] > 0.95
+    assert (
+        TASK.metrics(model, [batch], splits.vocabulary.groups)["all"][CONFINED]["accuracy"] > 0.95
+    )
 
 
 def test_a_saved_model_knows_its_labels(tmp_path: Path) -> None:
     for config in (SMALL, replace(SMALL, scenes=True, shapes=2)):
         splits, model = made(config)
         save_weights(model, tmp_path / "model.safetensors")
-        again = TASK.model(config, None)
-        load_weights(again, tmp_path / "model.safetensors")
-        assert again.labels == model.labels and again.channels == model.channels
+        run = Run(TASK, config, TrainConfig(), splits.vocabulary)
+        save_config(tmp_path, run)
+        again = load_run(tmp_path)[1]
+        assert again.vocabulary == splits.vocabulary and again.channels == model.channels
         batch = next(iter(DataLoader(splits.val, 2)))
         inputs = batch["points"], batch.get("features"), batch["label"]
         with torch.no_grad():
@@ -211,7 +217,7 @@ class Answering(torch.nn.Module):
 
     def __init__(self, model, answer) -> None:
         super().__init__()
-        self.labels, self.categories, self.answer = model.labels, model.categories, answer
+        self.vocabulary, self.categories, self.answer = model.vocabulary, model.categories, answer
         self.weight = torch.nn.Parameter(torch.zeros(1))
 
     def forward(self, points, features, category):
@@ -222,19 +228,21 @@ class Answering(torch.nn.Module):
 def test_a_perfect_answer_is_perfect_and_a_constant_one_what_it_is_by_hand() -> None:
     splits, model = made(SMALL)
     batch = next(iter(DataLoader(splits.val, 23)))
-    count = len(model.labels.names)
+    count = len(model.vocabulary.labels)
     truth = torch.nn.functional.one_hot(batch["parts"], count).float()
-    tables = TASK.metrics(Answering(model, lambda p, c: truth), [batch], splits.categories)
+    tables = TASK.metrics(Answering(model, lambda p, c: truth), [batch], splits.vocabulary.groups)
     assert set(tables) == {"all", *CATEGORIES}
     assert all(value == 1 for row in tables["all"].values() for value in row.values())
 
-    first = torch.tensor([model.labels.parts[name][0] for name in CATEGORIES])
+    first = torch.tensor([model.vocabulary.of_group[name][0] for name in CATEGORIES])
     chosen = first[batch["label"]][:, None].expand(-1, 64)
     constant = torch.nn.functional.one_hot(chosen, count).float()
-    tables = TASK.metrics(Answering(model, lambda p, c: constant), [batch], splits.categories)
+    tables = TASK.metrics(
+        Answering(model, lambda p, c: constant), [batch], splits.vocabulary.groups
+    )
     expected = []
     for parts, label in zip(batch["parts"], batch["label"].tolist(), strict=True):
-        own = model.labels.parts[CATEGORIES[label]]
+        own = model.vocabulary.of_group[CATEGORIES[label]]
         share = float((parts == own[0]).double().mean())
         absent = [i for i in own[1:] if not bool((parts == i).any())]
         expected.append((share + len(absent)) / len(own))
@@ -244,12 +252,12 @@ def test_a_perfect_answer_is_perfect_and_a_constant_one_what_it_is_by_hand() -> 
 def test_the_two_conventions_differ_where_they_must() -> None:
     splits, model = made(SMALL)
     batch = next(iter(DataLoader(splits.val, 23)))
-    count = len(model.labels.names)
+    count = len(model.vocabulary.labels)
     truth = torch.nn.functional.one_hot(batch["parts"], count).float()
     other = torch.nn.functional.one_hot((batch["parts"] + 30) % count, count).float()
     # Another category's part is best, the true one second.
     scores = truth + 2 * other
-    tables = TASK.metrics(Answering(model, lambda p, c: scores), [batch], splits.categories)
+    tables = TASK.metrics(Answering(model, lambda p, c: scores), [batch], splits.vocabulary.groups)
     assert tables["all"][CONFINED]["accuracy"] == 1
     assert tables["all"][FREE]["accuracy"] == 0
 
@@ -259,12 +267,12 @@ def test_blocks_of_scenes_are_summed_over_the_split() -> None:
     batch = next(iter(DataLoader(splits.val, 16)))
     batch["parts"][:, :4] = NONE
     model.eval()
-    tables = TASK.metrics(model, [batch], splits.categories)
+    tables = TASK.metrics(model, [batch], splits.vocabulary.groups)
     with torch.no_grad():
         found = model(batch["points"], batch["features"]).scores.argmax(-1)
     known = batch["parts"] != NONE
     ious = []
-    for label in range(len(model.labels.names)):
+    for label in range(len(model.vocabulary.labels)):
         mine, true = (found == label) & known, batch["parts"] == label
         if bool((mine | true).any()):
             ious.append(float((mine & true).sum()) / float((mine | true).sum()))
@@ -276,7 +284,7 @@ def test_blocks_of_scenes_are_summed_over_the_split() -> None:
 def test_pictures_are_drawn(changes: dict, tmp_path: Path) -> None:
     splits, model = made(replace(SMALL, **changes))
     batches = DataLoader(Subset(splits.val, range(12)), 6)
-    for path in TASK.pictures(model, batches, splits.categories, tmp_path):
+    for path in TASK.pictures(model, batches, splits.vocabulary.groups, tmp_path):
         assert path.stat().st_size > 5000
 
 
@@ -285,8 +293,8 @@ def test_pictures_are_drawn(changes: dict, tmp_path: Path) -> None:
 
 def test_shapenetpart_is_recognised(shapenetpart: Path) -> None:
     splits, model = made(replace(SMALL, data=str(shapenetpart), augment=True))
-    assert splits.categories == ("Bag", "Mug")
-    assert model.channels == 3 and len(model.labels.names) == 50
+    assert splits.vocabulary.groups == ("Bag", "Mug")
+    assert model.channels == 3 and len(model.vocabulary.labels) == 50
     assert splits.train[0]["features"].shape == (64, 3)
     length = torch.linalg.vector_norm
     stored = splits.train.source[0]["normals"]
@@ -309,8 +317,8 @@ def test_labelled_clouds_of_ones_own(tmp_path: Path) -> None:
             labels = np.r_[range(top), rng.integers(0, top, 50 - top)]
             write_cloud(tmp_path / kind / f"{i}.ply", rng.random((50, 3)), labels=labels)
     splits, model = made(replace(SMALL, data=str(tmp_path), holdout=0.25))
-    assert model.labels.parts == {"cup": (0, 1), "lid": (2, 3, 4, 5)}
-    assert model.labels.names[2] == "lid 0"
+    assert model.vocabulary.of_group == {"cup": (0, 1), "lid": (2, 3, 4, 5)}
+    assert model.vocabulary.labels[2] == "lid 0"
     assert len(splits.train) == 6 and len(splits.val) == 2
     write_cloud(tmp_path / "lid" / "bare.ply", rng.random((50, 3)))
     with pytest.raises(ValueError, match=r"bare.ply: its points have no labels"):
@@ -325,12 +333,12 @@ def test_labels_that_never_occur_are_no_parts(tmp_path: Path) -> None:
             labels = np.r_[first, rng.integers(first, first + 2, 48), first + 1]
             write_cloud(tmp_path / kind / f"{i}.ply", rng.random((50, 3)), labels=labels)
     splits, model = made(replace(SMALL, data=str(tmp_path), holdout=1.0))
-    assert model.labels.parts == {"cup": (0, 1), "lid": (4, 5)}
-    assert model.labels.names[4:] == ("lid 2", "lid 3")
+    assert model.vocabulary.of_group == {"cup": (0, 1), "lid": (4, 5)}
+    assert model.vocabulary.labels[4:] == ("lid 2", "lid 3")
     batch = next(iter(DataLoader(splits.val, 4)))
     assert set(batch["parts"][batch["label"] == 1].flatten().tolist()) == {4, 5}
     wrong = torch.nn.functional.one_hot(batch["parts"] ^ 1, 6).float()  # the category's other part
-    tables = TASK.metrics(Answering(model, lambda p, c: wrong), [batch], splits.categories)
+    tables = TASK.metrics(Answering(model, lambda p, c: wrong), [batch], splits.vocabulary.groups)
     assert tables["lid"][CONFINED]["instance mIoU"] == 0
 
 
@@ -339,7 +347,7 @@ def test_labelled_scenes_of_ones_own(tmp_path: Path) -> None:
     for i in range(3):
         write_cloud(tmp_path / f"{i}.ply", 4 * rng.random((500, 3)), labels=rng.integers(0, 3, 500))
     splits, model = made(replace(SMALL, data=str(tmp_path), scenes=True, holdout=0.34))
-    assert model.labels.names == ("label 0", "label 1", "label 2") and model.channels == 3
+    assert model.vocabulary.labels == ("label 0", "label 1", "label 2") and model.channels == 3
     TASK.loss(model, first_batch(splits, 4))["total"].backward()
 
 
@@ -348,11 +356,11 @@ def test_labelled_scenes_of_ones_own(tmp_path: Path) -> None:
     [
         ({"encoder": "mlp"}, "encoder must be one of"),
         ({"bottleneck": "none"}, "bottleneck must be one of"),
-        ({"points": 0}, "points must be >= 1, got 0"),
+        ({"points": 0}, "points must be at least 1, got 0"),
         ({"labelled": 0.0}, "labelled must be above 0"),
         ({"block": 0.0}, "block must be above 0"),
-        ({"nebula_weight": -1.0}, "nebula_weight must be finite"),
-        ({"seed": -1}, "seed must be >= 0"),
+        ({"nebula_weight": -1.0}, "nebula_weight must be at least 0"),
+        ({"seed": -1}, "seed must be at least 0"),
     ],
 )
 def test_configs_that_cannot_be_are_refused(wrong: dict, why: str) -> None:

@@ -122,7 +122,7 @@ def test_the_last_ones_are_measured_on_and_the_first_ones_learned(folder: Path) 
 
 def test_a_category_is_chosen_by_name(folder: Path) -> None:
     found = TASK.data(replace(SMALL, data=str(folder), category="slab"))
-    assert found.categories == ("slab",)
+    assert found.vocabulary.groups == ("slab",)
     with pytest.raises(ValueError, match="has no category 'sofa'; it has"):
         TASK.data(replace(SMALL, data=str(folder), category="sofa"))
 
@@ -274,7 +274,7 @@ def test_the_encoder_refuses_what_it_cannot_take() -> None:
 def test_gradients_reach_every_weight(kind: str, skips: bool, folder: Path) -> None:
     torch.manual_seed(0)
     found = splits(folder, bottleneck=kind, skips=skips, second_view=True)
-    model = TASK.model(replace(SMALL, bottleneck=kind, skips=skips), found)
+    model = TASK.fresh(replace(SMALL, bottleneck=kind, skips=skips), found)
     batch = next(iter(DataLoader(found.train, 8)))
     terms = TASK.loss(model, batch)
     parts = sum(value.item() for name, value in terms.items() if name != "total")
@@ -287,7 +287,7 @@ def test_gradients_reach_every_weight(kind: str, skips: bool, folder: Path) -> N
 def test_the_loss_of_two_views_is_the_mean_of_theirs(folder: Path) -> None:
     torch.manual_seed(0)
     found = splits(folder, second_view=True)
-    model = TASK.model(SMALL, found).eval()
+    model = TASK.fresh(SMALL, found).eval()
     batch = next(iter(DataLoader(found.train, 8)))
     both = TASK.loss(model, batch)
     views = [batch.pop("view"), batch.pop("second")]
@@ -303,14 +303,14 @@ def test_the_loss_of_two_views_is_the_mean_of_theirs(folder: Path) -> None:
 def test_it_learns_a_grid_by_heart(folder: Path) -> None:
     torch.manual_seed(0)
     found = splits(folder, category="crate", bottleneck="plain", skips=False, test_last=5)
-    model = TASK.model(replace(SMALL, bottleneck="plain", skips=False, width=8), found)
+    model = TASK.fresh(replace(SMALL, bottleneck="plain", skips=False, width=8), found)
     optimiser = torch.optim.Adam(model.parameters(), 1e-2)
     batch = next(iter(DataLoader(torch.utils.data.ConcatDataset([found.train] * 8), 8)))
     for _ in range(60):
         optimiser.zero_grad()
         TASK.loss(model, batch)["total"].backward()
         optimiser.step()
-    tables = TASK.metrics(model, [batch], found.categories)
+    tables = TASK.metrics(model, [batch], found.vocabulary.groups)
     assert tables["all"]["completion"]["IoU"] > 0.95
     assert tables["all"]["partial input"]["IoU"] < 0.8
 
@@ -360,7 +360,7 @@ def test_classes_are_counted_over_all_grids_and_unknown_voxels_not_at_all(tmp_pa
     np.savez(tmp_path / "rooms.npz", voxels=grids)
     found = TASK.data(replace(SMALL, data=str(tmp_path), holdout=1.0))
     assert found.val.classes == ("class 1", "class 2")
-    model = TASK.model(SMALL, found)
+    model = TASK.fresh(SMALL, found)
     batch = next(iter(DataLoader(found.val, 4)))
     truth = batch["grid"].long()
     perfect = torch.nn.functional.one_hot(truth.clamp_max(2), 3).movedim(-1, 1).float()
@@ -368,12 +368,14 @@ def test_classes_are_counted_over_all_grids_and_unknown_voxels_not_at_all(tmp_pa
     model.alternatives = lambda view, count, generator=None: perfect.expand(
         count, -1, -1, -1, -1, -1
     )
-    tables = TASK.metrics(model, [batch], found.categories)
+    tables = TASK.metrics(model, [batch], found.vocabulary.groups)
     assert tables["all"]["completion"]["IoU"] == 1
     assert tables["all"]["mean of classes"]["IoU"] == 1
     wrong = perfect.roll(1, 1)[:, [1, 0, 2]]  # class 1 becomes class 2 everywhere it can
     model.alternatives = lambda view, count, generator=None: wrong.expand(count, -1, -1, -1, -1, -1)
-    assert TASK.metrics(model, [batch], found.categories)["all"]["mean of classes"]["IoU"] < 0.5
+    assert (
+        TASK.metrics(model, [batch], found.vocabulary.groups)["all"]["mean of classes"]["IoU"] < 0.5
+    )
 
 
 # --- commands -------------------------------------------------------------------------------------
@@ -430,8 +432,8 @@ def test_train_eval_and_complete_by_commands(tmp_path: Path, folder: Path, capsy
     [
         ({"size": (16, 16, 20)}, "size must be multiples of 8"),
         ({"bottleneck": "none"}, "bottleneck must be one of"),
-        ({"width": 0}, "width must be >= 1, got 0"),
-        ({"test_last": -1}, "test_last must be >= 0"),
+        ({"width": 0}, "width must be at least 1, got 0"),
+        ({"test_last": -1}, "test_last must be at least 0"),
         ({"scenes": True, "data": "here"}, "scenes are built in"),
         ({"holdout": 0.0}, "holdout must be above 0"),
     ],

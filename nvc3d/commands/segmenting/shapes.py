@@ -69,7 +69,7 @@ def label_parts(
             return model(some, described, told).scores.softmax(-1)
 
     scores = score_points(predict, given, features, points, rng)
-    labels = confined_argmax(scores, model.labels.parts[category]).numpy()
+    labels = confined_argmax(scores, model.vocabulary.of_group[category]).numpy()
 
     def read(start: int, stop: int) -> Rows:
         return Rows(own[start:stop], {k: v[start:stop] for k, v in cloud.columns.items()})
@@ -99,6 +99,6 @@ def likeliest(model: SegmentationModel, points: Tensor, features: Tensor) -> str
     for number, category in enumerate(model.categories):
         told = torch.tensor([number])
         scores = model(points[None], features[None], told).scores[0]  # (N, P)
-        own = scores.log_softmax(-1)[:, list(model.labels.parts[category])]
+        own = scores.log_softmax(-1)[:, list(model.vocabulary.of_group[category])]
         likely.append(float(own.logsumexp(1).mean()))
     return model.categories[int(np.argmax(likely))]

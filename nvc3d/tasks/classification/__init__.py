@@ -6,7 +6,7 @@ from nvc3d.tasks.classification.config import ClassificationConfig
 from nvc3d.tasks.classification.data import data
 from nvc3d.tasks.classification.loss import loss
 from nvc3d.tasks.classification.metrics import metrics
-from nvc3d.tasks.classification.model import Classification, ClassificationModel, build
+from nvc3d.tasks.classification.model import Classification, ClassificationModel
 from nvc3d.tasks.classification.pictures import pictures
 from nvc3d.tasks.task import Task
 
@@ -14,7 +14,7 @@ TASK = Task(
     name="classification",
     config=ClassificationConfig,
     data=data,
-    model=build,
+    model=ClassificationModel,
     loss=loss,
     metrics=metrics,
     pictures=pictures,

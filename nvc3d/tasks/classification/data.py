@@ -21,6 +21,7 @@ from nvc3d.shapes import BuiltinShapes
 from nvc3d.shapes.made import Made
 from nvc3d.tasks.classification.config import ClassificationConfig
 from nvc3d.tasks.task import Splits
+from nvc3d.tasks.vocabulary import Vocabulary
 
 TEST_SHAPES = 460
 """How many built-in shapes are measured on: twenty of each category."""
@@ -59,14 +60,14 @@ def data(config: ClassificationConfig) -> Splits:
             train, test = folder.split(config.seed, (1 - config.holdout, config.holdout))
     val = ClassifiedClouds(test, config, training=False)
     if config.data is not None and config.holdout == 1:
-        return Splits(Subset(val, []), val, test.categories)
+        return Splits(Subset(val, []), val, Vocabulary(test.categories))
     present = sorted({train.label(i) for i in range(len(train))})
     if len(present) < 2:
         raise ValueError(
             f"{config.data or 'the built-in shapes'}: there must be two categories at least to "
             f"train on, each a sub-folder, got only {train.categories[present[0]]}"
         )
-    return Splits(ClassifiedClouds(train, config, training=True), val, train.categories)
+    return Splits(ClassifiedClouds(train, config, training=True), val, Vocabulary(train.categories))
 
 
 def is_modelnet40(folder: str | Path) -> bool:

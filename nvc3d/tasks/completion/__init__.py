@@ -6,7 +6,7 @@ from nvc3d.tasks.completion.config import CompletionConfig
 from nvc3d.tasks.completion.data import data
 from nvc3d.tasks.completion.loss import loss
 from nvc3d.tasks.completion.metrics import metrics
-from nvc3d.tasks.completion.model import Completion, CompletionModel, build
+from nvc3d.tasks.completion.model import Completion, CompletionModel, begin
 from nvc3d.tasks.completion.pictures import pictures
 from nvc3d.tasks.task import Task
 
@@ -14,7 +14,8 @@ TASK = Task(
     name="completion",
     config=CompletionConfig,
     data=data,
-    model=build,
+    model=CompletionModel,
+    begin=begin,
     loss=loss,
     metrics=metrics,
     pictures=pictures,

@@ -76,8 +76,8 @@ def known_cars(splits: Splits, seed: int = 0) -> tuple[Tensor, str]:
 
     Raises ValueError where there are none.
     """
-    wanted = splits.categories.index("car") if "car" in splits.categories else None
-    size = len(splits.train)  # type: ignore[arg-type]
+    wanted = splits.vocabulary.groups.index("car") if "car" in splits.vocabulary.groups else None
+    size = len(splits.train)
     label = getattr(splits.train, "label", None)  # of data sets that know without reading
     order = np.random.default_rng(seed).permutation(size).tolist()
     if wanted is not None and label is not None:

@@ -15,6 +15,7 @@ from nvc3d.geometry.mesh import Shape
 from nvc3d.shapes import BuiltinShapes
 from nvc3d.tasks.completion.config import CompletionConfig
 from nvc3d.tasks.task import Splits
+from nvc3d.tasks.vocabulary import Vocabulary
 
 TEST_SHAPES = 230
 """How many built-in shapes are measured on: ten of each category."""
@@ -28,7 +29,7 @@ def data(config: CompletionConfig) -> Splits:
     if config.data is None:
         builtin = BuiltinShapes("train", config.shapes, config.seed)
         test = BuiltinShapes("test", TEST_SHAPES, config.seed)
-        return Splits(_train(builtin, config), _val(test, config), builtin.categories)
+        return Splits(_train(builtin, config), _val(test, config), Vocabulary(builtin.categories))
     if holds_cars(config.data):
         raise ValueError(
             f"{config.data} holds KITTI's cars, whose complete clouds nobody knows: "
@@ -40,9 +41,9 @@ def data(config: CompletionConfig) -> Splits:
     folder = ShapeFolder(config.data)
     if config.holdout == 1:
         val = _val(folder, config)
-        return Splits(Subset(val, []), val, folder.categories)
+        return Splits(Subset(val, []), val, Vocabulary(folder.categories))
     train, held_out = folder.split(config.seed, (1 - config.holdout, config.holdout))
-    return Splits(_train(train, config), _val(held_out, config), folder.categories)
+    return Splits(_train(train, config), _val(held_out, config), Vocabulary(folder.categories))
 
 
 def _stored(train: StoredPairs, test: StoredPairs, config: CompletionConfig) -> Splits:
@@ -51,7 +52,9 @@ def _stored(train: StoredPairs, test: StoredPairs, config: CompletionConfig) -> 
             f"{config.data}: the shapes to train on are of {', '.join(train.categories)}, "
             f"those to measure on of {', '.join(test.categories)}"
         )
-    return Splits(Subset(test, []) if config.holdout == 1 else train, test, test.categories)
+    return Splits(
+        Subset(test, []) if config.holdout == 1 else train, test, Vocabulary(test.categories)
+    )
 
 
 def _train(shapes: Sequence[tuple[Shape, int, str]], config: CompletionConfig) -> PartialViews:

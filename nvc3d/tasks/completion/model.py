@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
-from nvc3d.encoders import DGCNN, PointNet
+from nvc3d.encoders import make
 from nvc3d.nebula import Code
 from nvc3d.tasks.bottleneck import bottleneck
-from nvc3d.tasks.completion.config import CompletionConfig
+from nvc3d.tasks.completion.config import CompletionNet
 from nvc3d.tasks.completion.decoders import decoder
-from nvc3d.tasks.task import Splits
+from nvc3d.tasks.task import Items, Splits
+from nvc3d.tasks.vocabulary import Vocabulary
 
 POOLED = 256
 """From how many training shapes the mean shape is drawn."""
@@ -40,14 +40,9 @@ class CompletionModel(nn.Module):
 
     mean_shape: Tensor  # (N, 3)
 
-    def __init__(self, config: CompletionConfig) -> None:
+    def __init__(self, config: CompletionNet, vocabulary: Vocabulary) -> None:
         super().__init__()
-        self.encoder: PointNet | DGCNN
-        if config.encoder == "pointnet":
-            # A cloud's own orientation matters to its completion, so nothing aligns it.
-            self.encoder = PointNet(dim=config.dim, transforms=False)
-        else:
-            self.encoder = DGCNN(dim=config.dim)
+        self.encoder = make(config.encoder, 3, config.dim)
         self.nebula = bottleneck(
             config.bottleneck, config.dim, config.anchors, config.latent_dim, config.nebula_weight
         )
@@ -106,18 +101,15 @@ def to_unit_ball(partial: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return moved / scale, centre, scale
 
 
-def build(config: CompletionConfig, splits: Splits | None = None) -> CompletionModel:
-    """The model of a config, untrained; with splits, it knows their mean training shape."""
-    model = CompletionModel(config)
-    if splits is not None:
-        model.mean_shape.copy_(pooled_cloud(splits.train, config.points, config.seed))
-    return model
+def begin(model: CompletionModel, splits: Splits, seed: int) -> None:
+    """Let the model know the mean training shape."""
+    model.mean_shape.copy_(pooled_cloud(splits.train, len(model.mean_shape), seed))
 
 
-def pooled_cloud(items: Dataset[dict[str, Any]], count: int, seed: int) -> Tensor:
+def pooled_cloud(items: Items, count: int, seed: int) -> Tensor:
     """A cloud (count, 3) of points drawn at random from the complete clouds of `items`."""
     rng = np.random.default_rng(seed)
-    size = len(items)  # type: ignore[arg-type]
+    size = len(items)
     # A few hundred shapes say where points are as well as all of them would.
     some = rng.choice(size, min(size, POOLED), replace=False)
     pool = torch.cat([items[int(i)]["complete"] for i in some])

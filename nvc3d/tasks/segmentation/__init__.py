@@ -6,7 +6,7 @@ from nvc3d.tasks.segmentation.config import SegmentationConfig
 from nvc3d.tasks.segmentation.data import data
 from nvc3d.tasks.segmentation.loss import loss
 from nvc3d.tasks.segmentation.metrics import metrics
-from nvc3d.tasks.segmentation.model import Segmentation, SegmentationModel, build
+from nvc3d.tasks.segmentation.model import Segmentation, SegmentationModel
 from nvc3d.tasks.segmentation.pictures import pictures
 from nvc3d.tasks.task import Task
 
@@ -14,7 +14,7 @@ TASK = Task(
     name="segmentation",
     config=SegmentationConfig,
     data=data,
-    model=build,
+    model=SegmentationModel,
     loss=loss,
     metrics=metrics,
     pictures=pictures,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,6 +24,7 @@ from nvc3d.shapes.made import Made
 from nvc3d.shapes.rooms import ROOM_CLASSES, BuiltinRooms
 from nvc3d.tasks.segmentation.config import SegmentationConfig
 from nvc3d.tasks.task import Splits
+from nvc3d.tasks.vocabulary import Vocabulary
 
 TEST_SHAPES = 230
 """How many built-in shapes are measured on: ten of each category."""
@@ -49,21 +49,11 @@ class Source(Protocol):
     def __getitem__(self, index: int) -> dict[str, Any]: ...
 
 
-@dataclass(frozen=True)
-class Labels:
-    """What the numbers of labels mean."""
-
-    names: tuple[str, ...]
-    parts: dict[str, tuple[int, ...]]
-    """the labels that each category's points can have; empty for scenes"""
-
-
 class LabelledPoints(Dataset[dict[str, Any]]):
     """Items of a source, some of them with their labels hidden (-1).
 
     Args:
         source: of the items.
-        labels: what their numbers mean.
         normals: hand them out, where there are any.
         fraction: of the shapes or scenes that keep their labels, of each category one at least;
             they come several times in an epoch where they are few.
@@ -75,7 +65,6 @@ class LabelledPoints(Dataset[dict[str, Any]]):
     def __init__(
         self,
         source: Source,
-        labels: Labels,
         normals: bool = True,
         fraction: float = 1.0,
         augment: bool = False,
@@ -83,7 +72,7 @@ class LabelledPoints(Dataset[dict[str, Any]]):
         seed: int = 0,
         training: bool = False,
     ) -> None:
-        self.source, self.labels, self.augment = source, labels, augment
+        self.source, self.augment = source, augment
         self.second = second
         self.normals = normals
         # Such data sets are aligned, and are measured so.
@@ -157,13 +146,15 @@ def data(config: SegmentationConfig) -> Splits:
 
     Raises ValueError or FileNotFoundError where the folder holds nothing that can be used.
     """
-    train, val, labels = _scenes(config) or _parts(config)
-    measured = LabelledPoints(val, labels, config.attributes)
+    train, val, names = _scenes(config) or _parts(config)
+    measured = LabelledPoints(val, config.attributes)
+    features = measured[0].get("features")
+    channels = 0 if features is None else features.shape[-1]
+    vocabulary = Vocabulary(val.categories, names.labels, names.of_group, channels)
     if train is None:
-        return Splits(Subset(measured, []), measured, val.categories)
+        return Splits(Subset(measured, []), measured, vocabulary)
     learned = LabelledPoints(
         train,
-        labels,
         config.attributes,
         config.labelled,
         config.augment,
@@ -171,10 +162,11 @@ def data(config: SegmentationConfig) -> Splits:
         config.seed,
         training=True,
     )
-    return Splits(learned, measured, val.categories)
+    return Splits(learned, measured, vocabulary)
 
 
-Sources = tuple[Source | None, Source, Labels]
+Sources = tuple[Source | None, Source, Vocabulary]
+"""What is learned from, what is measured on, and the names of their labels."""
 
 
 def _scenes(config: SegmentationConfig) -> Sources | None:
@@ -187,7 +179,7 @@ def _scenes(config: SegmentationConfig) -> Sources | None:
         return (
             RoomBlocks(rooms, *blocks, training=True),
             RoomBlocks(others, *blocks, training=False),
-            Labels(ROOM_CLASSES, {}),
+            Vocabulary(labels=ROOM_CLASSES),
         )
     known: tuple[LabelledScenes | None, LabelledScenes] | None
     known = recognise(config.data, *blocks)
@@ -200,7 +192,7 @@ def _scenes(config: SegmentationConfig) -> Sources | None:
     for some in (learned, measured):
         if some is not None:
             some.colors = colors
-    return learned, measured, Labels(measured.classes, {})
+    return learned, measured, Vocabulary(labels=measured.classes)
 
 
 def _parts(config: SegmentationConfig) -> Sources:
@@ -213,7 +205,7 @@ def _parts(config: SegmentationConfig) -> Sources:
         return (
             PartShapes(train, first, *drawn, training=True),
             PartShapes(test, first, *drawn, training=False),
-            Labels(names, parts),
+            Vocabulary(labels=names, of_group=parts),
         )
     folder = Path(config.data)
     if (folder / "synsetoffset2category.txt").is_file():
@@ -230,7 +222,7 @@ def _parts(config: SegmentationConfig) -> Sources:
         return stacks[0] if len(stacks) > 1 else None, stacks[-1], _labels_of(stacks[-1])
     shapes = ShapeFolder(folder)
     parts, names, first = own_parts(shapes)
-    labels = Labels(names, parts)
+    labels = Vocabulary(labels=names, of_group=parts)
     if config.holdout == 1:
         return None, PartShapes(shapes, first, *drawn, training=False), labels
     own, held_out = shapes.split(config.seed, (1 - config.holdout, config.holdout))
@@ -241,9 +233,9 @@ def _parts(config: SegmentationConfig) -> Sources:
     )
 
 
-def _labels_of(shapes: LabelledClouds) -> Labels:
+def _labels_of(shapes: LabelledClouds) -> Vocabulary:
     """All parts of ShapeNetPart, and which of them each category that is there has."""
     if unknown := [name for name in shapes.categories if name not in PARTS]:
         raise ValueError(f"ShapeNetPart has no category {unknown[0]!r}; it has {', '.join(PARTS)}")
     names = tuple(f"{name} {i}" for name, own in PARTS.items() for i in range(len(own)))
-    return Labels(names, {name: PARTS[name] for name in shapes.categories})
+    return Vocabulary(labels=names, of_group={name: PARTS[name] for name in shapes.categories})

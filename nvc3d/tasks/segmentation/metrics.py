@@ -54,8 +54,8 @@ class _Parts:
     """Judges shapes with parts, in both conventions, and those of each category apart too."""
 
     def __init__(self, model: SegmentationModel) -> None:
-        self.parts = model.labels.parts
-        self.count = len(model.labels.names)
+        self.parts = model.vocabulary.of_group
+        self.count = len(model.vocabulary.labels)
         self.by_category: dict[str, dict[str, tuple[PartScores, Confusion]]] = {}
 
     def add(self, scores: torch.Tensor, truth: torch.Tensor, category: str) -> None:
@@ -89,7 +89,7 @@ class _Blocks:
     """Judges blocks of scenes, those of each area apart too."""
 
     def __init__(self, model: SegmentationModel) -> None:
-        self.count = len(model.labels.names)
+        self.count = len(model.vocabulary.labels)
         self.by_area: dict[str, Confusion] = {}
 
     def add(self, scores: torch.Tensor, truth: torch.Tensor, area: str) -> None:

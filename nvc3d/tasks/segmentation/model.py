@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from nvc3d.encoders import DGCNN, PointNet
+from nvc3d.encoders import make
 from nvc3d.encoders.layers import shared_mlp
 from nvc3d.nebula import Code
 from nvc3d.tasks.bottleneck import bottleneck
-from nvc3d.tasks.segmentation.config import SegmentationConfig
-from nvc3d.tasks.segmentation.data import Labels
-from nvc3d.tasks.task import Splits
+from nvc3d.tasks.segmentation.config import SegmentationNet
+from nvc3d.tasks.vocabulary import Vocabulary
 
 
 class Segmentation(NamedTuple):
@@ -31,44 +29,33 @@ class SegmentationModel(nn.Module):
 
     The code is one of the whole cloud, or with `point_codes` one of each point. Of shapes with
     parts, the category (B,) is asked for, and neither their place nor their size matters; blocks of
-    scenes have no category, and are seen as they are. It remembers what its labels are called, and
-    which each category has.
+    scenes have no category, and are seen as they are.
 
     Raises ValueError on a wrong shape or dtype, on NaN or inf, and on a category out of range.
 
     (Qi, Su, Mo, Guibas, "PointNet", CVPR 2017; Wang et al., "Dynamic Graph CNN", TOG 2019.)
     """
 
-    def __init__(self, config: SegmentationConfig, labels: Labels, channels: int) -> None:
+    def __init__(self, config: SegmentationNet, vocabulary: Vocabulary) -> None:
         super().__init__()
-        self.config = config
-        self._make(labels, channels)
-
-    def _make(self, labels: Labels, channels: int) -> None:
-        """The layers, whose sizes depend on how many labels and channels there are."""
-        config = self.config
-        self.labels, self.channels = labels, channels
-        self.encoder: PointNet | DGCNN
-        if config.encoder == "pointnet":
-            self.encoder = PointNet(3 + channels, config.dim, transforms=False)
-        else:
-            self.encoder = DGCNN(3 + channels, config.dim)
+        self.vocabulary, self.channels = vocabulary, vocabulary.channels
+        self.encoder = make(config.encoder, 3 + vocabulary.channels, config.dim)
         # A point's own feature, told what all of them are.
         width = self.encoder.point_dim + config.dim
         self.per_point = nn.Linear(width, config.dim) if config.point_codes else None
         self.nebula = bottleneck(
             config.bottleneck, config.dim, config.anchors, config.latent_dim, config.nebula_weight
         )
-        seen = self.encoder.point_dim + self.nebula.embedding_dim + len(labels.parts)
+        seen = self.encoder.point_dim + self.nebula.embedding_dim + len(vocabulary.of_group)
         self.head = nn.Sequential(
             shared_mlp(seen, config.hidden, config.hidden),
-            nn.Linear(config.hidden, len(labels.names)),
+            nn.Linear(config.hidden, len(vocabulary.labels)),
         )
 
     @property
     def categories(self) -> tuple[str, ...]:
         """Of shapes with parts; none for scenes."""
-        return tuple(self.labels.parts)
+        return tuple(self.vocabulary.of_group)
 
     def forward(
         self, points: Tensor, features: Tensor | None = None, category: Tensor | None = None
@@ -108,20 +95,6 @@ class SegmentationModel(nn.Module):
             )
         return one_hot(category.long(), count)
 
-    def get_extra_state(self) -> Tensor:
-        """What labels mean, as a tensor that any checkpoint format can hold."""
-        known = [self.labels.names, self.labels.parts, self.channels]
-        return torch.tensor(list(json.dumps(known).encode()), dtype=torch.uint8)
-
-    def set_extra_state(self, state: Tensor) -> None:
-        """Take up what get_extra_state gave; the layers are made anew where that asks for it."""
-        names, parts, channels = json.loads(bytes(state.tolist()))
-        labels = Labels(tuple(names), {name: tuple(own) for name, own in parts.items()})
-        if (labels, channels) != (self.labels, self.channels):
-            device = next(self.parameters()).device
-            self._make(labels, channels)
-            self.to(device)
-
 
 def in_one_frame(points: Tensor) -> Tensor:
     """Clouds (B, N, 3), the middle of each one's bounding box at 0, its farthest point 1 away."""
@@ -131,12 +104,3 @@ def in_one_frame(points: Tensor) -> Tensor:
     centred = points - (low / 2 + high / 2)
     radius = torch.linalg.vector_norm(centred, dim=-1).amax(1)[:, None, None]
     return centred / torch.where(radius > 0, radius, 1)
-
-
-def build(config: SegmentationConfig, splits: Splits | None = None) -> SegmentationModel:
-    """The model of a config, untrained; without splits, of one label until it is loaded."""
-    if splits is None:
-        return SegmentationModel(config, Labels(("",), {}), 0)
-    features = splits.val[0].get("features")
-    channels = 0 if features is None else features.shape[-1]
-    return SegmentationModel(config, splits.val.labels, channels)  # type: ignore[attr-defined]

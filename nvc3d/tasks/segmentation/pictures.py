@@ -47,7 +47,7 @@ def pictures(
         true += list(batch["parts"])
         kinds += batch["label"].tolist()
         found += [
-            confined_argmax(scores, model.labels.parts[categories[label]])
+            confined_argmax(scores, model.vocabulary.of_group[categories[label]])
             if model.categories
             else scores.argmax(-1)
             for scores, label in zip(
@@ -73,7 +73,7 @@ def pictures(
         rows["anchors"] = [anchors[i].numpy() for i in chosen]
     codes, owner = torch.cat(latents), torch.cat(owners)
     step = -(-len(codes) // CODES)
-    names = model.labels.names if anchors[0].dim() == 1 else tuple(categories)
+    names = model.vocabulary.labels if anchors[0].dim() == 1 else tuple(categories)
     anchor = torch.cat([a.flatten() for a in anchors])
     kept = torch.arange(0, len(codes), step)
     kept = kept[owner[kept] != NONE]
@@ -103,13 +103,13 @@ def _owners(codes: Tensor, label: Tensor, parts: Tensor) -> Tensor:
 
 def _names(labels: NDArray[np.int64], model: SegmentationModel, category: str) -> dict[int, str]:
     """The names of those labels, counted as `_within` does, that occur."""
-    first = model.labels.parts[category][0] if model.categories else 0
-    names = {i: model.labels.names[i + first] for i in np.unique(labels).tolist() if i != NONE}
+    first = model.vocabulary.of_group[category][0] if model.categories else 0
+    names = {i: model.vocabulary.labels[i + first] for i in np.unique(labels).tolist() if i != NONE}
     return {i: name.removeprefix(f"{category} ") for i, name in names.items()}
 
 
 def _within(labels: Tensor, model: SegmentationModel, category: str) -> NDArray[np.int64]:
     """Labels (N,) counted from the category's first part: so that few colours do."""
-    first = model.labels.parts[category][0] if model.categories else 0
+    first = model.vocabulary.of_group[category][0] if model.categories else 0
     within: NDArray[np.int64] = torch.where(labels == NONE, NONE, labels - first).numpy()
     return within

@@ -62,7 +62,7 @@ def measure_scenes(
     Raises ValueError where no point has a label, on labels that the model does not know, and as
     `label_scene` does.
     """
-    confusion = Confusion(len(model.labels.names), ignored=NONE)
+    confusion = Confusion(len(model.vocabulary.labels), ignored=NONE)
     for scene in scenes:
         found = np.zeros(scene.count, np.int64)
         for which, labels in label_scene(model, config, scene, config.seed):

@@ -8,14 +8,15 @@ from nvc3d.tasks.voxel_completion.config import VoxelCompletionConfig
 from nvc3d.tasks.voxel_completion.data import data
 from nvc3d.tasks.voxel_completion.loss import loss
 from nvc3d.tasks.voxel_completion.metrics import metrics
-from nvc3d.tasks.voxel_completion.model import VoxelCompletion, VoxelCompletionModel, build
+from nvc3d.tasks.voxel_completion.model import VoxelCompletion, VoxelCompletionModel, begin
 from nvc3d.tasks.voxel_completion.pictures import pictures
 
 TASK = Task(
     name="voxel_completion",
     config=VoxelCompletionConfig,
     data=data,
-    model=build,
+    model=VoxelCompletionModel,
+    begin=begin,
     loss=loss,
     metrics=metrics,
     pictures=pictures,

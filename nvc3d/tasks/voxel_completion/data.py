@@ -14,6 +14,7 @@ from nvc3d.data.grids.semantic_kitti import SIZE, recognise
 from nvc3d.geometry.mesh import Mesh
 from nvc3d.shapes import BuiltinShapes
 from nvc3d.tasks.task import Splits
+from nvc3d.tasks.vocabulary import Vocabulary
 from nvc3d.tasks.voxel_completion.config import VoxelCompletionConfig
 
 TEST_SHAPES = 115
@@ -31,11 +32,11 @@ def data(config: VoxelCompletionConfig) -> Splits:
     train, test = _grids(config)
     val = PartialGrids(test, seed=config.seed, training=False)
     if train is None:
-        return Splits(Subset(val, []), val, test.categories)
+        return Splits(Subset(val, []), val, Vocabulary(test.categories, test.classes))
     return Splits(
         PartialGrids(train, config.views, config.seed, second=config.second_view),
         val,
-        test.categories,
+        Vocabulary(test.categories, test.classes),
     )
 
 
@@ -71,8 +72,10 @@ def _streets(config: VoxelCompletionConfig) -> Splits:
         raise ValueError(f"the grids of SemanticKITTI are of size {SIZE}, got {config.size}")
     val = SemanticKitti(str(config.data), "val")
     if config.holdout == 1:
-        return Splits(Subset(val, []), val, val.categories)
-    return Splits(SemanticKitti(str(config.data), "train"), val, val.categories)
+        return Splits(Subset(val, []), val, Vocabulary(val.categories, val.classes))
+    return Splits(
+        SemanticKitti(str(config.data), "train"), val, Vocabulary(val.categories, val.classes)
+    )
 
 
 def _meshes(part: str, count: int, config: VoxelCompletionConfig) -> Meshes:

@@ -10,10 +10,12 @@ from torch.nn.functional import interpolate
 
 from nvc3d.encoders import VoxelEncoder
 from nvc3d.encoders.voxels import COARSEST, convolution, from_channels, to_channels
+from nvc3d.geometry.voxelise import UNKNOWN
 from nvc3d.nebula import Code
 from nvc3d.tasks.bottleneck import bottleneck
 from nvc3d.tasks.task import Splits
-from nvc3d.tasks.voxel_completion.config import VoxelCompletionConfig
+from nvc3d.tasks.vocabulary import Vocabulary
+from nvc3d.tasks.voxel_completion.config import VoxelCompletionNet
 
 CHANNELS = 2
 """Of a view: what is seen to be occupied, and what to be free."""
@@ -32,7 +34,7 @@ class VoxelCompletionModel(nn.Module):
 
     Scores are logits: of being occupied, or of empty and each class where there are classes.
     `mean_grid` is the share of training grids in which a voxel is occupied: the answer of a model
-    that never looks. It remembers the names of its classes.
+    that never looks.
 
     Raises ValueError on a wrong shape or dtype, and on NaN or inf. (Ronneberger, Fischer, Brox,
     "U-Net", MICCAI 2015; Çiçek et al., "3D U-Net", MICCAI 2016.)
@@ -40,7 +42,7 @@ class VoxelCompletionModel(nn.Module):
 
     mean_grid: Tensor  # (X, Y, Z)
 
-    def __init__(self, config: VoxelCompletionConfig, classes: tuple[str, ...]) -> None:
+    def __init__(self, config: VoxelCompletionNet, vocabulary: Vocabulary) -> None:
         super().__init__()
         self.encoder = VoxelEncoder(CHANNELS, config.dim, config.width)
         self.nebula = bottleneck(
@@ -60,9 +62,11 @@ class VoxelCompletionModel(nn.Module):
                 convolution(width * (1 + skips), 2 * width),
             ]
         )
-        self.classes = classes
-        self.last = nn.Conv3d(2 * width + 8 * CHANNELS * skips, 1, 3, padding=1)
-        self._widen()
+        self.vocabulary = vocabulary
+        seen = 2 * width + 8 * CHANNELS * skips
+        nn.Conv3d(seen, 1, 3, padding=1)  # once drawn first: a seed keeps giving the same weights
+        # A row for each class and each voxel of a block.
+        self.last = nn.Conv3d(seen, 8 * (1 + len(vocabulary.labels)), 3, padding=1)
         self.register_buffer("mean_grid", torch.zeros(config.size))
 
     def forward(self, view: Tensor) -> VoxelCompletion:
@@ -93,38 +97,22 @@ class VoxelCompletionModel(nn.Module):
         codes = self.nebula.alternatives(feature, count, generator)
         return torch.stack([self.decode(e, view, maps) for e in codes.embedding])
 
-    def get_extra_state(self) -> Tensor:
-        """The names of the classes, as a tensor that any checkpoint format can hold."""
-        return torch.tensor(list("\n".join(self.classes).encode()), dtype=torch.uint8)
-
-    def set_extra_state(self, state: Tensor) -> None:
-        """Take up what get_extra_state gave; the last layer gets as many rows."""
-        text = bytes(state.tolist()).decode()
-        self.classes = tuple(text.split("\n")) if text else ()
-        self._widen()
-
-    def _widen(self) -> None:
-        """Let the last layer have a row for each class and each voxel of a block."""
-        rows = 8 * (1 + len(self.classes))
-        if self.last.out_channels != rows:
-            self.last = nn.Conv3d(self.last.in_channels, rows, 3, padding=1).to(self.last.weight)
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Of occupied voxels; none where those are all alike."""
+        return self.vocabulary.labels
 
 
-def build(config: VoxelCompletionConfig, splits: Splits | None = None) -> VoxelCompletionModel:
-    """The model of a config, untrained; with splits, it knows their classes and mean grid."""
-    if splits is None:
-        return VoxelCompletionModel(config, ())
-    classes: tuple[str, ...] = splits.val.classes  # type: ignore[attr-defined]
-    model = VoxelCompletionModel(config, classes)
-    count = len(splits.train)  # type: ignore[arg-type]
+def begin(model: VoxelCompletionModel, splits: Splits, seed: int) -> None:
+    """Let the model know the mean training grid."""
+    count = len(splits.train)
     if count:
         # A few hundred grids say where voxels are as well as all of them would.
         some = range(0, count, -(-count // 256))
         grids = [splits.train[i]["grid"] for i in some]
         model.mean_grid.copy_(torch.stack([occupied(grid).float() for grid in grids]).mean(0))
-    return model
 
 
 def occupied(grid: Tensor) -> Tensor:
     """Which voxels of grids (..., X, Y, Z) uint8 are occupied; unknown ones are not."""
-    return (grid > 0) & (grid != 255)
+    return (grid > 0) & (grid != UNKNOWN)

@@ -16,14 +16,14 @@ from __future__ import annotations
 
 from torch import nn
 
-from nvc3d.tasks.completion.config import CompletionConfig
+from nvc3d.tasks.completion.config import CompletionNet
 from nvc3d.tasks.completion.decoders.folding import FoldingDecoder
 from nvc3d.tasks.completion.decoders.pcn import PCNDecoder
 from nvc3d.tasks.completion.decoders.seeds import SeedsDecoder
 from nvc3d.tasks.completion.decoders.upsampling import UpsamplingDecoder
 
 
-def decoder(config: CompletionConfig, code_dim: int, point_dim: int) -> nn.Module:
+def decoder(config: CompletionNet, code_dim: int, point_dim: int) -> nn.Module:
     """The decoder of a config, for codes (B, code_dim) and point features (B, P, point_dim)."""
     missing = config.points - config.input_points
     if config.decoder == "pcn":

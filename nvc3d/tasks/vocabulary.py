@@ -1,0 +1,68 @@
+"""What a model knows of its data, by name: saved in config.json, never among the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The names of what a data set holds.
+
+    Args:
+        groups: of its items: the categories of shapes, or the areas of scenes.
+        labels: of points or voxels; none where nothing is labelled.
+        of_group: group -> the labels that its points can have; empty where any group's can have
+            any.
+        channels: numbers that come with each point beside its position.
+    """
+
+    groups: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    of_group: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    channels: int = 0
+
+    def __post_init__(self) -> None:
+        for name, values in self.of_group.items():
+            if not all(0 <= label < len(self.labels) for label in values):
+                raise ValueError(
+                    f"the labels of {name} must be from 0 to {len(self.labels) - 1}, got {values}"
+                )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "groups": list(self.groups),
+            "labels": list(self.labels),
+            "of_group": {name: list(values) for name, values in self.of_group.items()},
+            "channels": self.channels,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Vocabulary:
+        """From what `to_dict` gave. Raises ValueError on anything else."""
+        if not isinstance(values, dict) or set(values) != set(cls().to_dict()):
+            raise ValueError(f"the vocabulary must have the fields {', '.join(cls().to_dict())}")
+        of_group = values["of_group"]
+        if not isinstance(of_group, dict) or not isinstance(values["channels"], int):
+            raise ValueError("the vocabulary has a field of a wrong type")
+        return cls(
+            _names(values["groups"]),
+            _names(values["labels"]),
+            {name: _numbers(labels) for name, labels in of_group.items()},
+            values["channels"],
+        )
+
+
+def _names(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError(f"names in a vocabulary must be a list of strings, got {values!r}")
+    return tuple(values)
+
+
+def _numbers(values: Any) -> tuple[int, ...]:
+    if not isinstance(values, list) or not all(type(value) is int for value in values):
+        raise ValueError(f"labels in a vocabulary must be a list of whole numbers, got {values!r}")
+    return tuple(values)
