@@ -266,7 +266,7 @@ def test_a_folder_is_completed_into_a_folder(
         ("eval", "required: --checkpoint"),
         ("eval --checkpoint none", "no run of nvc3d at none"),
         ("eval --checkpoint {run} --data none", "none"),
-        ("train origami", "unknown task 'origami'; tasks: completion"),
+        ("train origami", "unknown task 'origami'; tasks: classification"),
         ("train completion --stepz 3", "--stepz.*did you mean --steps"),
         ("train completion --steps many", "--steps: invalid literal"),
         ("train completion --steps=-3", "steps must be at least 1, got -3"),
