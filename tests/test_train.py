@@ -23,7 +23,7 @@ import nvc3d
 from nvc3d import checkpoint
 from nvc3d.checkpoint import CheckpointError, Run, load_config, load_run, load_state
 from nvc3d.config import TrainConfig, from_dict, to_dict
-from nvc3d.tasks import TASKS, Batch, Splits, Task
+from nvc3d.tasks import TASKS, Batch, Measured, Splits, Task
 from nvc3d.tasks.vocabulary import Vocabulary
 from nvc3d.train import NonFiniteLoss, evaluation_batches, learning_rate, train
 
@@ -85,12 +85,10 @@ def _loss(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
     return {"total": error, "root": error.detach().sqrt()}
 
 
-def _metrics(
-    model: nn.Module, batches: Iterable[Batch], categories: Sequence[str]
-) -> dict[str, dict[str, dict[str, float]]]:
+def _metrics(model: nn.Module, batches: Iterable[Batch], categories: Sequence[str]) -> Measured:
     with torch.no_grad():
         values = [float(_loss(model, batch)["total"]) for batch in batches]
-    return {"all": {"plane": {"error": sum(values) / len(values)}}}
+    return Measured({"plane": {"error": sum(values) / len(values)}})
 
 
 def _data(config: PlaneConfig) -> Splits:
@@ -104,7 +102,7 @@ PLANE = Task(
     model=lambda config, splits: Plane(config.noise),
     loss=_loss,
     metrics=_metrics,
-    pictures=lambda model, batches, categories, folder: [],
+    pictures=lambda model, shown, folder: [],
 )
 
 
@@ -144,7 +142,7 @@ def test_it_learns_and_leaves_a_whole_run(tmp_path: Path) -> None:
     assert outcome.finished and outcome.step == 300
     assert not outcome.model.training
     error = _metrics(outcome.model, evaluation_batches(outcome.splits.val, run().training), ())
-    assert error["all"]["plane"]["error"] < 0.05
+    assert error.overall["plane"]["error"] < 0.05
     loaded, model = load_run(tmp_path)
     assert loaded == replace(run(300), vocabulary=Vocabulary(("plane",)), id=loaded.id)
     assert not model.training
@@ -204,7 +202,7 @@ def test_mixed_precision_learns_too(tmp_path: Path) -> None:
         outcome = train(run(300, precision=precision), folder, progress=False)
         assert outcome.model.linear.weight.dtype == torch.float32  # type: ignore[attr-defined]
         batches = evaluation_batches(outcome.splits.val, run().training)
-        assert _metrics(outcome.model, batches, ())["all"]["plane"]["error"] < 0.1
+        assert _metrics(outcome.model, batches, ()).overall["plane"]["error"] < 0.1
 
 
 def test_another_seed_is_another_run(tmp_path: Path) -> None:

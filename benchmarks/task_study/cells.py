@@ -78,10 +78,12 @@ def compute(cell: Cell, output: Path) -> dict[str, Any]:
                 warnings.simplefilter("ignore")
                 outcome = train(run, Path(folder), progress=False)
                 batches = evaluation_batches(outcome.splits.val, run.training)
-                tables = run.task.metrics(outcome.model, batches, outcome.splits.vocabulary.groups)
+                measured = run.task.metrics(
+                    outcome.model, batches, outcome.splits.vocabulary.groups
+                )
             if not outcome.finished:
                 raise KeyboardInterrupt
-            table = tables["all"]
+            table = measured.overall
             # A plain code has one answer: it lacks the measures of several.
             result["values"] = {
                 f"{m.row}: {m.column}": table[m.row][m.column]

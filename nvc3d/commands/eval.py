@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from nvc3d.checkpoint import Run
-    from nvc3d.tasks import Table
+    from nvc3d.tasks import Measured
     from nvc3d.tasks.completion import CompletionModel
     from nvc3d.tasks.segmentation import SegmentationModel
     from nvc3d.tasks.segmentation.data import LabelledPoints
@@ -66,16 +66,14 @@ def main(arguments: Sequence[str]) -> int:
     else:
         tables, note = _tables(run, model, given.data, given.emd, given.whole), ""
     if given.json:
-        print(json.dumps(tables, indent=2))
+        print(json.dumps(tables.to_dict(), indent=2))
     else:
         print_tables(tables)
         print(note, end="")
     return 0
 
 
-def _tables(
-    run: Run, model: nn.Module, data: Path | None, emd: bool, whole: bool
-) -> dict[str, Table]:
+def _tables(run: Run, model: nn.Module, data: Path | None, emd: bool, whole: bool) -> Measured:
     """The task's own metrics, on a folder or on what was kept out of training."""
     from nvc3d.train import evaluation_batches
 
@@ -86,10 +84,11 @@ def _tables(
         config = dataclasses.replace(config, data=str(data), holdout=1.0)
     splits = dataclasses.replace(run, config=config).splits()
     if whole:
+        from nvc3d.tasks import Measured
         from nvc3d.tasks.segmentation.whole import measure_scenes, scenes_of
 
         scenes = scenes_of(cast("LabelledPoints", splits.val))
-        return {"all": measure_scenes(cast("SegmentationModel", model), config, scenes)}
+        return Measured(measure_scenes(cast("SegmentationModel", model), config, scenes))
     if len(splits.val) == 0:
         raise ValueError("there is nothing to measure: no shapes were kept out of training")
     batches = evaluation_batches(splits.val, run.training)
@@ -100,9 +99,10 @@ def _tables(
     return run.task.metrics(model, batches, splits.vocabulary.groups)
 
 
-def _cars(run: Run, model: nn.Module, data: Path) -> tuple[dict[str, Table], str]:
+def _cars(run: Run, model: nn.Module, data: Path) -> tuple[Measured, str]:
     """What can be measured of KITTI's cars, and what they were compared with."""
     from nvc3d.data.pairs import KittiCars
+    from nvc3d.tasks import Measured
     from nvc3d.tasks.completion.cars import known_cars, measure_cars
 
     config, cars = run.config, KittiCars(data)
@@ -110,4 +110,4 @@ def _cars(run: Run, model: nn.Module, data: Path) -> tuple[dict[str, Table], str
     table = measure_cars(
         cast("CompletionModel", model), cars, known, config.input_points, config.seed
     )
-    return {"all": table}, f"\n{len(cars)} cars of KITTI; MMD is to {kind}.\n"
+    return Measured(table), f"\n{len(cars)} cars of KITTI; MMD is to {kind}.\n"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nvc3d.checkpoint import Run, save_json
-from nvc3d.tasks import Table
+from nvc3d.tasks import Measured, Table
 from nvc3d.train import Outcome, evaluation_batches
 
 
@@ -20,17 +20,11 @@ def finish(run: Run, folder: Path, outcome: Outcome) -> None:
         print("No shapes were kept out of training (raise --holdout): nothing is measured.")
     else:
         device = next(model.parameters()).device
-        tables = run.task.metrics(
-            model, evaluation_batches(splits.val, run.training, device), splits.vocabulary.groups
-        )
-        save_json(folder / "metrics.json", {"step": outcome.step, "metrics": tables})
-        run.task.pictures(
-            model,
-            evaluation_batches(splits.val, run.training, device),
-            splits.vocabulary.groups,
-            folder,
-        )
-        print_tables(tables)
+        batches = evaluation_batches(splits.val, run.training, device)
+        measured = run.task.metrics(model, batches, splits.vocabulary.groups)
+        save_json(folder / "metrics.json", {"step": outcome.step} | measured.to_dict())
+        run.task.pictures(model, measured.shown, folder)
+        print_tables(measured)
     print(f"Written to {folder}: {', '.join(sorted(p.name for p in folder.iterdir()))}")
 
 
@@ -42,18 +36,18 @@ def interrupted(run: Run, folder: Path, outcome: Outcome) -> int:
     return 130
 
 
-def print_tables(tables: dict[str, Table]) -> None:
-    """The table of all shapes, then one with a row for each category."""
-    overall = tables["all"]
+def print_tables(measured: Measured) -> None:
+    """The table of all items, then one with a row for each category, area or class."""
+    overall = measured.overall
     columns = list(next(iter(overall.values())))
-    print_table([["all shapes", *columns], *_rows(overall)])
-    categories = {name: table for name, table in tables.items() if name != "all"}
-    if len(categories) > 1:
-        # Of each category the first row only: the model's own.
-        first = next(iter(overall))
-        print()
-        own = {name: table[first] for name, table in categories.items()}
-        print_table([[f"{first} by category", *columns], *_rows(own)])
+    print_table([["all", *columns], *_rows(overall)])
+    for kind, tables in measured.by.items():
+        if len(tables) > 1:
+            # Of each the first row only: the model's own.
+            first = next(iter(overall))
+            own = {name: table[first] for name, table in tables.items()}
+            print()
+            print_table([[f"{first} by {kind}", *columns], *_rows(own)])
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:

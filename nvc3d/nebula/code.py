@@ -32,6 +32,10 @@ class Code(NamedTuple):
         """The codes of several batches, one after the other, as those of a single one."""
         return cls(*map(torch.cat, zip(*codes, strict=True)))
 
+    def at(self, index: int | slice | tuple[int | slice, ...]) -> Code:
+        """The code of some of the features, chosen by their leading dimensions."""
+        return Code(*(part[index] for part in self))
+
 
 class Losses(NamedTuple):
     """The terms of a nebula's loss, each without its weight, and their weighted total; all ()."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, MutableMapping
 from importlib import import_module
 from pkgutil import iter_modules
 
-from nvc3d.tasks.task import Batch, Items, Splits, Table, Task
+from nvc3d.tasks.task import Batch, Items, Measure, Measured, Picture, Splits, Table, Task
 
 
 class _Tasks(MutableMapping[str, Task]):
@@ -44,4 +44,14 @@ class _Tasks(MutableMapping[str, Task]):
 
 TASKS: MutableMapping[str, Task] = _Tasks()
 
-__all__ = ["TASKS", "Batch", "Items", "Splits", "Table", "Task"]
+__all__ = [
+    "TASKS",
+    "Batch",
+    "Items",
+    "Measure",
+    "Measured",
+    "Picture",
+    "Splits",
+    "Table",
+    "Task",
+]

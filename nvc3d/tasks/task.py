@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from nvc3d.tasks.vocabulary import Vocabulary
@@ -16,6 +18,53 @@ Batch = dict[str, Any]
 
 Table = dict[str, dict[str, float]]
 """Row name -> column name -> number."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A column of a task's tables."""
+
+    name: str
+    digits: int = 3
+    """after the point, as the field prints it"""
+    lower_is_better: bool = False
+    unit: str = ""
+    """empty for shares of 1"""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a model is worth on a split."""
+
+    overall: Table
+    """of all items"""
+    by: Mapping[str, Mapping[str, Table]] = field(default_factory=dict)
+    """of some of them: "category", "area" or "class" -> its name -> table"""
+    shown: Any = None
+    """what the task's pictures are drawn from"""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The tables as JSON values."""
+        return {"overall": self.overall, "by": self.by}
+
+
+class Picture(NamedTuple):
+    """A picture that a task drew."""
+
+    path: Path
+    caption: str
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[torch.device]:
+    """The model in evaluation mode, without gradients, for a while; gives its device."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield next(model.parameters()).device
+    finally:
+        model.train(was_training)
 
 
 class Items(Protocol):
@@ -61,10 +110,13 @@ class Task:
     """(config, or its model half; vocabulary) -> the model, untrained."""
     loss: Callable[[Any, Batch], dict[str, Tensor]]
     """(model, batch) -> scalar terms by name; "total" is the one to minimise."""
-    metrics: Callable[[Any, Iterable[Batch], Sequence[str]], dict[str, Table]]
-    """(model, batches, categories) -> a table of all, under "all", and one for each category."""
-    pictures: Callable[[Any, Iterable[Batch], Sequence[str], Path], list[Path]]
-    """(model, batches, categories, folder) -> the files written into the folder."""
+    metrics: Callable[[Any, Iterable[Batch], Sequence[str]], Measured]
+    """(model, batches, groups of the data) -> what it is worth, and what there is to show: a split
+    goes through the model once."""
+    pictures: Callable[[Any, Any, Path], list[Picture]]
+    """(model, `Measured.shown`, folder) -> the pictures written into the folder."""
+    measures: tuple[Measure, ...] = ()
+    """the columns of its tables"""
     begin: Callable[[Any, Splits, int], None] = _nothing
     """(model, splits, seed): what the model is to remember of its training data, before it
     learns."""

@@ -267,7 +267,7 @@ def test_eval_knows_the_folder_of_kitti(
     out = capsys.readouterr().out
     assert "fidelity" in out and "3 cars of KITTI; MMD is to 2 training cars." in out
     assert main([*call, "--json"]) == 0
-    table = json.loads(capsys.readouterr().out)["all"]["completion"]
+    table = json.loads(capsys.readouterr().out)["overall"]["completion"]
     assert list(table) == ["fidelity", "consistency", "MMD"]
     with pytest.raises(ValueError, match="KITTI's cars, whose complete clouds nobody knows"):
         TASK.data(replace(SMALL, data=str(kitti)))
@@ -281,7 +281,7 @@ def test_eval_measures_emd_where_it_is_asked_for(
     tables = []
     for more in ([], ["--emd"]):
         assert main([*call, *more]) == 0
-        tables.append(json.loads(capsys.readouterr().out)["all"]["completion"])
+        tables.append(json.loads(capsys.readouterr().out)["overall"]["completion"])
     assert set(tables[1]) - set(tables[0]) == {"EMD"}
     assert {name: tables[1][name] for name in tables[0]} == tables[0]
     assert 0 < tables[1]["CD-L1"] < tables[1]["EMD"]
@@ -300,6 +300,6 @@ def test_eval_cuts_away_of_shapenet55_what_is_asked_for(
         call = ["eval", f"--checkpoint={run}", f"--data={tmp_path}", "--json"]
         assert main(call + ["--difficulty", difficulty] * (difficulty is not None)) == 0
         tables = json.loads(capsys.readouterr().out)
-        seen[difficulty] = tables["all"]["partial input"]["CD-L2"]
+        seen[difficulty] = tables["overall"]["partial input"]["CD-L2"]
     assert seen["simple"] < 0.7 * seen["moderate"] < 0.5 * seen["hard"]
     assert seen[None] == seen["moderate"]

@@ -253,7 +253,7 @@ def test_whole_scenes_are_measured_point_by_point(
     assert table["mIoU"] == pytest.approx(np.mean(ious))
     capsys.readouterr()
     assert call(*evaluate, "--data", tmp_path / "data") == 0
-    assert json.loads(capsys.readouterr().out)["all"]["whole scenes"] == pytest.approx(table)
+    assert json.loads(capsys.readouterr().out)["overall"]["whole scenes"] == pytest.approx(table)
     assert call("eval --whole --checkpoint", parts) == 2
     assert "only of a model of scenes" in capsys.readouterr().err
 

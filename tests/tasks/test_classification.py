@@ -277,7 +277,7 @@ def test_a_few_shapes_are_learned_by_heart(kind: str) -> None:
         TASK.loss(model, batch)["total"].backward()
         optimizer.step()
         optimizer.zero_grad()
-    table = TASK.metrics(model, [batch], splits.vocabulary.groups)["all"]["classification"]
+    table = TASK.metrics(model, [batch], splits.vocabulary.groups).overall["classification"]
     assert table["accuracy"] == table["mean class accuracy"] >= 0.9
 
 
@@ -335,12 +335,12 @@ def told(prediction: list[int], label: list[int], at: list[float]) -> dict:
     return {"points": torch.stack([scores, codes], 1), "label": torch.tensor(label)}
 
 
-def test_metrics_worked_out_by_hand(tmp_path: Path) -> None:
+def test_metrics_worked_out_by_hand() -> None:
     given = [told([0, 1], [0, 1], [0, 1]), told([1, 1], [0, 1], [2, 10])]
     tables = TASK.metrics(Told(), given, ("ball", "box"))
     # From 0: box, ball, box. From 1: the balls at 0 and 2, box. From 2: box, ball, box. From 10:
     # ball, box, ball.
-    whole = tables.pop("all")["classification"]
+    whole = tables.overall["classification"]
     assert whole == pytest.approx(
         {
             "accuracy": 3 / 4,
@@ -348,18 +348,18 @@ def test_metrics_worked_out_by_hand(tmp_path: Path) -> None:
             "retrieval mAP": (1 / 2 + 1 / 3 + 1 / 2 + 1 / 2) / 4,
         }
     )
-    assert {name: list(table["classification"].values()) for name, table in tables.items()} == {
+    by_category = tables.by["category"]
+    assert {name: list(t["classification"].values()) for name, t in by_category.items()} == {
         "ball": pytest.approx([0.5, 0.5, 0.5]),
         "box": pytest.approx([1, 1, 5 / 12]),
     }
     # Labels are matched by the names of the categories, not by their numbers.
     moved = [batch | {"label": 1 - batch["label"]} for batch in given]
-    assert TASK.metrics(Told(), moved, ("box", "ball"))["all"]["classification"] == whole
-    for check in (TASK.metrics, lambda *arguments: TASK.pictures(*arguments, tmp_path)):
-        with pytest.raises(ValueError, match=r"does not know the categories cone; it knows ball"):
-            check(Told(), given, ("ball", "cone"))
-        with pytest.raises(ValueError, match="the split has no shapes"):
-            check(Told(), [], ("ball", "box"))
+    assert TASK.metrics(Told(), moved, ("box", "ball")).overall["classification"] == whole
+    with pytest.raises(ValueError, match=r"does not know the categories cone; it knows ball"):
+        TASK.metrics(Told(), given, ("ball", "cone"))
+    with pytest.raises(ValueError, match="the split has no shapes"):
+        TASK.metrics(Told(), [], ("ball", "box"))
 
 
 def test_average_precision_is_that_of_a_plain_loop() -> None:
@@ -405,9 +405,11 @@ def test_average_precision_refuses(codes, labels, message: str) -> None:
 def test_pictures_are_written(kind: str, splits: Splits, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     model = TASK.fresh(replace(SMALL, bottleneck=kind), splits)
-    files = TASK.pictures(model, batches(splits.val), splits.vocabulary.groups, tmp_path)
-    assert [file.name for file in files] == ["confusion.png", "latents.png"]
-    assert sorted(tmp_path.iterdir()) == files
+    measured = TASK.metrics(model, batches(splits.val), splits.vocabulary.groups)
+    drawn = TASK.pictures(model, measured.shown, tmp_path)
+    assert [picture.path.name for picture in drawn] == ["confusion.png", "latents.png"]
+    assert sorted(tmp_path.iterdir()) == [picture.path for picture in drawn]
+    assert all(picture.caption.endswith(".") for picture in drawn)
 
 
 def test_a_confusion_matrix_is_refused_or_drawn(tmp_path: Path) -> None:

@@ -207,8 +207,8 @@ def test_metrics_are_means_beside_the_trivial_answers(
     model.train()
     tables = TASK.metrics(model, batches(splits.val), splits.vocabulary.groups)
     assert model.training
-    assert set(tables) == {"all", *CATEGORIES}
-    rows = tables["all"]
+    assert set(tables.by["category"]) == set(CATEGORIES)
+    rows = tables.overall
     mean = "completion, mean of categories"
     assert list(rows) == ["completion", "partial input", "mean training shape", mean]
     items = [splits.val[i] for i in range(46)]
@@ -223,14 +223,14 @@ def test_metrics_are_means_beside_the_trivial_answers(
     # Two of each category: their means' mean is that of all.
     assert rows[mean] == pytest.approx(rows["completion"])
     again = TASK.metrics(model, batches(splits.val), splits.vocabulary.groups)
-    assert again == tables
+    assert again.to_dict() == tables.to_dict()
     with pytest.raises(ValueError, match="nothing to measure"):
         TASK.metrics(model, [], splits.vocabulary.groups)
 
 
 def test_metrics_of_several_answers(model: CompletionModel, splits: Splits) -> None:
     batch = next(batches(splits.val))
-    row = TASK.metrics(model, [batch], splits.vocabulary.groups)["all"]["completion"]
+    row = TASK.metrics(model, [batch], splits.vocabulary.groups).overall["completion"]
     answers = model.alternatives(batch["partial"], 8, torch.Generator().manual_seed(0))
     best = best_of(answers, batch["complete"]).mean()
     assert row["CD-L2, best of 8"] == pytest.approx(float(best))
@@ -238,7 +238,7 @@ def test_metrics_of_several_answers(model: CompletionModel, splits: Splits) -> N
     assert row["TMD"] == pytest.approx(float(total_mutual_difference(answers).mean()))
     plain = TASK.fresh(replace(SMALL, bottleneck="plain"), splits)
     tables = TASK.metrics(plain, [batch], splits.vocabulary.groups)
-    assert list(tables["all"]["completion"]) == ["CD-L1", "CD-L2", "F-score@1%"]
+    assert list(tables.overall["completion"]) == ["CD-L1", "CD-L2", "F-score@1%"]
 
 
 def test_mean_of_categories_counts_each_category_once(
@@ -247,11 +247,11 @@ def test_mean_of_categories_counts_each_category_once(
     batch = next(batches(splits.val))
     chosen = [0, 0, 0, 1]
     batch = {name: batch[name][chosen] for name in ("partial", "complete", "label")}
-    rows = TASK.metrics(model, [batch], splits.vocabulary.groups)["all"]
+    rows = TASK.metrics(model, [batch], splits.vocabulary.groups).overall
     first, second = (
-        TASK.metrics(model, [{n: v[[i]] for n, v in batch.items()}], splits.vocabulary.groups)[
-            "all"
-        ]
+        TASK.metrics(
+            model, [{n: v[[i]] for n, v in batch.items()}], splits.vocabulary.groups
+        ).overall
         for i in (0, 3)
     )
     assert "completion, mean of categories" not in first
@@ -265,7 +265,7 @@ def test_mean_of_categories_counts_each_category_once(
 def test_emd_where_it_is_asked_for(model: CompletionModel, splits: Splits) -> None:
     batch = next(batches(splits.val))
     batch = {name: batch[name][:2] for name in ("partial", "complete", "label")}
-    rows = metrics(model, [batch], splits.vocabulary.groups, emd=True)["all"]
+    rows = metrics(model, [batch], splits.vocabulary.groups, emd=True).overall
     # The 64 seen points count four times each beside the 256 of the truth.
     fourfold = batch["partial"].repeat_interleave(4, dim=1)
     expected = float(emd(fourfold, batch["complete"]).mean())
@@ -277,13 +277,11 @@ def test_emd_where_it_is_asked_for(model: CompletionModel, splits: Splits) -> No
 
 def test_pictures_are_written(model: CompletionModel, splits: Splits, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    files = TASK.pictures(model, batches(splits.val), splits.vocabulary.groups, tmp_path)
-    assert sorted(tmp_path.iterdir()) == sorted(files)
-    assert [f.name for f in files] == ["completions.png", "latents.png"]
-    one = [next(batches(splits.val, 1))]
-    TASK.pictures(model, one, splits.vocabulary.groups, tmp_path)
-    with pytest.raises(ValueError, match="nothing to draw"):
-        TASK.pictures(model, [], splits.vocabulary.groups, tmp_path)
+    for shown in (batches(splits.val), [next(batches(splits.val, 1))]):
+        measured = TASK.metrics(model, shown, splits.vocabulary.groups)
+        files = [picture.path for picture in TASK.pictures(model, measured.shown, tmp_path)]
+        assert sorted(tmp_path.iterdir()) == sorted(files)
+        assert [f.name for f in files] == ["completions.png", "latents.png"]
 
 
 def test_a_folder_is_split_and_at_holdout_1_all_measured(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from nvc3d.checkpoint import Run, load_run, save_config, save_weights
 from nvc3d.config import TrainConfig
 from nvc3d.data.scenes.rooms import BLOCKS
 from nvc3d.files import write_cloud
+from nvc3d.nebula import Code
 from nvc3d.shapes import CATEGORIES, make_shape
 from nvc3d.tasks import TASKS
 from nvc3d.tasks.segmentation import SegmentationConfig
@@ -191,7 +192,7 @@ def test_it_learns_a_few_shapes_by_heart() -> None:
         TASK.loss(model, batch)["total"].backward()
         optimiser.step()
     assert (
-        TASK.metrics(model, [batch], splits.vocabulary.groups)["all"][CONFINED]["accuracy"] > 0.95
+        TASK.metrics(model, [batch], splits.vocabulary.groups).overall[CONFINED]["accuracy"] > 0.95
     )
 
 
@@ -222,7 +223,9 @@ class Answering(torch.nn.Module):
 
     def forward(self, points, features, category):
         scores = self.answer(points, category)
-        return type("Result", (), {"scores": scores})()
+        nothing = torch.zeros(len(points), 0)
+        code = Code(nothing, nothing, nothing, torch.zeros(len(points)), nothing, nothing, nothing)
+        return Segmentation(scores, code)
 
 
 def test_a_perfect_answer_is_perfect_and_a_constant_one_what_it_is_by_hand() -> None:
@@ -231,8 +234,8 @@ def test_a_perfect_answer_is_perfect_and_a_constant_one_what_it_is_by_hand() -> 
     count = len(model.vocabulary.labels)
     truth = torch.nn.functional.one_hot(batch["parts"], count).float()
     tables = TASK.metrics(Answering(model, lambda p, c: truth), [batch], splits.vocabulary.groups)
-    assert set(tables) == {"all", *CATEGORIES}
-    assert all(value == 1 for row in tables["all"].values() for value in row.values())
+    assert set(tables.by["category"]) == set(CATEGORIES)
+    assert all(value == 1 for row in tables.overall.values() for value in row.values())
 
     first = torch.tensor([model.vocabulary.of_group[name][0] for name in CATEGORIES])
     chosen = first[batch["label"]][:, None].expand(-1, 64)
@@ -246,7 +249,7 @@ def test_a_perfect_answer_is_perfect_and_a_constant_one_what_it_is_by_hand() -> 
         share = float((parts == own[0]).double().mean())
         absent = [i for i in own[1:] if not bool((parts == i).any())]
         expected.append((share + len(absent)) / len(own))
-    assert tables["all"][CONFINED]["instance mIoU"] == pytest.approx(np.mean(expected))
+    assert tables.overall[CONFINED]["instance mIoU"] == pytest.approx(np.mean(expected))
 
 
 def test_the_two_conventions_differ_where_they_must() -> None:
@@ -258,8 +261,8 @@ def test_the_two_conventions_differ_where_they_must() -> None:
     # Another category's part is best, the true one second.
     scores = truth + 2 * other
     tables = TASK.metrics(Answering(model, lambda p, c: scores), [batch], splits.vocabulary.groups)
-    assert tables["all"][CONFINED]["accuracy"] == 1
-    assert tables["all"][FREE]["accuracy"] == 0
+    assert tables.overall[CONFINED]["accuracy"] == 1
+    assert tables.overall[FREE]["accuracy"] == 0
 
 
 def test_blocks_of_scenes_are_summed_over_the_split() -> None:
@@ -276,16 +279,17 @@ def test_blocks_of_scenes_are_summed_over_the_split() -> None:
         mine, true = (found == label) & known, batch["parts"] == label
         if bool((mine | true).any()):
             ious.append(float((mine & true).sum()) / float((mine | true).sum()))
-    assert tables["all"]["blocks"]["mIoU"] == pytest.approx(np.mean(ious))
-    assert tables["room"] == tables["all"]
+    assert tables.overall["blocks"]["mIoU"] == pytest.approx(np.mean(ious))
+    assert tables.by["area"] == {"room": tables.overall}
 
 
 @pytest.mark.parametrize("changes", [{}, {"point_codes": True}, {"scenes": True, "shapes": 2}])
 def test_pictures_are_drawn(changes: dict, tmp_path: Path) -> None:
     splits, model = made(replace(SMALL, **changes))
     batches = DataLoader(Subset(splits.val, range(12)), 6)
-    for path in TASK.pictures(model, batches, splits.vocabulary.groups, tmp_path):
-        assert path.stat().st_size > 5000
+    measured = TASK.metrics(model, batches, splits.vocabulary.groups)
+    for picture in TASK.pictures(model, measured.shown, tmp_path):
+        assert picture.path.stat().st_size > 5000
 
 
 # --- folders --------------------------------------------------------------------------------------

@@ -21,7 +21,8 @@ from nvc3d.geometry.voxelise import place as place_of
 from nvc3d.tasks import TASKS
 from nvc3d.tasks.voxel_completion import VoxelCompletionConfig
 from nvc3d.tasks.voxel_completion.loss import entropy, soft_iou
-from nvc3d.tasks.voxel_completion.metrics import difference, filled
+from nvc3d.tasks.voxel_completion.metrics import difference
+from nvc3d.tasks.voxel_completion.model import filled
 
 TASK = TASKS["voxel_completion"]
 SMALL = VoxelCompletionConfig(size=(16, 16, 16), width=4, dim=16, latent_dim=4, anchors=3)
@@ -311,8 +312,8 @@ def test_it_learns_a_grid_by_heart(folder: Path) -> None:
         TASK.loss(model, batch)["total"].backward()
         optimiser.step()
     tables = TASK.metrics(model, [batch], found.vocabulary.groups)
-    assert tables["all"]["completion"]["IoU"] > 0.95
-    assert tables["all"]["partial input"]["IoU"] < 0.8
+    assert tables.overall["completion"]["IoU"] > 0.95
+    assert tables.overall["partial input"]["IoU"] < 0.8
 
 
 def test_loss_terms_equal_their_definitions() -> None:
@@ -365,17 +366,20 @@ def test_classes_are_counted_over_all_grids_and_unknown_voxels_not_at_all(tmp_pa
     truth = batch["grid"].long()
     perfect = torch.nn.functional.one_hot(truth.clamp_max(2), 3).movedim(-1, 1).float()
     perfect[:, :, :2] = 0
-    model.alternatives = lambda view, count, generator=None: perfect.expand(
-        count, -1, -1, -1, -1, -1
-    )
+    code = model(batch["view"]).code
+
+    def repeated(scores: torch.Tensor, count: int) -> torch.Tensor:
+        return scores.expand(count, -1, -1, -1, -1, -1)
+
+    model.answers = lambda view, count, generator=None: (repeated(perfect, count), code)
     tables = TASK.metrics(model, [batch], found.vocabulary.groups)
-    assert tables["all"]["completion"]["IoU"] == 1
-    assert tables["all"]["mean of classes"]["IoU"] == 1
+    assert tables.overall["completion"]["IoU"] == 1
+    assert tables.overall["mean of classes"]["IoU"] == 1
     wrong = perfect.roll(1, 1)[:, [1, 0, 2]]  # class 1 becomes class 2 everywhere it can
-    model.alternatives = lambda view, count, generator=None: wrong.expand(count, -1, -1, -1, -1, -1)
-    assert (
-        TASK.metrics(model, [batch], found.vocabulary.groups)["all"]["mean of classes"]["IoU"] < 0.5
-    )
+    model.answers = lambda view, count, generator=None: (repeated(wrong, count), code)
+    tables = TASK.metrics(model, [batch], found.vocabulary.groups)
+    assert tables.overall["mean of classes"]["IoU"] < 0.5
+    assert set(tables.by["class"]) == {"class 1", "class 2"}
 
 
 # --- commands -------------------------------------------------------------------------------------

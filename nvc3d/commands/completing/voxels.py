@@ -16,7 +16,7 @@ from nvc3d.data.grids import UNKNOWN, as_grid, holds_grids, place, read_grids, v
 from nvc3d.files import read_shape, reading, write_cloud
 from nvc3d.files.npz import open_npz
 from nvc3d.tasks.voxel_completion import VoxelCompletionModel
-from nvc3d.tasks.voxel_completion.metrics import filled
+from nvc3d.tasks.voxel_completion.model import filled
 
 
 class Given(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nvc3d.tasks.classification.config import ClassificationConfig
 from nvc3d.tasks.classification.data import data
 from nvc3d.tasks.classification.loss import loss
-from nvc3d.tasks.classification.metrics import metrics
+from nvc3d.tasks.classification.metrics import MEASURES, metrics
 from nvc3d.tasks.classification.model import Classification, ClassificationModel
 from nvc3d.tasks.classification.pictures import pictures
 from nvc3d.tasks.task import Task
@@ -18,6 +18,7 @@ TASK = Task(
     loss=loss,
     metrics=metrics,
     pictures=pictures,
+    measures=MEASURES,
 )
 
 __all__ = ["TASK", "Classification", "ClassificationConfig", "ClassificationModel"]

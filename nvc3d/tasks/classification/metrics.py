@@ -5,41 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import torch
+from torch import Tensor
 
 from nvc3d.metrics import Confusion, average_precision
 from nvc3d.tasks.classification.model import ClassificationModel
 from nvc3d.tasks.classification.predict import predict
-from nvc3d.tasks.task import Batch, Table
+from nvc3d.tasks.task import Batch, Measure, Measured, Table
+
+MEASURES = (Measure("accuracy"), Measure("mean class accuracy"), Measure("retrieval mAP"))
 
 
 def metrics(
     model: ClassificationModel, batches: Iterable[Batch], categories: Sequence[str]
-) -> dict[str, Table]:
+) -> Measured:
     """Accuracy, mean class accuracy and mean average precision (mAP) of retrieval: of all clouds,
-    under "all", and of each category's.
+    and of each category's.
 
     Retrieval is among the clouds measured, by the distance between the means of their codes.
 
     Raises ValueError where there is nothing to measure, or a category that the model does not know.
     """
     found = predict(model, batches, categories)
-    precision = average_precision(found.codes, found.truth)  # (B,)
-    tables = {}
-    for name in ("all", *model.categories):
-        chosen = (
-            torch.ones_like(found.truth, dtype=torch.bool)
-            if name == "all"
-            else found.truth == model.categories.index(name)
-        )
-        if not bool(chosen.any()):
-            continue
+    precision = average_precision(found.codes.mean, found.truth)  # (B,)
+
+    def table(chosen: Tensor) -> Table:
         confusion = Confusion(len(model.categories))
         confusion.add(found.prediction[chosen], found.truth[chosen])
-        tables[name] = {
-            "classification": {
-                "accuracy": confusion.accuracy,
-                "mean class accuracy": confusion.mean_accuracy,
-                "retrieval mAP": float(precision[chosen].nanmean()),
-            }
-        }
-    return tables
+        values = (confusion.accuracy, confusion.mean_accuracy, float(precision[chosen].nanmean()))
+        names = (measure.name for measure in MEASURES)
+        return {"classification": dict(zip(names, values, strict=True))}
+
+    overall = table(torch.ones_like(found.truth, dtype=torch.bool))
+    by_category = {
+        name: table(found.truth == label)
+        for label, name in enumerate(model.categories)
+        if bool((found.truth == label).any())
+    }
+    return Measured(overall, {"category": by_category}, found)

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from nvc3d.metrics import Confusion
 from nvc3d.tasks.classification.model import ClassificationModel
-from nvc3d.tasks.classification.predict import predict
-from nvc3d.tasks.task import Batch
-from nvc3d.viz import draw_confusion, draw_latents
+from nvc3d.tasks.classification.predict import Predicted
+from nvc3d.tasks.task import Picture
+from nvc3d.viz import draw_confusion
 
 
-def pictures(
-    model: ClassificationModel, batches: Iterable[Batch], categories: Sequence[str], folder: Path
-) -> list[Path]:
+def pictures(model: ClassificationModel, found: Predicted, folder: Path) -> list[Picture]:
     """Draw `confusion.png`, which category is taken for which, and `latents.png`, the map of all
     codes with the anchors, if there are any.
 
-    Raises ValueError where there is nothing to draw, or a category that the model does not know,
-    and OSError where a file cannot be written.
+    Raises OSError where a file cannot be written.
     """
-    found = predict(model, batches, categories)
     confusion = Confusion(len(model.categories))
     confusion.add(found.prediction, found.truth)
+    path = draw_confusion(folder / "confusion.png", confusion.counts, model.categories)
     return [
-        draw_confusion(folder / "confusion.png", confusion.counts, model.categories),
-        draw_latents(
-            folder / "latents.png",
-            found.codes,
-            found.truth,
-            model.categories,
-            model.nebula.anchors,
-            found.anchor,
-        ),
+        Picture(path, "Which category (rows) is taken for which (columns)."),
+        found.codes.draw(model, model.categories, folder / "latents.png"),
     ]

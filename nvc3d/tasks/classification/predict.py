@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from nvc3d.tasks.classification.model import ClassificationModel
-from nvc3d.tasks.task import Batch
+from nvc3d.tasks.shown import Codes
+from nvc3d.tasks.task import Batch, evaluating
 
 
 class Predicted(NamedTuple):
@@ -17,11 +18,9 @@ class Predicted(NamedTuple):
 
     prediction: Tensor  # (B,) int64
     truth: Tensor  # (B,) int64
-    codes: Tensor  # (B, D): means
-    anchor: Tensor  # (B,) int64
+    codes: Codes
 
 
-@torch.no_grad()
 def predict(
     model: ClassificationModel, batches: Iterable[Batch], categories: Sequence[str]
 ) -> Predicted:
@@ -35,21 +34,14 @@ def predict(
             f"it knows {', '.join(model.categories)}"
         )
     own = torch.tensor([model.categories.index(name) for name in categories])
-    device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
-    rows = []
-    for batch in batches:
-        result = model(batch["points"].to(device))
-        rows.append(
-            (
-                result.scores.argmax(-1).cpu(),
-                own[batch["label"].cpu()],
-                result.code.mean.float().cpu(),
-                result.code.anchor.cpu(),
-            )
-        )
-    model.train(was_training)
-    if not rows:
+    codes, predictions, truths = Codes(), [], []
+    with evaluating(model) as device:
+        for batch in batches:
+            result = model(batch["points"].to(device))
+            truth = own[batch["label"].cpu()]
+            predictions.append(result.scores.argmax(-1).cpu())
+            truths.append(truth)
+            codes.add(result.code, truth)
+    if not truths:
         raise ValueError("there is nothing to classify: the split has no shapes")
-    return Predicted(*(torch.cat(column) for column in zip(*rows, strict=True)))
+    return Predicted(torch.cat(predictions), torch.cat(truths), codes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nvc3d.tasks.completion.config import CompletionConfig
 from nvc3d.tasks.completion.data import data
 from nvc3d.tasks.completion.loss import loss
-from nvc3d.tasks.completion.metrics import metrics
+from nvc3d.tasks.completion.metrics import MEASURES, metrics
 from nvc3d.tasks.completion.model import Completion, CompletionModel, begin
 from nvc3d.tasks.completion.pictures import pictures
 from nvc3d.tasks.task import Task
@@ -19,6 +19,7 @@ TASK = Task(
     loss=loss,
     metrics=metrics,
     pictures=pictures,
+    measures=MEASURES,
 )
 
 __all__ = ["TASK", "Completion", "CompletionConfig", "CompletionModel"]

@@ -11,23 +11,31 @@ from nvc3d.metrics import best_of, compare, total_mutual_difference
 from nvc3d.metrics import emd as earth_movers
 from nvc3d.tasks.bottleneck import Plain
 from nvc3d.tasks.completion.model import CompletionModel
-from nvc3d.tasks.task import Batch, Table
+from nvc3d.tasks.completion.pictures import Shown
+from nvc3d.tasks.task import Batch, Measure, Measured, Table, evaluating
 
 ANSWERS = 8
 """How many alternatives are drawn from codes that have a posterior."""
 ROWS = ("completion", "partial input", "mean training shape")
+MEASURES = (
+    Measure("CD-L1", 2, lower_is_better=True, unit="1e-3"),
+    Measure("CD-L2", 2, lower_is_better=True, unit="1e-4"),
+    Measure("F-score@1%"),
+    Measure("EMD", 4, lower_is_better=True),
+    Measure(f"CD-L2, best of {ANSWERS}", 2, lower_is_better=True, unit="1e-4"),
+    Measure("TMD", 2),
+)
 
 
-@torch.no_grad()
 def metrics(
     model: CompletionModel,
     batches: Iterable[Batch],
     categories: Sequence[str],
     *,
     emd: bool = False,
-) -> dict[str, Table]:
+) -> Measured:
     """CD-L1, CD-L2 and F-score@1% of completions, of the partial clouds left as they are, and of
-    the mean training shape: their means over all clouds, under "all", and over each category's.
+    the mean training shape: their means over all clouds, and over each category's.
 
     With `emd` the earth mover's distance too, which takes a second a cloud of 2,048 points; points
     of the partial cloud then count several times. Of a code with a posterior, eight answers are
@@ -38,26 +46,25 @@ def metrics(
 
     Raises ValueError where there is nothing to measure.
     """
-    device = model.mean_shape.device
     generator = torch.Generator().manual_seed(0)
     columns = ["CD-L1", "CD-L2", "F-score@1%"] + ["EMD"] * emd
     several = not isinstance(model.nebula, Plain)
     columns += [f"CD-L2, best of {ANSWERS}", "TMD"] * several
     measured: list[Tensor] = []  # (B, rows, columns) each
     labels: list[Tensor] = []
-    was_training = model.training
-    model.eval()
-    for batch in batches:
-        partial, complete = batch["partial"].to(device), batch["complete"].to(device)
-        answers = model.alternatives(partial, ANSWERS if several else 1, generator)
-        mean_shape = model.mean_shape.expand(len(complete), -1, -1)
-        rows = [
-            _measured(answer, complete, emd, several)
-            for answer in (answers, partial[None], mean_shape[None])
-        ]
-        measured.append(torch.stack(rows, dim=1).double().cpu())
-        labels.append(batch["label"].cpu())
-    model.train(was_training)
+    shown = Shown(categories)
+    with evaluating(model) as device:
+        for batch in batches:
+            partial, complete = batch["partial"].to(device), batch["complete"].to(device)
+            answers, code = model.answers(partial, ANSWERS if several else 1, generator)
+            mean_shape = model.mean_shape.expand(len(complete), -1, -1)
+            rows = [
+                _measured(answer, complete, emd, several)
+                for answer in (answers, partial[None], mean_shape[None])
+            ]
+            measured.append(torch.stack(rows, dim=1).double().cpu())
+            labels.append(batch["label"].cpu())
+            shown.add(batch, answers[0], code)
     if not measured:
         raise ValueError("there is nothing to measure: the split has no shapes")
     values, label = torch.cat(measured), torch.cat(labels)
@@ -70,7 +77,8 @@ def metrics(
     if len(means) > 1:
         own = torch.stack(list(means.values())).mean(0)[0].tolist()
         overall[f"{ROWS[0]}, mean of categories"] = dict(zip(columns, own, strict=True))
-    return {"all": overall} | {name: _table(mean, columns) for name, mean in means.items()}
+    by_category = {name: _table(mean, columns) for name, mean in means.items()}
+    return Measured(overall, {"category": by_category}, shown)
 
 
 def _measured(answers: Tensor, truth: Tensor, emd: bool, several: bool) -> Tensor:

@@ -13,7 +13,7 @@ from nvc3d.nebula import Code
 from nvc3d.tasks.bottleneck import bottleneck
 from nvc3d.tasks.completion.config import CompletionNet
 from nvc3d.tasks.completion.decoders import decoder
-from nvc3d.tasks.task import Items, Splits
+from nvc3d.tasks.task import Items, Splits, evaluating
 from nvc3d.tasks.vocabulary import Vocabulary
 
 POOLED = 256
@@ -57,7 +57,6 @@ class CompletionModel(nn.Module):
         *coarse, laid = (cloud * scale + centre for cloud in clouds)
         return Completion(torch.cat([partial, laid], dim=1), tuple(coarse), code)
 
-    @torch.no_grad()
     def alternatives(
         self, partial: Tensor, count: int, generator: torch.Generator | None = None
     ) -> Tensor:
@@ -66,17 +65,21 @@ class CompletionModel(nn.Module):
 
         A plain code has one answer. Raises ValueError as `forward` does, and on a count below 1.
         """
-        was_training = self.training
-        self.eval()
-        points, centre, scale = to_unit_ball(partial)
-        feature, point_features = self.encoder(points)
-        codes = self.nebula.alternatives(feature, count, generator)
-        answers = []
-        for embedding in codes.embedding:
-            laid = self.decoder(embedding, points, point_features)[-1]
-            answers.append(torch.cat([partial, laid * scale + centre], dim=1))
-        self.train(was_training)
-        return torch.stack(answers)
+        return self.answers(partial, count, generator)[0]
+
+    def answers(
+        self, partial: Tensor, count: int, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Code]:
+        """As `alternatives`, with the code of the best guess."""
+        with evaluating(self):
+            points, centre, scale = to_unit_ball(partial)
+            feature, point_features = self.encoder(points)
+            codes = self.nebula.alternatives(feature, count, generator)
+            found = []
+            for embedding in codes.embedding:
+                laid = self.decoder(embedding, points, point_features)[-1]
+                found.append(torch.cat([partial, laid * scale + centre], dim=1))
+        return torch.stack(found), codes.at(0)
 
 
 def to_unit_ball(partial: Tensor) -> tuple[Tensor, Tensor, Tensor]:

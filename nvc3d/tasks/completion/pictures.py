@@ -2,60 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
+from nvc3d.nebula import Code
 from nvc3d.tasks.completion.model import CompletionModel
-from nvc3d.tasks.shown import spread
-from nvc3d.tasks.task import Batch
-from nvc3d.viz import draw_clouds, draw_latents
+from nvc3d.tasks.shown import Codes, Few, spread
+from nvc3d.tasks.task import Batch, Picture
+from nvc3d.viz import draw_clouds
 
 SHOWN = 8
 """Shapes in the picture of completions."""
 
 
-@torch.no_grad()
-def pictures(
-    model: CompletionModel, batches: Iterable[Batch], categories: Sequence[str], folder: Path
-) -> list[Path]:
+class Shown:
+    """What there is to show of a split."""
+
+    def __init__(self, categories: Sequence[str]) -> None:
+        self.categories = categories
+        self.labels: list[int] = []
+        self.clouds: dict[str, list[Tensor]] = {"partial": [], "completed": [], "truth": []}
+        self.codes, self._few = Codes(), Few(SHOWN)
+
+    def add(self, batch: Batch, completed: Tensor, code: Code) -> None:
+        """Take note of a batch, its completions (B, N, 3) and their codes."""
+        kept = self._few.take(batch["label"])
+        rows = (batch["partial"], completed, batch["complete"])
+        for name, clouds in zip(self.clouds, rows, strict=True):
+            self.clouds[name].extend(clouds[kept].float().cpu())
+        self.labels += batch["label"][kept].tolist()
+        self.codes.add(code, batch["label"])
+
+
+def pictures(model: CompletionModel, shown: Shown, folder: Path) -> list[Picture]:
     """Draw `completions.png`, some shapes partial, completed and true, and `latents.png`, the map
     of all codes with the anchors.
 
-    Raises ValueError where there is nothing to draw, and OSError where a file cannot be written.
+    Raises OSError where a file cannot be written.
     """
-    device = model.mean_shape.device
-    was_training = model.training
-    model.eval()
-    clouds: dict[str, list[Tensor]] = {"partial": [], "completed": [], "truth": []}
-    latents, anchors, labels = [], [], []
-    for batch in batches:
-        result = model(batch["partial"].to(device))
-        rows = (batch["partial"], result.points, batch["complete"])
-        for row, values in zip(clouds.values(), rows, strict=True):
-            row.extend(values.float().cpu())
-        latents.append(result.code.mean.float().cpu())
-        anchors.append(result.code.anchor.cpu())
-        labels.append(batch["label"].cpu())
-    model.train(was_training)
-    if not labels:
-        raise ValueError("there is nothing to draw: the split has no shapes")
-    label = torch.cat(labels)
-    chosen = spread(label.tolist(), SHOWN)
+    chosen = spread(shown.labels, SHOWN)
+    path = draw_clouds(
+        folder / "completions.png",
+        {name: [row[i].numpy() for i in chosen] for name, row in shown.clouds.items()},
+        [shown.categories[shown.labels[i]] for i in chosen],
+    )
     return [
-        draw_clouds(
-            folder / "completions.png",
-            {name: [row[i].numpy() for i in chosen] for name, row in clouds.items()},
-            [categories[int(label[i])] for i in chosen],
-        ),
-        draw_latents(
-            folder / "latents.png",
-            torch.cat(latents).numpy(),
-            label.numpy(),
-            categories,
-            model.nebula.anchors.detach().float().cpu().numpy(),
-            torch.cat(anchors).numpy(),
-        ),
+        Picture(path, "Shapes as they were seen, as they were completed, and as they are."),
+        shown.codes.draw(model, shown.categories, folder / "latents.png"),
     ]

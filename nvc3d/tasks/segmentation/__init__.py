@@ -5,7 +5,7 @@ from __future__ import annotations
 from nvc3d.tasks.segmentation.config import SegmentationConfig
 from nvc3d.tasks.segmentation.data import data
 from nvc3d.tasks.segmentation.loss import loss
-from nvc3d.tasks.segmentation.metrics import metrics
+from nvc3d.tasks.segmentation.metrics import MEASURES, metrics
 from nvc3d.tasks.segmentation.model import Segmentation, SegmentationModel
 from nvc3d.tasks.segmentation.pictures import pictures
 from nvc3d.tasks.task import Task
@@ -18,6 +18,7 @@ TASK = Task(
     loss=loss,
     metrics=metrics,
     pictures=pictures,
+    measures=MEASURES,
 )
 
 __all__ = ["TASK", "Segmentation", "SegmentationConfig", "SegmentationModel"]

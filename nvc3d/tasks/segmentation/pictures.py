@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,94 +11,90 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nvc3d.metrics import confined_argmax
+from nvc3d.nebula import Code
 from nvc3d.tasks.segmentation.data import NONE
-from nvc3d.tasks.segmentation.loss import category_of
 from nvc3d.tasks.segmentation.model import SegmentationModel
-from nvc3d.tasks.shown import spread
-from nvc3d.tasks.task import Batch
-from nvc3d.viz import draw_clouds, draw_latents
+from nvc3d.tasks.shown import Codes, Few, spread
+from nvc3d.tasks.task import Batch, Picture
+from nvc3d.viz import draw_clouds
 
 SHOWN = 8
 """Clouds in a picture."""
 CODES = 5000
 """Codes of points in the map, at most."""
+OF_A_CLOUD = 64
+"""Points of a cloud whose codes may be in the map."""
 
 
-@torch.no_grad()
-def pictures(
-    model: SegmentationModel, batches: Iterable[Batch], categories: Sequence[str], folder: Path
-) -> list[Path]:
+class Shown:
+    """What there is to show of a split."""
+
+    def __init__(self, groups: Sequence[str]) -> None:
+        self.groups = groups
+        self.labels: list[int] = []
+        self.points: list[Tensor] = []
+        self.found: list[Tensor] = []
+        self.true: list[Tensor] = []
+        self.anchors: list[Tensor] = []
+        self.codes, self._few = Codes(), Few(SHOWN)
+
+    def add(self, model: SegmentationModel, batch: Batch, scores: Tensor, code: Code) -> None:
+        """Take note of a batch, its scores (B, N, labels) and codes."""
+        kept = self._few.take(batch["label"])
+        labels = batch["label"][kept].tolist()
+        self.labels += labels
+        self.points += list(batch["points"][kept].float().cpu())
+        self.true += list(batch["parts"][kept].cpu())
+        self.found += [
+            confined_argmax(own, model.vocabulary.of_group[self.groups[label]])
+            if model.categories
+            else own.argmax(-1)
+            for own, label in zip(scores[kept], labels, strict=True)
+        ]
+        self.anchors += list(code.anchor[kept].cpu())
+        if code.mean.dim() == 2:
+            self.codes.add(code, batch["label"])
+        else:  # of points, some of each cloud
+            some = (slice(None), slice(None, None, max(1, code.mean.shape[1] // OF_A_CLOUD)))
+            self.codes.add(code.at(some), batch["parts"][some])
+
+    @property
+    def of_points(self) -> bool:
+        """Whether each point has a code of its own."""
+        return self.anchors[0].dim() == 1
+
+
+def pictures(model: SegmentationModel, shown: Shown, folder: Path) -> list[Picture]:
     """Draw `parts.png`, some clouds with the labels found and the true ones, and `latents.png`, the
     map of the codes with the anchors. Of codes of points, `parts.png` shows the anchors as well:
     parts that nobody labelled.
 
-    Raises ValueError where there is nothing to draw, and OSError where a file cannot be written.
+    Raises OSError where a file cannot be written.
     """
-    device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
-    points, found, true, kinds, anchors = [], [], [], [], []
-    latents: list[Tensor] = []
-    owners: list[Tensor] = []
-    for batch in batches:
-        moved = {name: v.to(device) for name, v in batch.items() if isinstance(v, torch.Tensor)}
-        result = model(moved["points"], moved.get("features"), category_of(model, moved))
-        points += list(batch["points"].float())
-        true += list(batch["parts"])
-        kinds += batch["label"].tolist()
-        found += [
-            confined_argmax(scores, model.vocabulary.of_group[categories[label]])
-            if model.categories
-            else scores.argmax(-1)
-            for scores, label in zip(
-                result.scores.float().cpu(), batch["label"].tolist(), strict=True
-            )
-        ]
-        anchors += list(result.code.anchor.cpu())
-        latents.append(result.code.mean.float().cpu().flatten(0, -2))
-        owners.append(_owners(result.code.mean, batch["label"], batch["parts"]))
-    model.train(was_training)
-    if not points:
-        raise ValueError("there is nothing to draw: the split is empty")
-    chosen = spread(kinds, SHOWN)
+    chosen = spread(shown.labels, SHOWN)
+    groups = [shown.groups[shown.labels[i]] for i in chosen]
     rows = {
-        "found": [_within(found[i], model, categories[kinds[i]]) for i in chosen],
-        "truth": [_within(true[i], model, categories[kinds[i]]) for i in chosen],
+        name: [_within(labels[i], model, group) for i, group in zip(chosen, groups, strict=True)]
+        for name, labels in (("found", shown.found), ("truth", shown.true))
     }
     legends = [
-        _names(np.concatenate([row[i] for row in rows.values()]), model, categories[kinds[which]])
-        for i, which in enumerate(chosen)
+        _names(np.concatenate([row[i] for row in rows.values()]), model, group)
+        for i, group in enumerate(groups)
     ]
-    if anchors[0].dim() == 1 and len(model.nebula.anchors):
-        rows["anchors"] = [anchors[i].numpy() for i in chosen]
-    codes, owner = torch.cat(latents), torch.cat(owners)
-    step = -(-len(codes) // CODES)
-    names = model.vocabulary.labels if anchors[0].dim() == 1 else tuple(categories)
-    anchor = torch.cat([a.flatten() for a in anchors])
-    kept = torch.arange(0, len(codes), step)
-    kept = kept[owner[kept] != NONE]
+    if shown.of_points and len(model.nebula.anchors):
+        rows["anchors"] = [shown.anchors[i].numpy() for i in chosen]
+    path = draw_clouds(
+        folder / "parts.png",
+        {name: [shown.points[i].numpy() for i in chosen] for name in rows},
+        groups,
+        labels=rows,
+        legends=legends,
+    )
+    names = model.vocabulary.labels if shown.of_points else shown.groups
     return [
-        draw_clouds(
-            folder / "parts.png",
-            {name: [points[i].numpy() for i in chosen] for name in rows},
-            [categories[kinds[i]] for i in chosen],
-            labels=rows,
-            legends=legends,
-        ),
-        draw_latents(
-            folder / "latents.png",
-            codes[kept].numpy(),
-            owner[kept].numpy(),
-            names,
-            model.nebula.anchors.detach().float().cpu().numpy(),
-            anchor[kept].numpy(),
-        ),
+        Picture(path, "Points with the labels found, and with the true ones."),
+        shown.codes.draw(model, names, folder / "latents.png", CODES),
     ]
-
-
-def _owners(codes: Tensor, label: Tensor, parts: Tensor) -> Tensor:
-    """What each code is of: the category of its cloud, or the label of its point."""
-    return label if codes.dim() == 2 else parts.flatten()
 
 
 def _names(labels: NDArray[np.int64], model: SegmentationModel, category: str) -> dict[int, str]:

@@ -7,7 +7,7 @@ from nvc3d.tasks.task import Task
 from nvc3d.tasks.voxel_completion.config import VoxelCompletionConfig
 from nvc3d.tasks.voxel_completion.data import data
 from nvc3d.tasks.voxel_completion.loss import loss
-from nvc3d.tasks.voxel_completion.metrics import metrics
+from nvc3d.tasks.voxel_completion.metrics import MEASURES, metrics
 from nvc3d.tasks.voxel_completion.model import VoxelCompletion, VoxelCompletionModel, begin
 from nvc3d.tasks.voxel_completion.pictures import pictures
 
@@ -20,6 +20,7 @@ TASK = Task(
     loss=loss,
     metrics=metrics,
     pictures=pictures,
+    measures=MEASURES,
 )
 
 __all__ = ["TASK", "VoxelCompletion", "VoxelCompletionConfig", "VoxelCompletionModel"]

@@ -10,20 +10,21 @@ from torch import Tensor
 from nvc3d.data.grids import UNKNOWN
 from nvc3d.metrics import Confusion, voxel_iou
 from nvc3d.tasks.bottleneck import Plain
-from nvc3d.tasks.task import Batch, Table
-from nvc3d.tasks.voxel_completion.model import VoxelCompletionModel, occupied
+from nvc3d.tasks.task import Batch, Measure, Measured, Table, evaluating
+from nvc3d.tasks.voxel_completion.model import VoxelCompletionModel, filled, occupied
+from nvc3d.tasks.voxel_completion.pictures import Shown
 
 ROWS = ("completion", "partial input", "mean training grid")
 ANSWERS = 8
 """Of which the best is measured too, where the code gives several."""
+MEASURES = (Measure("IoU", 4),)
 
 
-@torch.no_grad()
 def metrics(
     model: VoxelCompletionModel, batches: Iterable[Batch], categories: Sequence[str]
-) -> dict[str, Table]:
+) -> Measured:
     """Voxel IoU at a threshold of 0.5, the mean over grids: of completions, of what is seen left as
-    it is, and of the mean training grid; under "all", and of each category's grids.
+    it is, and of the mean training grid; and of each category's grids.
 
     With several answers, also the best of eight and how far those differ: 1 less the mean IoU of
     two of them. With classes, the mean IoU of the classes too (SSC mIoU), each from its
@@ -32,58 +33,46 @@ def metrics(
 
     Raises ValueError where there is nothing to measure.
     """
-    device = model.mean_grid.device
     several = not isinstance(model.nebula, Plain)
-    generator = torch.Generator(device).manual_seed(0)
+    generator = torch.Generator(model.mean_grid.device).manual_seed(0)
     confusion = Confusion(1 + len(model.classes), ignored=UNKNOWN)
     measured: list[Tensor] = []  # (B, columns) each
     labels: list[Tensor] = []
-    was_training = model.training
-    model.eval()
-    for batch in batches:
-        view, grid = batch["view"].to(device), batch["grid"].to(device)
-        known, truth = grid != UNKNOWN, occupied(grid)
-        scores = model.alternatives(view, ANSWERS if several else 1, generator)
-        answers = [filled(some, view) for some in scores]
-        seen = view[:, 0] > 0.5
-        mean = (model.mean_grid > 0.5).expand_as(truth)
-        ious = [voxel_iou((a > 0) & known, truth) for a in [answers[0], seen, mean]]
-        if several:
-            each = torch.stack([voxel_iou((a > 0) & known, truth) for a in answers])
-            ious += [each.amax(0), difference([(a > 0) & known for a in answers])]
-        measured.append(torch.stack(ious, 1).cpu())
-        labels.append(batch["label"].cpu())
-        if model.classes:
-            confusion.add(answers[0].flatten(), grid.flatten())
-    model.train(was_training)
+    shown = Shown(categories)
+    with evaluating(model) as device:
+        for batch in batches:
+            view, grid = batch["view"].to(device), batch["grid"].to(device)
+            known, truth = grid != UNKNOWN, occupied(grid)
+            scores, code = model.answers(view, ANSWERS if several else 1, generator)
+            answers = [filled(some, view) for some in scores]
+            seen = view[:, 0] > 0.5
+            mean = (model.mean_grid > 0.5).expand_as(truth)
+            ious = [voxel_iou((a > 0) & known, truth) for a in [answers[0], seen, mean]]
+            if several:
+                each = torch.stack([voxel_iou((a > 0) & known, truth) for a in answers])
+                ious += [each.amax(0), difference([(a > 0) & known for a in answers])]
+            measured.append(torch.stack(ious, 1).cpu())
+            labels.append(batch["label"].cpu())
+            if model.classes:
+                confusion.add(answers[0].flatten(), grid.flatten())
+            shown.add(batch, answers[0] > 0, code)
     if not measured:
         raise ValueError("there is nothing to measure: the split has no grids")
     values, label = torch.cat(measured), torch.cat(labels)
-    tables = {"all": _table(values.mean(0))}
+    overall = _table(values.mean(0))
     if model.classes:
-        tables["all"]["mean of classes"] = {"IoU": float(confusion.ious[1:].nanmean())}
-    for index, name in enumerate(categories):
-        chosen = label == index
-        if bool(chosen.any()):
-            tables[name] = _table(values[chosen].mean(0))
-    for name, iou in zip(model.classes, confusion.ious[1:].tolist(), strict=False):
-        tables[name] = {"completion": {"IoU": iou}}
-    return tables
-
-
-def filled(scores: Tensor, view: Tensor) -> Tensor:
-    """The class (B, X, Y, Z) of each voxel by its scores, 0 for empty.
-
-    What the view (B, 2, X, Y, Z) tells stands: what is seen is occupied, by its best class, and
-    what is free is empty.
-    """
-    seen, free = view[:, 0] > 0.5, view[:, 1] > 0.5
-    if scores.shape[1] == 1:
-        answer = (scores[:, 0] > 0).long()
-        return answer.masked_fill(seen, 1).masked_fill(free, 0)
-    best = scores[:, 1:].argmax(1) + 1
-    answer = torch.where(seen, best, scores.argmax(1))
-    return answer.masked_fill(free, 0)
+        overall["mean of classes"] = {"IoU": float(confusion.ious[1:].nanmean())}
+    by_category = {
+        name: _table(values[label == index].mean(0))
+        for index, name in enumerate(categories)
+        if bool((label == index).any())
+    }
+    by_class = {
+        name: {"completion": {"IoU": iou}}
+        for name, iou in zip(model.classes, confusion.ious[1:].tolist(), strict=True)
+    }
+    by = {"category": by_category, "class": by_class}
+    return Measured(overall, {kind: tables for kind, tables in by.items() if tables}, shown)
 
 
 def difference(answers: Sequence[Tensor]) -> Tensor:
@@ -99,6 +88,6 @@ def _table(means: Tensor) -> Table:
     values = means.tolist()
     table = {row: {"IoU": value} for row, value in zip(ROWS, values, strict=False)}
     if len(values) > len(ROWS):
-        table["best of 8 answers"] = {"IoU": values[3]}
+        table[f"best of {ANSWERS} answers"] = {"IoU": values[3]}
         table["difference of answers"] = {"IoU": values[4]}
     return table

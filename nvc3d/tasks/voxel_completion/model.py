@@ -13,7 +13,7 @@ from nvc3d.encoders.voxels import COARSEST, convolution, from_channels, to_chann
 from nvc3d.geometry.voxelise import UNKNOWN
 from nvc3d.nebula import Code
 from nvc3d.tasks.bottleneck import bottleneck
-from nvc3d.tasks.task import Splits
+from nvc3d.tasks.task import Splits, evaluating
 from nvc3d.tasks.vocabulary import Vocabulary
 from nvc3d.tasks.voxel_completion.config import VoxelCompletionNet
 
@@ -88,14 +88,22 @@ class VoxelCompletionModel(nn.Module):
     def alternatives(
         self, view: Tensor, count: int, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Scores (count, B, C, X, Y, Z) of several plausible completions, the best guess first.
+        """Scores (count, B, C, X, Y, Z) of several plausible completions, the best guess first,
+        which is what `forward` gives in evaluation mode.
 
-        Raises ValueError as `forward` does, on a count below 1, and on more than one answer of a
-        plain code.
+        A plain code has one answer. Raises ValueError as `forward` does, and on a count below 1.
         """
-        feature, maps = self.encoder(view)
-        codes = self.nebula.alternatives(feature, count, generator)
-        return torch.stack([self.decode(e, view, maps) for e in codes.embedding])
+        return self.answers(view, count, generator)[0]
+
+    def answers(
+        self, view: Tensor, count: int, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Code]:
+        """As `alternatives`, with the code of the best guess."""
+        with evaluating(self):
+            feature, maps = self.encoder(view)
+            codes = self.nebula.alternatives(feature, count, generator)
+            scores = torch.stack([self.decode(e, view, maps) for e in codes.embedding])
+        return scores, codes.at(0)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -116,3 +124,18 @@ def begin(model: VoxelCompletionModel, splits: Splits, seed: int) -> None:
 def occupied(grid: Tensor) -> Tensor:
     """Which voxels of grids (..., X, Y, Z) uint8 are occupied; unknown ones are not."""
     return (grid > 0) & (grid != UNKNOWN)
+
+
+def filled(scores: Tensor, view: Tensor) -> Tensor:
+    """The class (B, X, Y, Z) of each voxel by its scores, 0 for empty.
+
+    What the view (B, 2, X, Y, Z) tells stands: what is seen is occupied, by its best class, and
+    what is free is empty.
+    """
+    seen, free = view[:, 0] > 0.5, view[:, 1] > 0.5
+    if scores.shape[1] == 1:
+        answer = (scores[:, 0] > 0).long()
+        return answer.masked_fill(seen, 1).masked_fill(free, 0)
+    best = scores[:, 1:].argmax(1) + 1
+    answer = torch.where(seen, best, scores.argmax(1))
+    return answer.masked_fill(free, 0)

@@ -2,66 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nvc3d.tasks.shown import spread
-from nvc3d.tasks.task import Batch
-from nvc3d.tasks.voxel_completion.metrics import filled
+from nvc3d.nebula import Code
+from nvc3d.tasks.shown import Codes, Few, spread
+from nvc3d.tasks.task import Batch, Picture
 from nvc3d.tasks.voxel_completion.model import VoxelCompletionModel, occupied
-from nvc3d.viz import draw_clouds, draw_latents
+from nvc3d.viz import draw_clouds
 
 SHOWN = 8
 """Grids in the picture of completions."""
 
 
-@torch.no_grad()
-def pictures(
-    model: VoxelCompletionModel, batches: Iterable[Batch], categories: Sequence[str], folder: Path
-) -> list[Path]:
+class Shown:
+    """What there is to show of a split."""
+
+    def __init__(self, categories: Sequence[str]) -> None:
+        self.categories = categories
+        self.labels: list[int] = []
+        self.grids: dict[str, list[Tensor]] = {"seen": [], "completed": [], "truth": []}
+        self.codes, self._few = Codes(), Few(SHOWN)
+
+    def add(self, batch: Batch, completed: Tensor, code: Code) -> None:
+        """Take note of a batch, its completions (B, X, Y, Z) bool and their codes."""
+        kept = self._few.take(batch["label"])
+        rows = (batch["view"][:, 0] > 0.5, completed, occupied(batch["grid"]))
+        for name, grids in zip(self.grids, rows, strict=True):
+            self.grids[name].extend(grids[kept].cpu())
+        self.labels += batch["label"][kept].tolist()
+        self.codes.add(code, batch["label"])
+
+
+def pictures(model: VoxelCompletionModel, shown: Shown, folder: Path) -> list[Picture]:
     """Draw `completions.png`, some grids as seen, completed and true, and `latents.png`, the map of
     all codes with the anchors.
 
-    Raises ValueError where there is nothing to draw, and OSError where a file cannot be written.
+    Raises OSError where a file cannot be written.
     """
-    device = model.mean_grid.device
-    was_training = model.training
-    model.eval()
-    grids: dict[str, list[Tensor]] = {"seen": [], "completed": [], "truth": []}
-    latents, anchors, labels = [], [], []
-    for batch in batches:
-        view = batch["view"].to(device)
-        result = model(view)
-        rows = (view[:, 0] > 0.5, filled(result.scores, view) > 0, occupied(batch["grid"]))
-        for row, values in zip(grids.values(), rows, strict=True):
-            row.extend(values.cpu())
-        latents.append(result.code.mean.float().cpu())
-        anchors.append(result.code.anchor.cpu())
-        labels.append(batch["label"].cpu())
-    model.train(was_training)
-    if not labels:
-        raise ValueError("there is nothing to draw: the split has no grids")
-    label = torch.cat(labels)
-    chosen = spread(label.tolist(), SHOWN)
+    chosen = spread(shown.labels, SHOWN)
+    path = draw_clouds(
+        folder / "completions.png",
+        {name: [centres(row[i]) for i in chosen] for name, row in shown.grids.items()},
+        [shown.categories[shown.labels[i]] for i in chosen],
+    )
     return [
-        draw_clouds(
-            folder / "completions.png",
-            {name: [centres(row[i]) for i in chosen] for name, row in grids.items()},
-            [categories[int(label[i])] for i in chosen],
-        ),
-        draw_latents(
-            folder / "latents.png",
-            torch.cat(latents).numpy(),
-            label.numpy(),
-            categories,
-            model.nebula.anchors.detach().float().cpu().numpy(),
-            torch.cat(anchors).numpy(),
-        ),
+        Picture(path, "Grids as they were seen, as they were completed, and as they are."),
+        shown.codes.draw(model, shown.categories, folder / "latents.png"),
     ]
 
 
