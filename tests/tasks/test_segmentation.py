@@ -20,6 +20,7 @@ from nvc3d.tasks import TASKS
 from nvc3d.tasks.segmentation import SegmentationConfig
 from nvc3d.tasks.segmentation.data import NONE
 from nvc3d.tasks.segmentation.metrics import CONFINED, FREE
+from nvc3d.tasks.segmentation.model import Segmentation
 
 TASK = TASKS["segmentation"]
 SMALL = SegmentationConfig(
