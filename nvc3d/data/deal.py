@@ -7,10 +7,13 @@ from hashlib import blake2b
 from itertools import accumulate, islice, pairwise
 
 
-def deal(names: Sequence[str], seed: int, fractions: Sequence[float]) -> list[list[int]]:
+def deal(
+    names: Sequence[str], seed: int, fractions: Sequence[float], what: str = "shapes"
+) -> list[list[int]]:
     """Deal things into disjoint parts by a hash of their names.
 
     Gives the indices of each part's, in the order of their names. Every part gets one at least.
+    `what` they are is for messages.
 
     Raises ValueError on fractions that are not positive or sum to more than 1, and on fewer things
     than parts.
@@ -18,7 +21,7 @@ def deal(names: Sequence[str], seed: int, fractions: Sequence[float]) -> list[li
     if not fractions or min(fractions) <= 0 or sum(fractions) > 1 + 1e-9:
         raise ValueError(f"fractions must be positive and sum to 1 at most, got {fractions}")
     if len(names) < len(fractions):
-        raise ValueError(f"{len(names)} shapes cannot be split into {len(fractions)} parts")
+        raise ValueError(f"{len(names)} {what} cannot be split into {len(fractions)} parts")
 
     def drawn(index: int) -> bytes:
         return blake2b(f"{seed}:{names[index]}".encode("utf-8", "surrogateescape")).digest()

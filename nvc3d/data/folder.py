@@ -1,4 +1,4 @@
-"""A folder of shapes as a data set."""
+"""Folders of the user's own as data sets, and that of shapes."""
 
 from __future__ import annotations
 
@@ -10,126 +10,193 @@ from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nvc3d.data.deal import deal
+from nvc3d.data.layout import Layout
+from nvc3d.data.listing import find_files
+from nvc3d.data.naming import named
 from nvc3d.data.stand_ins import FAULTS, StandIns
-from nvc3d.files import PathLike, find_shapes, read_shape, reading
+from nvc3d.files import PathLike, read_shape, reading
 from nvc3d.files.formats import arrays
 from nvc3d.geometry import voxels
 from nvc3d.geometry.mesh import Shape, normalise
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 # Up to this size all files are read at the start: seconds, and every fault shows before training.
 EAGER_BYTES = 64 * 2**20
 
-_NAMED_AT_MOST = 20
-_SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-class ShapeFolder(Sequence[tuple[Shape, int, str]]):
-    """The shapes of a folder and its sub-folders, each normalised to the unit ball.
+class Entry(Protocol[T_co]):
+    """An item of a folder, before it is read."""
 
-    A shape is a file of a known kind, or one grid of an NPZ stack of voxel grids. Its category is
-    the first sub-folder it lies in that is not called train, val or test; for a stack beside the
-    sub-folders the name of its file; otherwise "shape".
+    @property
+    def name(self) -> str: ...
 
-    Shapes that cannot be used are skipped: one warning counts and names them, and `skipped` lists
-    them with what is wrong. When that is found out depends on the size of the folder. Up to
-    `EAGER_BYTES` in all, the files are read at once and kept. Above, only stacks of voxels are (one
-    bit a voxel), and a file is read whenever it is asked for; if it turns out to be broken, the
-    next good shape stands in for it, always the same one, and a warning names both. A long
-    training so neither waits for a thousand files nor dies of one.
+    @property
+    def category(self) -> str: ...
+
+    def load(self) -> T_co: ...
+
+
+class Folder(Sequence[tuple[T, int, str]], Generic[T]):
+    """The base of such data sets: what lies in a folder and its sub-folders, by `Layout`.
+
+    If an item that was listed turns out to be broken when it is read, the next good one stands in
+    for it, always the same one, and a warning names both.
 
     Args:
         path: the folder, or a single file.
 
     Raises:
         FileNotFoundError: there is no such folder.
-        ValueError: it holds no shape, or none that can be used.
     """
 
+    what = "items"
+    skipped: tuple[tuple[str, str], ...]
+    """What cannot be used, by name, with the reason."""
+    categories: tuple[str, ...]
+
     def __init__(self, path: PathLike) -> None:
-        root = Path(path)
-        files = [root] if root.is_file() else find_shapes(root)
-        if not files:
-            raise ValueError(f"{root}: the folder holds no file of a known kind of shape")
-        base = root.parent if root.is_file() else root
-        eager = sum(_size(file) for file in files) <= EAGER_BYTES
-        entries: list[_Entry] = []
-        skipped: list[tuple[str, str]] = []
-        for file in files:
-            name = file.relative_to(base).as_posix()
-            try:
-                if _stack_size(file) > 1:
-                    grids, empty = _read_stack(file, name)
-                    entries += grids
-                    skipped += empty
-                    continue
-                entry = _File(name, category_of(name, "shape"), file)
-                entries.append(_Kept(name, entry.category, entry.load()) if eager else entry)
-            except FAULTS as error:
-                skipped.append((name, _reason(file, error)))
-        self._entries = entries
+        self.root = Path(path)
+        single = self.root.is_file()
+        base = self.root.parent if single else self.root
+        files = [self.root] if single else find_files(self.root)
+        self._files = {file.relative_to(base).as_posix(): file for file in files}
+        self._layout = Layout(self.root, list(self._files))
+
+    def _hold(
+        self, entries: Sequence[Entry[T]], skipped: Sequence[tuple[str, str]], verb: str
+    ) -> None:
+        """Take entries in, with one warning of those that cannot be used.
+
+        Raises ValueError where none is left.
+        """
+        self._entries: list[Any] = list(entries)
         self._stand_ins = StandIns()
         self.skipped = tuple(skipped)
         self.categories = tuple(sorted({entry.category for entry in entries}))
-        if skipped:
-            message = f"skipped {len(skipped)} of {len(entries) + len(skipped)} shapes: "
-            message += ", ".join(f"{name} ({why})" for name, why in skipped[:_NAMED_AT_MOST])
-            if len(skipped) > _NAMED_AT_MOST:
-                message += f" and {len(skipped) - _NAMED_AT_MOST} more"
-            if not entries:
-                raise ValueError(f"{root}: no shape can be used: {message}")
-            warnings.warn(f"{root}: {message}", stacklevel=2)
+        if not skipped:
+            return
+        total = len(entries) + len(skipped)
+        reasons = named([f"{name} ({why})" for name, why in skipped])
+        message = f"{verb} {len(skipped)} of {total} {self.what}: {reasons}"
+        if not entries:
+            raise ValueError(f"{self.root}: no {self.what[:-1]} can be used: {message}")
+        warnings.warn(f"{self.root}: {message}", stacklevel=3)
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __getitem__(self, index: int) -> tuple[Shape, int, str]:  # type: ignore[override]
-        """The normalised shape, the index of its category in `categories`, and its name."""
+    def __getitem__(self, index: int) -> tuple[T, int, str]:  # type: ignore[override]
+        """An item, the index of its category in `categories`, and its name."""
         start = operator.index(index)
         if not -len(self) <= start < len(self):
-            raise IndexError(f"there are {len(self)} shapes, got index {index}")
-        at, shape = self._stand_ins.load(
+            raise IndexError(f"there are {len(self)} {self.what}, got index {index}")
+        at, item = self._stand_ins.load(
             start, len(self), lambda i: self._entries[i].load(), lambda i: self._entries[i].name
         )
         entry = self._entries[at]
-        return shape, self.categories.index(entry.category), entry.name
+        return item, self.categories.index(entry.category), entry.name
+
+    def name(self, index: int) -> str:
+        """What an item is called, without reading it."""
+        return str(self._entries[index].name)
 
     def label(self, index: int) -> int:
-        """The index of a shape's category, without reading it."""
+        """The index of an item's category, without reading it."""
         return self.categories.index(self._entries[index].category)
 
-    def split(self, seed: int, fractions: Sequence[float]) -> tuple[ShapeFolder, ...]:
-        """Deal the shapes into disjoint parts by a hash of their names.
+    def of(self, indices: Sequence[int]) -> Self:
+        """Some of the items, with the same categories."""
+        part = copy.copy(self)
+        part._entries = [self._entries[index] for index in indices]
+        part._stand_ins = StandIns()
+        return part
 
-        The same seed gives the same parts on every machine. Every part gets a shape at least; a
+    def split(self, seed: int, fractions: Sequence[float]) -> tuple[Self, ...]:
+        """Deal the items into disjoint parts by a hash of their names.
+
+        The same seed gives the same parts on every machine. Every part gets an item at least; a
         broken file is replaced from its own part only.
 
         Raises:
-            ValueError: fractions that are not positive or sum to more than 1, or fewer shapes
-                than parts.
+            ValueError: fractions that are not positive or sum to more than 1, or fewer items than
+                parts.
         """
-        parts = []
-        for indices in deal([entry.name for entry in self._entries], seed, fractions):
-            part = copy.copy(self)
-            part._entries = [self._entries[index] for index in indices]
-            part._stand_ins = StandIns()
-            parts.append(part)
-        return tuple(parts)
+        names = [entry.name for entry in self._entries]
+        return tuple(self.of(part) for part in deal(names, seed, fractions, self.what))
+
+    def parts(self, holdout: float, seed: int) -> tuple[Self | None, Self]:
+        """What to train on and what to measure on: as folders called after splits say, or a
+        fraction dealt by `split`. With `holdout` 1 nothing is trained on, and where there are no
+        such folders all is measured on.
+
+        Raises ValueError as `split` and `Layout.own_split` do.
+        """
+        names = [entry.name for entry in self._entries]
+        if (own := self._layout.own_split(names)) is not None:
+            return None if holdout == 1 else self.of(own[0]), self.of(own[1])
+        if holdout == 1:
+            return None, self
+        train, held_out = self.split(seed, (1 - holdout, holdout))
+        return train, held_out
 
 
-class _Entry(Protocol):
-    name: str
-    category: str
+class ShapeFolder(Folder[Shape]):
+    """The shapes of a folder and its sub-folders, each normalised to the unit ball.
 
-    def load(self) -> Shape: ...
+    A shape is a file of a known kind, or one grid of an NPZ stack of voxel grids. Its category is
+    the first sub-folder it lies in that is not one of a split (see `Layout`); for a stack beside
+    the sub-folders the name of its file; otherwise "shape".
+
+    Shapes that cannot be used are skipped: one warning counts and names them, and `skipped` lists
+    them with what is wrong. When that is found out depends on the size of the folder. Up to
+    `EAGER_BYTES` in all, the files are read at once and kept. Above, only stacks of voxels are (one
+    bit a voxel), and a file is read whenever it is asked for. A long training so neither waits for
+    a thousand files nor dies of one.
+
+    Args:
+        path: the folder, or a single file.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: it holds no shape, or none that can be used, or see `Layout`.
+    """
+
+    what = "shapes"
+
+    def __init__(self, path: PathLike) -> None:
+        super().__init__(path)
+        if not self._files:
+            raise ValueError(f"{self.root}: the folder holds no file of a known kind of shape")
+        eager = sum(_size(file) for file in self._files.values()) <= EAGER_BYTES
+        entries: list[Entry[Shape]] = []
+        skipped: list[tuple[str, str]] = []
+        for name, file in self._files.items():
+            try:
+                if _stack_size(file) > 1:
+                    category = self._layout.category(name, file.stem)
+                    grids, empty = _read_stack(file, name, category)
+                    entries += grids
+                    skipped += empty
+                    continue
+                entry = _File(name, self._layout.category(name, "shape"), file)
+                entries.append(_Kept(name, entry.category, entry.load()) if eager else entry)
+            except FAULTS as error:
+                skipped.append((name, _reason(file, error)))
+        self._hold(entries, skipped, "skipped")
 
 
-@dataclass
+@dataclass(frozen=True)
 class _File:
     """A file that is read whenever it is asked for."""
 
@@ -141,7 +208,7 @@ class _File:
         return normalise(read_shape(self.path))
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Kept:
     """A shape in memory."""
 
@@ -153,7 +220,7 @@ class _Kept:
         return self.shape
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Grid:
     """A voxel grid in memory, eight voxels a byte."""
 
@@ -181,10 +248,11 @@ def _stack_size(file: Path) -> int:
         return arrays.stack_size(file)
 
 
-def _read_stack(file: Path, name: str) -> tuple[list[_Entry], list[tuple[str, str]]]:
+def _read_stack(
+    file: Path, name: str, category: str
+) -> tuple[list[Entry[Shape]], list[tuple[str, str]]]:
     """The grids of a stack, and those that hold nothing with the reason."""
-    category = category_of(name, file.stem)
-    entries: list[_Entry] = []
+    entries: list[Entry[Shape]] = []
     empty: list[tuple[str, str]] = []
     with reading(file):
         for i, grid in enumerate(arrays.read_stack(file)):
@@ -195,12 +263,6 @@ def _read_stack(file: Path, name: str) -> tuple[list[_Entry], list[tuple[str, st
             else:
                 empty.append((f"{name}[{i}]", "no voxel is occupied"))
     return entries, empty
-
-
-def category_of(name: str, alone: str) -> str:
-    """The first sub-folder in a name that is not called train, val or test; `alone` without."""
-    folders = [part for part in Path(name).parts[:-1] if part.lower() not in _SPLITS]
-    return folders[0] if folders else alone
 
 
 def _reason(file: Path, error: Exception) -> str:

@@ -15,11 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 from torch.utils.data import Dataset
 
 from nvc3d.data.epochs import Epochs
+from nvc3d.data.naming import named
 from nvc3d.data.stand_ins import StandIns
 from nvc3d.files import reading
 
 T = TypeVar("T")
-_NAMED_AT_MOST = 20
 
 
 class Stored(ABC, Dataset[dict[str, Any]], Generic[T]):
@@ -92,13 +92,6 @@ def require_counts(**counts: int) -> None:
             raise ValueError(f"{name} must be >= 1, got {value}")
 
 
-def rows_drawn(count: int, wanted: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Rows (wanted,) of `count`, at random; all of them and some again if there are fewer."""
-    rows = rng.permutation(count)[:wanted]
-    again = rng.integers(count, size=wanted - len(rows))
-    return np.concatenate([rows, again])
-
-
 def require_split(split: str, splits: tuple[str, ...]) -> None:
     """Raises ValueError on a split that the data set does not have."""
     if split not in splits:
@@ -145,9 +138,7 @@ def present(what: Path, names: Iterable[T], is_there: Callable[[T], bool]) -> li
     if missing:
         total = len(there) + len(missing)
         message = f"{what} names {len(missing)} of {total} shapes that are not there: "
-        message += ", ".join(str(name) for name in missing[:_NAMED_AT_MOST])
-        if len(missing) > _NAMED_AT_MOST:
-            message += f" and {len(missing) - _NAMED_AT_MOST} more"
+        message += named(missing)
         if not there:
             raise ValueError(message)
         warnings.warn(message, stacklevel=3)

@@ -21,9 +21,9 @@ from nvc3d.data.pairs import (
     KittiCars,
     ShapeNet55,
     StoredPairs,
-    recognise,
 )
 from nvc3d.data.pairs.shapenet55 import VIEWPOINTS, cut
+from nvc3d.data.registry import Wanted, find
 from nvc3d.files import write_cloud
 from nvc3d.tasks.completion import TASK, CompletionConfig
 from nvc3d.tasks.completion.data import data as data_of_completion
@@ -311,12 +311,13 @@ def same_points(got: torch.Tensor, expected: np.ndarray, tolerance: float = 0) -
 
 
 def test_data_sets_are_recognised(pcn: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    found = recognise(pcn, 16, 32, seed=3)
-    assert found is not None
-    train, test = found
+    found = find(pcn, "pairs")
+    assert found is not None and found.name == "PCN"
+    wanted = Wanted(seed=3, points=32, partial_points=16)
+    train, test = found.open(pcn, True, wanted), found.open(pcn, False, wanted)
     assert isinstance(train, PCN) and (len(train), len(test)) == (3, 1)
     assert train.training and not test.training
-    assert recognise(tmp_path_factory.mktemp("other"), 16, 32) is None
+    assert find(tmp_path_factory.mktemp("other"), "pairs") is None
 
 
 @pytest.mark.parametrize("name", ["pcn", "completion3d", "shapenet"])

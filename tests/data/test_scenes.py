@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from nvc3d.data.registry import Wanted, find
 from nvc3d.data.scenes import (
     S3DIS,
     LabelledScenes,
@@ -19,7 +20,6 @@ from nvc3d.data.scenes import (
     dealt,
     find_scenes,
     open_scene,
-    recognise,
     survey,
     vote,
 )
@@ -49,6 +49,15 @@ def as_folder(folder: Path, rows: np.ndarray, segment: str = "segment.npy") -> P
     return folder
 
 
+def opened(
+    root: Path, points: int, size: float, holdout: float = 0.1
+) -> tuple[LabelledScenes, LabelledScenes]:
+    """What the data set in a folder is trained on, and what it is measured on."""
+    known = find(root, "scenes") or pytest.fail("not recognised")
+    wanted = Wanted(points=points, block=size, holdout=holdout)
+    return known.open(root, True, wanted), known.open(root, False, wanted)
+
+
 @pytest.fixture
 def s3dis(tmp_path: Path) -> Path:
     """Area_1 and Area_5 with two rooms each, one of them in either form."""
@@ -59,8 +68,8 @@ def s3dis(tmp_path: Path) -> Path:
 
 
 def test_an_item_is_a_block_of_a_room(s3dis: Path) -> None:
-    train, test = recognise(s3dis, 256, 0.8) or pytest.fail("not recognised")
-    assert isinstance(train, S3DIS) and not test.training
+    train, test = opened(s3dis, 256, 0.8)
+    assert train.training and not test.training
     assert len(train) == 2 * (3000 // 256) and train.features == 6
     assert {train.name(i) for i in range(len(train))} == {"Area_1/office_1", "Area_1/office_2"}
     item = train[0]
@@ -78,7 +87,7 @@ def test_an_item_is_a_block_of_a_room(s3dis: Path) -> None:
 
 
 def test_items_are_new_in_each_epoch_of_training_only(s3dis: Path) -> None:
-    train, test = recognise(s3dis, 64, 1.0) or pytest.fail("not recognised")
+    train, test = opened(s3dis, 64, 1.0)
     before = train[3]["points"], test[3]["points"]
     assert torch.equal(train[3]["points"], before[0])
     for data in (train, test):
@@ -93,7 +102,7 @@ def test_scannet(tmp_path: Path) -> None:
     for split in ("train", "val"):
         as_folder(tmp_path / split / "scene0000_00", rows, "segment20.npy")
         as_folder(tmp_path / split / "scene0001_00", rows, "segment20.npy")
-    train, _ = recognise(tmp_path, 2000, 9.0) or pytest.fail("not recognised")
+    train, _ = opened(tmp_path, 2000, 9.0)
     assert isinstance(train, ScanNet) and len(train.classes) == 20 and len(train) == 2
     item = train[0]  # all of the room and points of it again
     assert set(item["parts"].tolist()) == {-1} | set(rows[2::3, 6].astype(int).tolist())

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import operator
-import warnings
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,10 +11,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nvc3d.data.deal import deal
-from nvc3d.data.folder import category_of
-from nvc3d.data.stand_ins import FAULTS, StandIns
-from nvc3d.files import PathLike, find_shapes, read_shape, reading
+from nvc3d.data.folder import Folder
+from nvc3d.data.label_names import label_names
+from nvc3d.data.stand_ins import FAULTS
+from nvc3d.files import PathLike, read_shape, reading
 from nvc3d.files.formats import arrays
 from nvc3d.files.npz import Member, open_npz
 from nvc3d.geometry.mesh import normalise
@@ -25,7 +23,6 @@ from nvc3d.geometry.voxelise import UNKNOWN, voxelise
 Size = tuple[int, int, int]
 KEYS = ("voxels", "labels")
 """Names of arrays of grids in an NPZ file."""
-_NAMED_AT_MOST = 20
 
 
 class Grids(Protocol):
@@ -44,7 +41,7 @@ class Grids(Protocol):
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], int, str]: ...
 
 
-class GridFolder(Sequence[tuple[NDArray[np.uint8], int, str]]):
+class GridFolder(Folder[NDArray[np.uint8]]):
     """The grids of a folder and its sub-folders, as they are stored.
 
     | file                                                        | gives                        |
@@ -66,79 +63,56 @@ class GridFolder(Sequence[tuple[NDArray[np.uint8], int, str]]):
 
     Raises:
         FileNotFoundError: there is no such folder.
-        ValueError: it holds no grid or shape that can be used, or not the category.
+        ValueError: it holds no grid or shape that can be used, or not the category, or see
+            `Layout`.
     """
 
+    what = "grids"
+
     def __init__(self, path: PathLike, size: Size, category: str | None = None) -> None:
-        root = Path(path)
-        files = [root] if root.is_file() else find_shapes(root)
-        base = root.parent if root.is_file() else root
+        super().__init__(path)
         self.size = size
-        self._entries: list[_Packed | _Made] = []
+        entries: list[_Packed | _Made] = []
         skipped: list[tuple[str, str]] = []
-        names: set[str] = set()
-        for file in files:
-            name = file.relative_to(base).as_posix()
-            kind = category_of(name, file.stem)
-            names.add(kind)
+        met: set[str] = set()
+        for name, file in self._files.items():
+            kind = self._layout.category(name, file.stem)
+            met.add(kind)
             if category is not None and kind != category:
                 continue
             try:
                 if not holds_grids(file):
-                    self._entries.append(_Made(name, kind, file, size))
+                    entries.append(_Made(name, kind, file, size))
                     continue
                 for own, grid in read_grids(file, name):
                     try:
-                        self._entries.append(_Packed.of(own, kind, as_grid(grid, size)))
+                        entries.append(_Packed.of(own, kind, as_grid(grid, size)))
                     except ValueError as error:
                         skipped.append((own, str(error)))
             except FAULTS as error:
                 skipped.append((name, str(error)))
-        if category is not None and category not in names:
-            raise ValueError(f"{root} has no category {category!r}; it has {', '.join(names)}")
-        if skipped:
-            message = f"left out {len(skipped)} of {len(self._entries) + len(skipped)} grids: "
-            message += ", ".join(f"{name} ({why})" for name, why in skipped[:_NAMED_AT_MOST])
-            if len(skipped) > _NAMED_AT_MOST:
-                message += f" and {len(skipped) - _NAMED_AT_MOST} more"
-            if self._entries:
-                warnings.warn(f"{root}: {message}", stacklevel=2)
-        if not self._entries:
-            raise ValueError(f"{root}: no grid can be used{': ' + message if skipped else ''}")
-        self.skipped = tuple(skipped)
-        self.categories = tuple(sorted({entry.category for entry in self._entries}))
-        highest = max(entry.highest for entry in self._entries)
-        self.classes = tuple(f"class {i}" for i in range(1, highest + 1)) if highest > 1 else ()
-        self._stand_ins = StandIns()
+        if category is not None and category not in met:
+            raise ValueError(
+                f"{self.root} has no category {category!r}; it has {', '.join(sorted(met))}"
+            )
+        if not entries and not skipped:
+            raise ValueError(f"{self.root}: no grid can be used")
+        self._hold(entries, skipped, "left out")
+        highest = max(entry.highest for entry in entries)
+        named = label_names(self.root) if highest > 1 else ()
+        self.classes = _classes(self.root, highest, named)
 
-    def __len__(self) -> int:
-        return len(self._entries)
 
-    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], int, str]:  # type: ignore[override]
-        start = operator.index(index)
-        if not -len(self) <= start < len(self):
-            raise IndexError(f"there are {len(self)} grids, got index {index}")
-        at, grid = self._stand_ins.load(
-            start, len(self), lambda i: self._entries[i].load(), lambda i: self._entries[i].name
+def _classes(root: Path, highest: int, named: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of the classes 1, 2, ...; a file may name 0, which is empty, too."""
+    if highest <= 1:
+        return ()
+    if named and len(named) <= highest:
+        raise ValueError(
+            f"{root}: its file of names of labels tells {len(named)}, from 0 on, and its grids "
+            f"have classes up to {highest}"
         )
-        entry = self._entries[at]
-        return grid, self.categories.index(entry.category), entry.name
-
-    def split(self, seed: int, fraction: float) -> tuple[GridFolder, GridFolder]:
-        """Deal the grids into a fraction and the rest by a hash of their names.
-
-        Raises ValueError on fewer grids than two.
-        """
-        parts = deal([entry.name for entry in self._entries], seed, (fraction, 1 - fraction))
-        return self.of(parts[0]), self.of(parts[1])
-
-    def of(self, indices: Sequence[int]) -> GridFolder:
-        """Some of the grids, with the same categories and classes."""
-        part = object.__new__(GridFolder)
-        vars(part).update(vars(self))
-        part._entries = [self._entries[i] for i in indices]
-        part._stand_ins = StandIns()
-        return part
+    return named[1:] or tuple(f"class {number}" for number in range(1, highest + 1))
 
 
 def as_grid(values: NDArray, size: Size | None = None) -> NDArray[np.uint8]:
@@ -201,7 +175,7 @@ def _stack(found: Mapping[str, Member]) -> Member | None:
     return next((array for array in named if len(array.shape) > 2), None)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Packed:
     """A grid in memory: a few kB."""
 
@@ -220,7 +194,7 @@ class _Packed:
         return np.frombuffer(zlib.decompress(self.data), np.uint8).reshape(self.size)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Made:
     """The grid of a shape in a file."""
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from nvc3d.data.registry import DataSet, Wanted
 from nvc3d.data.stand_ins import StandIns
 from nvc3d.data.stored import read_from, require_split
 from nvc3d.files import PathLike
@@ -86,14 +87,9 @@ class SemanticKitti(Dataset[dict[str, Any]]):
         labels = read_from(frame, lambda path: np.fromfile(path, "<u2"))
         if labels.size != np.prod(SIZE):
             raise ValueError(f"{frame}: expected {np.prod(SIZE)} labels, got {labels.size}")
-        grid = _table()[labels].reshape(SIZE)
+        grid = class_table()[labels].reshape(SIZE)
         grid[invalid] = UNKNOWN
         return seen, grid
-
-
-def recognise(root: PathLike) -> bool:
-    """Whether a folder has SemanticKITTI's layout, with voxels."""
-    return any(Path(root).glob("sequences/[0-9][0-9]/voxels"))
 
 
 def _bits(path: Path) -> NDArray[np.bool_]:
@@ -103,10 +99,29 @@ def _bits(path: Path) -> NDArray[np.bool_]:
     return np.unpackbits(packed).reshape(SIZE).astype(bool)
 
 
-def _table() -> NDArray[np.uint8]:
-    """The class of each stored label."""
+def class_table() -> NDArray[np.uint8]:
+    """The class of each stored label, from 1 on; 0: empty or no label, 255: none of the classes."""
     table = np.full(2**16, UNKNOWN, np.uint8)
     table[0] = 0
     for number, stored in enumerate(_STORED, 1):
         table[list(stored)] = number
     return table
+
+
+def _open(root: Path, training: bool, wanted: Wanted) -> SemanticKitti:
+    if wanted.size != SIZE:
+        raise ValueError(f"the grids of SemanticKITTI are of size {SIZE}, got {wanted.size}")
+    return SemanticKitti(root, "train" if training else "val")
+
+
+DATA_SETS = (
+    DataSet(
+        name="SemanticKITTI, voxels",
+        gives="grids",
+        told_by="`sequences/NN/voxels/`",
+        holds=lambda path: any(path.glob("sequences/[0-9][0-9]/voxels")),
+        open=_open,
+        split="sequences 00 to 07, 09 and 10; 08",
+        labels="19 classes",
+    ),
+)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from nvc3d.data.labelled import hdf5_list
 from nvc3d.data.labelled.base import Labelled, LabelledClouds
+from nvc3d.data.registry import DataSet, Wanted
 from nvc3d.data.stored import as_cloud, read_from, require_split
 from nvc3d.files import PathLike, hdf5
 
@@ -34,7 +35,11 @@ class ModelNet40(LabelledClouds):
         ValueError: a split unknown, or files of another form.
     """
 
-    def __init__(self, root: PathLike, split: str, points: int = 1024, seed: int = 0) -> None:
+    axes = (2, 0, 1)
+
+    def __init__(
+        self, root: PathLike, split: str, points: int | None = 1024, seed: int = 0
+    ) -> None:
         super().__init__(points, seed, split == "train")
         require_split(split, SPLITS)
         names = Path(root) / "shape_names.txt"
@@ -58,3 +63,26 @@ class ModelNet40(LabelledClouds):
         if row.path not in self._data:
             self._data[row.path] = read_from(row.path, lambda path: hdf5.read(path, "data"))
         return Labelled(as_cloud(row.path, self._data[row.path][row.row]))
+
+
+STORED = 2048
+"""Points that are stored of each shape."""
+
+
+def _open(root: Path, training: bool, wanted: Wanted) -> ModelNet40:
+    return ModelNet40(root, "train" if training else "test", STORED, wanted.seed)
+
+
+DATA_SETS = (
+    DataSet(
+        name="ModelNet40, HDF5",
+        gives="shapes",
+        told_by="`shape_names.txt`, `train_files.txt`",
+        holds=lambda path: all(
+            (path / f"{name}.txt").is_file() for name in ("shape_names", "train_files")
+        ),
+        open=_open,
+        split="`train`, `test`",
+        labels="40 categories",
+    ),
+)

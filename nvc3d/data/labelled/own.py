@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch.utils.data import Dataset
 
 from nvc3d.data.epochs import Epochs
 from nvc3d.data.folder import ShapeFolder
+from nvc3d.data.label_names import MOST, UNLABELLED
 from nvc3d.geometry.mesh import Cloud, Shape
 from nvc3d.shapes import CATEGORIES, make_shape
 from nvc3d.shapes.made import Made
@@ -56,16 +58,18 @@ class PartShapes(Dataset[dict[str, Any]]):
         """The item as a dict of
 
         - points: (points, 3) float32, in the unit ball,
-        - parts: (points,) int64,
+        - parts: (points,) int64, -1 where a point has none,
         - label: () int64, the index of the category,
         - name: str.
         """
         rng = self._epochs.rng(index)
         shape, label, name = self.shapes[index]
         points, own = shape.sample(self.points, rng)
+        none = np.isin(own, UNLABELLED)
+        parts = np.where(none, -1, own + self.first[self.categories[label]])
         return {
             "points": torch.from_numpy(points),
-            "parts": torch.from_numpy(own + self.first[self.categories[label]]),
+            "parts": torch.from_numpy(parts),
             "label": torch.tensor(label, dtype=torch.int64),
             "name": name,
         }
@@ -83,19 +87,30 @@ def builtin_parts() -> tuple[dict[str, tuple[int, ...]], tuple[str, ...]]:
 
 
 def own_parts(
-    shapes: ShapeFolder,
+    shapes: ShapeFolder, names_beside: Sequence[str] = ()
 ) -> tuple[dict[str, tuple[int, ...]], tuple[str, ...], dict[str, int]]:
     """The same of a folder, whose categories have the parts that occur in their shapes; and the
     number that label 0 of each category becomes, whether or not it occurs.
 
-    All shapes are read once, to learn that. Raises ValueError where one has no labels.
+    Parts are called as the file beside the shapes tells (`label_names`), or the shapes themselves,
+    or by their numbers. -1 and 255 are no parts. All shapes are read once, to learn that.
+
+    Raises ValueError on shapes without labels, on labels that have no name where others have, on
+    shapes of one category that name them differently, and on labels too high to be of parts.
     """
     met: dict[str, set[int]] = {category: set() for category in shapes.categories}
+    told: dict[str, tuple[str, ...]] = {}
     for shape, label, name in shapes:
-        own = labels_of(shape)
+        own, category = labels_of(shape), shapes.categories[label]
         if own is None:
             raise ValueError(f"{name}: its points have no labels, so no parts can be learned")
-        met[shapes.categories[label]].update(np.unique(own).tolist())
+        met[category].update(set(np.unique(own).tolist()) - set(UNLABELLED))
+        if max(met[category], default=0) > MOST:
+            raise ValueError(
+                f"{name}: labels of parts must be from 0 to {MOST}, got {max(met[category])}"
+            )
+        if shape.label_names and told.setdefault(category, shape.label_names) != shape.label_names:
+            raise ValueError(f"{name} names its labels differently than others of {category}")
     parts: dict[str, tuple[int, ...]] = {}
     names: list[str] = []
     first: dict[str, int] = {}
@@ -103,7 +118,16 @@ def own_parts(
         first[category] = len(names)
         # Labels that never occur keep their numbers but are no parts: each would count as found.
         parts[category] = tuple(first[category] + i for i in sorted(labels))
-        names += [f"{category} {i}" for i in range(max(labels, default=0) + 1)]
+        count = max(labels, default=0) + 1
+        own_names = [*(names_beside or told.get(category, ()))]
+        if own_names and count > len(own_names):
+            raise ValueError(
+                f"{shapes.root}: labels with names are from 0 to {len(own_names) - 1}, and shapes "
+                f"of {category} have {count - 1}"
+            )
+        names += [f"{category} {name}" for name in (own_names[:count] or range(count))]
+    if not any(parts.values()):
+        raise ValueError(f"{shapes.root}: no point of its shapes has a label")
     return parts, tuple(names), first
 
 

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nvc3d.data.labelled.base import Labelled, LabelledClouds
+from nvc3d.data.registry import DataSet, Wanted
 from nvc3d.data.stored import as_cloud, chosen, present, read_from, require_split
 from nvc3d.files import PathLike
 
+LISTED = "synsetoffset2category.txt"
 SPLITS = ("train", "val", "test")
 PARTS: dict[str, tuple[int, ...]] = {
     "Airplane": (0, 1, 2, 3),
@@ -33,6 +35,7 @@ PARTS: dict[str, tuple[int, ...]] = {
     "Table": (47, 48, 49),
 }
 """The labels of each category's parts."""
+PART_NAMES = tuple(f"{name} {i}" for name, own in PARTS.items() for i in range(len(own)))
 
 
 class ShapeNetPart(LabelledClouds):
@@ -54,6 +57,9 @@ class ShapeNetPart(LabelledClouds):
         ValueError: a split or a category unknown, a list of another form, or no shape there.
     """
 
+    axes = (2, 0, 1)
+    part_names = PART_NAMES
+
     def __init__(
         self,
         root: PathLike,
@@ -65,7 +71,7 @@ class ShapeNetPart(LabelledClouds):
         super().__init__(points, seed, split == "train")
         require_split(split, SPLITS)
         self._root = Path(root)
-        names = read_from(self._root / "synsetoffset2category.txt", _categories)
+        names = read_from(self._root / LISTED, _categories)
         listing = self._root / "train_test_split" / f"shuffled_{split}_file_list.json"
         self.categories = chosen(categories, tuple(sorted(names.values())), listing)
         shapes = [name for name in read_from(listing, _shapes) if name[0] in names]
@@ -82,6 +88,9 @@ class ShapeNetPart(LabelledClouds):
     def label(self, index: int) -> int:
         return self._labels[index]
 
+    def parts_of(self, category: str) -> tuple[int, ...]:
+        return own_parts(category)
+
     def load(self, index: int, rng: np.random.Generator) -> Labelled:
         path = self._path(self._shapes[index])
         rows = read_from(path, _rows)  # (N, 7)
@@ -92,6 +101,13 @@ class ShapeNetPart(LabelledClouds):
 
     def _path(self, shape: tuple[str, str]) -> Path:
         return self._root / shape[0] / f"{shape[1]}.txt"
+
+
+def own_parts(category: str) -> tuple[int, ...]:
+    """The labels of a category's parts. Raises ValueError on one that is none of ShapeNetPart's."""
+    if category not in PARTS:
+        raise ValueError(f"ShapeNetPart has no category {category!r}; it has {', '.join(PARTS)}")
+    return PARTS[category]
 
 
 def require_parts(what: str, parts: NDArray[np.int64], category: str) -> None:
@@ -123,3 +139,21 @@ def _rows(path: Path) -> NDArray[np.float64]:
     if rows.shape[1] != 7:
         raise ValueError(f"expected lines x y z nx ny nz part, got {rows.shape[1]} numbers a line")
     return rows
+
+
+def _open(root: Path, training: bool, wanted: Wanted) -> ShapeNetPart:
+    split = "train" if training else "test"
+    return ShapeNetPart(root, split, points=wanted.points, seed=wanted.seed)
+
+
+DATA_SETS = (
+    DataSet(
+        name="ShapeNetPart, text with normals",
+        gives="parts",
+        told_by="`synsetoffset2category.txt`, no `*/points/`",
+        holds=lambda path: (path / LISTED).is_file() and not any(path.glob("*/points")),
+        open=_open,
+        split="`train`, `test`",
+        labels="50 parts of 16 categories",
+    ),
+)

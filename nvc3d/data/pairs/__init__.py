@@ -17,7 +17,6 @@ from nvc3d.data.pairs.completion3d import Completion3D
 from nvc3d.data.pairs.kitti import KittiCars, holds_cars
 from nvc3d.data.pairs.mvp import MVP
 from nvc3d.data.pairs.pcn import PCN
-from nvc3d.data.pairs.recognise import recognise
 from nvc3d.data.pairs.shapenet55 import ShapeNet55
 
 __all__ = [
@@ -28,5 +27,4 @@ __all__ = [
     "ShapeNet55",
     "StoredPairs",
     "holds_cars",
-    "recognise",
 ]

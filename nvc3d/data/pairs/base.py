@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nvc3d.data.pairs.views import resample
+from nvc3d.data.draws import resample
 from nvc3d.data.stored import Stored, require_counts
 
 Clouds: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]

@@ -9,6 +9,7 @@ import numpy as np
 
 from nvc3d.data.pairs.base import Clouds, StoredPairs
 from nvc3d.data.pairs.synsets import category
+from nvc3d.data.registry import DataSet, Wanted
 from nvc3d.data.stored import as_cloud, chosen, present, read_from, require_split
 from nvc3d.files import PathLike, hdf5
 
@@ -83,3 +84,20 @@ def _names(path: Path) -> list[str]:
     if odd := [name for name in names if name.count("/") != 1]:
         raise ValueError(f"expected lines <synset>/<id>, got {odd[0]!r}")
     return names
+
+
+def _open(root: Path, training: bool, wanted: Wanted) -> Completion3D:
+    sizes = wanted.partial_points, wanted.points
+    return Completion3D(root, "train" if training else "val", None, *sizes, wanted.seed)
+
+
+DATA_SETS = (
+    DataSet(
+        name="Completion3D",
+        gives="pairs",
+        told_by="`train.list`",
+        holds=lambda path: (path / "train.list").is_file(),
+        open=_open,
+        split="`train`, `val`",
+    ),
+)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nvc3d.data.registry import DataSet, Wanted
 from nvc3d.data.stored import as_cloud, present, read_from
 from nvc3d.files import PathLike
 from nvc3d.files.formats import pcd
@@ -99,3 +100,22 @@ def _corners(path: Path) -> NDArray[np.float64]:
     if not np.linalg.norm(corners[3, :2] - corners[0, :2]) > 0:
         raise ValueError("the box has no length")
     return corners
+
+
+def _open(root: Path, training: bool, wanted: Wanted) -> KittiCars:
+    raise ValueError(
+        f"{root} holds KITTI's cars, whose complete clouds nobody knows: "
+        "measure a trained model on them (nvc3d eval)"
+    )
+
+
+DATA_SETS = (
+    DataSet(
+        name="KITTI's cars",
+        gives="cars",
+        told_by="`cars/`, `bboxes/`",
+        holds=holds_cars,
+        open=_open,
+        split="never; `nvc3d eval --data` only",
+    ),
+)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from nvc3d.data.pairs.base import Clouds, StoredPairs
+from nvc3d.data.registry import DataSet, Wanted
 from nvc3d.data.stored import as_cloud, chosen, read_from
 from nvc3d.files import PathLike, hdf5
 
@@ -96,3 +97,22 @@ def _labels(path: Path) -> np.ndarray:
             f"labels must be from 0 to {len(CATEGORIES) - 1}, got {labels.min()} to {labels.max()}"
         )
     return labels
+
+
+def _open(root: Path, training: bool, wanted: Wanted) -> MVP:
+    file = sorted(root.glob("MVP_Train_*.h5"))[0]
+    if not training:
+        file = file.with_name(file.name.replace("Train", "Test"))
+    return MVP(file, training, None, wanted.partial_points, wanted.points, wanted.seed)
+
+
+DATA_SETS = (
+    DataSet(
+        name="MVP",
+        gives="pairs",
+        told_by="`MVP_Train_*.h5`",
+        holds=lambda path: any(path.glob("MVP_Train_*.h5")),
+        open=_open,
+        split="26 views of each shape, `MVP_Test_*.h5`",
+    ),
+)

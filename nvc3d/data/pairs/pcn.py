@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nvc3d.data.pairs.base import Clouds, StoredPairs
+from nvc3d.data.registry import DataSet, Wanted
 from nvc3d.data.stored import as_cloud, chosen, present, read_from, require_split
 from nvc3d.files import PathLike
 from nvc3d.files.formats import pcd
@@ -96,3 +97,20 @@ def _taxonomy(path: Path) -> list[tuple[str, str, dict[str, list[str]]]]:
         raise ValueError(
             "expected a list of categories with taxonomy_id, taxonomy_name and the splits"
         ) from error
+
+
+def _open(root: Path, training: bool, wanted: Wanted) -> PCN:
+    sizes = wanted.partial_points, wanted.points
+    return PCN(root, "train" if training else "test", None, *sizes, wanted.seed)
+
+
+DATA_SETS = (
+    DataSet(
+        name="PCN",
+        gives="pairs",
+        told_by="`PCN.json`",
+        holds=lambda path: (path / "PCN.json").is_file(),
+        open=_open,
+        split="`train`, a random view of each shape; `test`",
+    ),
+)

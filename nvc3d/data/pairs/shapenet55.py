@@ -9,8 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from nvc3d import ops
+from nvc3d.data.balls import in_unit_ball
 from nvc3d.data.pairs.base import Clouds, StoredPairs
 from nvc3d.data.pairs.synsets import category
+from nvc3d.data.registry import DataSet, Wanted
 from nvc3d.data.stored import as_cloud, present, read_from
 from nvc3d.files import PathLike
 
@@ -92,7 +94,7 @@ class ShapeNet55(StoredPairs):
 
     def load(self, index: int, rng: np.random.Generator) -> Clouds:
         path = self._folder / self._names[index // self._views]
-        complete = _normalised(as_cloud(path, read_from(path, np.load)))
+        complete = in_unit_ball(as_cloud(path, read_from(path, np.load)))
         viewpoint, missing = VIEWPOINTS[index % self._views], self._missing
         if self.training:
             viewpoint, missing = rng.normal(size=3), rng.uniform(1 / 4, 3 / 4)
@@ -119,12 +121,6 @@ def cut(
     return np.ascontiguousarray(points[kept], np.float32)
 
 
-def _normalised(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    centred = points - points.mean(0)
-    radius = float(np.linalg.norm(centred, axis=1).max())
-    return np.asarray(centred / radius if radius > 0 else centred, np.float32)
-
-
 def _category(name: str) -> str:
     return category(name.partition("-")[0])
 
@@ -134,3 +130,30 @@ def _names(path: Path) -> list[str]:
     if odd := [name for name in names if "-" not in name or not name.endswith(".npy")]:
         raise ValueError(f"expected lines <synset>-<id>.npy, got {odd[0]!r}")
     return names
+
+
+def _lists(root: Path) -> Path | None:
+    """Where the lists of the split are; a folder with both is taken as ShapeNet-55."""
+    folders = (root / name for name in ("ShapeNet-55", "ShapeNet-34"))
+    return next((folder for folder in folders if folder.is_dir()), None)
+
+
+def _open(root: Path, training: bool, wanted: Wanted) -> ShapeNet55:
+    lists = _lists(root)
+    assert lists is not None
+    listing = f"{lists.name}/{'train' if training else 'test'}.txt"
+    sizes = wanted.partial_points, wanted.points
+    return ShapeNet55(root, listing, training, wanted.difficulty, *sizes, wanted.seed)
+
+
+DATA_SETS = (
+    DataSet(
+        name="ShapeNet-55, -34",
+        gives="pairs",
+        told_by="`shapenet_pc/` beside `ShapeNet-55/` or `ShapeNet-34/`",
+        holds=lambda path: (path / "shapenet_pc").is_dir() and _lists(path) is not None,
+        open=_open,
+        split="1/4 to 3/4 cut away at random; 8 fixed viewpoints, `--difficulty simple`, "
+        "`moderate` or `hard`: 1/4, 1/2 or 3/4 cut away",
+    ),
+)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import operator
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from nvc3d.data.draws import resample
 from nvc3d.data.epochs import Epochs
 from nvc3d.geometry.camera import DepthCamera, random_direction
 from nvc3d.geometry.mesh import Shape
@@ -20,6 +20,14 @@ from nvc3d.geometry.mesh import Shape
 # there may be a better one.
 _ENOUGH = 16
 _TRIES = 32
+
+
+class Indexed(Protocol):
+    """Shapes, each with the index of its category and its name."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> tuple[Shape, int, str]: ...
 
 
 class PartialViews(Dataset[dict[str, Any]]):
@@ -45,7 +53,7 @@ class PartialViews(Dataset[dict[str, Any]]):
 
     def __init__(
         self,
-        shapes: Sequence[tuple[Shape, int, str]],
+        shapes: Indexed,
         partial_points: int = 512,
         complete_points: int = 2048,
         views: int = 1,
@@ -106,20 +114,3 @@ class PartialViews(Dataset[dict[str, Any]]):
             )
             fullest, _ = shape.sample(self.partial_points, rng)
         return fullest
-
-
-def resample(
-    points: NDArray[np.float32], count: int, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Draw exactly `count` of the points (N, 3): without repeats if there are enough, otherwise
-    all of them and random ones again.
-
-    Raises:
-        ValueError: there are no points.
-    """
-    if len(points) == 0:
-        raise ValueError("there are no points to draw from")
-    if len(points) >= count:
-        return points[rng.choice(len(points), count, replace=False)]
-    again = rng.integers(len(points), size=count - len(points))
-    return np.concatenate([points, points[again]])

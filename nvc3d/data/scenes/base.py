@@ -13,6 +13,8 @@ import numpy as np
 
 from nvc3d.data.scenes.blocks import Block, block_around
 from nvc3d.data.scenes.files import open_scene
+from nvc3d.data.scenes.fit import check_blocks
+from nvc3d.data.scenes.kept import Kept
 from nvc3d.data.scenes.scene import Scene, Survey, survey
 from nvc3d.data.stand_ins import FAULTS
 from nvc3d.data.stored import Stored, require_counts
@@ -34,6 +36,9 @@ class LabelledScenes(Stored[Block]):
     points as the scenes; see Stored for broken files and randomness. Scenes are read in stretches,
     so they may be larger than memory. An item is what `Block.draw` gives.
 
+    A scene that can be read as a whole only is kept in the temporary folder (TMPDIR) in a form that
+    is read in stretches, for as long as the data set lives: of each point 12 bytes or more.
+
     Args:
         places: the scenes.
         classes: the names of the labels.
@@ -43,7 +48,8 @@ class LabelledScenes(Stored[Block]):
         seed, training: see Stored.
 
     Raises:
-        ValueError: a number out of range, or no scene that can be opened.
+        ValueError: a number out of range, no scene that can be opened, or blocks of which hardly
+            one holds more than a point; a warning tells if it is a handful.
     """
 
     def __init__(
@@ -63,10 +69,12 @@ class LabelledScenes(Stored[Block]):
         self.classes, self.categories = tuple(classes), tuple(categories)
         self.points, self.size = points, size
         self._places = list(places)
-        opened = [_opened(place.path) for place in places]
+        self._kept = Kept()
+        opened = [self._opened(number) for number in range(len(places))]
         scenes = [scene for scene in opened if isinstance(scene, Scene)]
         if not scenes:
             raise ValueError(f"none of the {len(places)} scenes can be used: {opened[0]}")
+        check_blocks(scenes, size, points)
         self.colors = all(scene.has_colors for scene in scenes)
         """whether all scenes have colours; else none is used"""
         # One that cannot be opened keeps an item, which says so when it is asked for.
@@ -81,8 +89,8 @@ class LabelledScenes(Stored[Block]):
 
     def scenes(self) -> Iterator[Scene]:
         """All scenes, one after the other; a warning names those that cannot be opened."""
-        for place in self._places:
-            if isinstance(scene := _opened(place.path), Scene):
+        for number in range(len(self._places)):
+            if isinstance(scene := self._opened(number), Scene):
                 yield scene
             else:
                 warnings.warn(f"left out: {scene}", stacklevel=2)
@@ -101,7 +109,7 @@ class LabelledScenes(Stored[Block]):
         # What a broken one has is found out once: it may stand for hundreds of items.
         if isinstance(known := self._known.get(at), ValueError):
             raise known
-        scene = open_scene(self._places[at].path)
+        scene = self._open(at)
         if known is None:
             try:
                 known = self._known[at] = self._survey(scene)
@@ -110,6 +118,10 @@ class LabelledScenes(Stored[Block]):
                 raise
         row = int(rng.integers(scene.count))
         return block_around(scene, known, row, self.size, self.colors)
+
+    def open(self, path: Path) -> Scene:
+        """A scene, by the path of its place. Raises as `open_scene` does."""
+        return open_scene(path)
 
     def draw(self, loaded: Block, rng: np.random.Generator) -> dict[str, Any]:
         return loaded.draw(self.points, rng)
@@ -129,9 +141,11 @@ class LabelledScenes(Stored[Block]):
             )
         return known
 
+    def _open(self, number: int) -> Scene:
+        return self._kept.open(self._places[number].path, self.open)
 
-def _opened(path: Path) -> Scene | Exception:
-    try:
-        return open_scene(path)
-    except FAULTS as error:
-        return error
+    def _opened(self, number: int) -> Scene | Exception:
+        try:
+            return self._open(number)
+        except FAULTS as error:
+            return error

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nvc3d.data.draws import rows_drawn
 from nvc3d.data.scenes.scene import Rows, Scene, Survey, as_labels
-from nvc3d.data.stored import rows_drawn
 
 
 class Block(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -107,7 +108,7 @@ def _open_ply(path: Path) -> Scene:
     def read(start: int, stop: int) -> dict[str, NDArray]:
         return {name: values[start:stop] for name, values in columns.items()}
 
-    return _named(path, count, set(columns), read)
+    return replace(_named(path, count, set(columns), read), held=True)
 
 
 def _named(
@@ -160,10 +161,15 @@ def _open_other(path: Path) -> Scene:
     shape = read_shape(path)
     if isinstance(shape, Mesh):
         shape = drawn(shape, DRAWN, np.random.default_rng(0))
-    return _held(path, shape.points, shape.columns)
+    return _held(path, shape.points, shape.columns, shape.label_names)
 
 
-def _held(path: Path, points: NDArray, columns: Mapping[str, NDArray]) -> Scene:
+def _held(
+    path: Path,
+    points: NDArray,
+    columns: Mapping[str, NDArray],
+    label_names: tuple[str, ...] = (),
+) -> Scene:
     """A scene in memory."""
     if len(points) == 0:
         raise ValueError("it holds no points")
@@ -171,7 +177,7 @@ def _held(path: Path, points: NDArray, columns: Mapping[str, NDArray]) -> Scene:
     def read(start: int, stop: int) -> Rows:
         return Rows(points[start:stop], {name: v[start:stop] for name, v in columns.items()})
 
-    return Scene(path, len(points), frozenset(columns), read)
+    return Scene(path, len(points), frozenset(columns), read, label_names, held=True)
 
 
 class _Table:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
+from nvc3d.data.registry import DataSet, Wanted
 from nvc3d.data.scenes.base import LabelledScenes, Place
+from nvc3d.data.scenes.own import split_places
 from nvc3d.files import PathLike
 
 AREAS = tuple(f"Area_{number}" for number in range(1, 7))
@@ -65,3 +68,47 @@ def rooms(root: Path) -> list[Place]:
         elif (match := _FILE.fullmatch(entry.name)) and match[1] in AREAS:
             found.append(Place(entry, f"{match[1]}/{match[2]}", AREAS.index(match[1])))
     return found
+
+
+def by_area(root: Path, found: list[Place], training: bool, wanted: Wanted) -> list[Place]:
+    """The rooms of the other areas, or of the one that is measured on; where either is missing,
+    rooms are dealt as `split_places` does, and a warning says so."""
+    measured = [place for place in found if AREAS[place.label] == TEST_AREA]
+    others = [place for place in found if AREAS[place.label] != TEST_AREA]
+    if measured and (others or not training):
+        return others if training else measured
+    if training:
+        missing = "nothing but" if measured else "no"
+        warnings.warn(
+            f"{root}: it has {missing} {TEST_AREA}, which is measured on by custom; "
+            f"{wanted.holdout:g} of the rooms there are measured on instead",
+            stacklevel=2,
+        )
+    return split_places(root, found, wanted.holdout, wanted.seed)[0 if training else 1]
+
+
+def _holds(path: Path) -> bool:
+    return path.is_dir() and any(
+        place.path.is_file() or (place.path / "coord.npy").is_file() for place in rooms(path)
+    )
+
+
+def _open(root: Path, training: bool, wanted: Wanted) -> LabelledScenes:
+    drawn = wanted.points, wanted.block, wanted.seed
+    return LabelledScenes(
+        by_area(root, rooms(root), training, wanted), CLASSES, AREAS, *drawn, training
+    )
+
+
+SPLIT = "areas 1 to 4 and 6, area 5; `--holdout` where either is missing"
+DATA_SETS = (
+    DataSet(
+        name="S3DIS, arrays",
+        gives="scenes",
+        told_by="`Area_*_*.npy` or `Area_*/*/coord.npy`",
+        holds=_holds,
+        open=_open,
+        split=SPLIT,
+        labels="13 classes",
+    ),
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nvc3d.data.registry import DataSet, Wanted
 from nvc3d.data.scenes.base import LabelledScenes, Place
 from nvc3d.data.stored import present, read_from, require_split
 from nvc3d.files import PathLike
@@ -59,3 +60,27 @@ class ScanNet(LabelledScenes):
 def listing_of(root: Path, split: str) -> Path:
     """Where the names of the scenes of a split are, if they are anywhere."""
     return root / f"scannetv2_{split}.txt"
+
+
+def _holds(path: Path) -> bool:
+    listed = any(listing_of(path, split).is_file() for split in SPLITS)
+    arrays = any(any(path.glob(f"{where}/coord.npy")) for where in ("*", "*/*"))
+    return any(path.glob("train/*/segment20.npy")) or (listed and arrays)
+
+
+def _open(root: Path, training: bool, wanted: Wanted) -> ScanNet:
+    split = "train" if training else "val"
+    return ScanNet(root, split, wanted.points, wanted.block, wanted.seed)
+
+
+DATA_SETS = (
+    DataSet(
+        name="ScanNet, arrays",
+        gives="scenes",
+        told_by="`train/*/segment20.npy`, or `scannetv2_*.txt` beside folders with `coord.npy`",
+        holds=_holds,
+        open=_open,
+        split="`train`, `val`",
+        labels="20 classes",
+    ),
+)

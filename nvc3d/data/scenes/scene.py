@@ -11,12 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nvc3d.data.label_names import UNLABELLED
 from nvc3d.files.parsing import whole
 
 STRETCH = 2**16
 """Rows that are read at once."""
-UNLABELLED = (-1, 255)
-"""What data sets write where a point has no label; here it is -1."""
 
 
 class Rows(NamedTuple):
@@ -49,6 +48,10 @@ class Scene:
     """the names of what its rows hold beside the points"""
     read: Callable[[int, int], Rows]
     """(start, stop) -> the rows"""
+    label_names: tuple[str, ...] = ()
+    """of the labels 0, 1, ..., where the file tells them"""
+    held: bool = False
+    """whether all of it had to be read, and lies in memory"""
 
     @property
     def has_colors(self) -> bool:

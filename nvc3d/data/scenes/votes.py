@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nvc3d.data.draws import rows_drawn
 from nvc3d.data.scenes.cells import Cells
 from nvc3d.data.scenes.scene import STRETCH, Scene, survey
-from nvc3d.data.stored import require_counts, rows_drawn
+from nvc3d.data.stored import require_counts
 
 BATCH = 8
 """Draws of a block that are looked at together."""

@@ -1,11 +1,9 @@
-"""Clouds with the category of their shape: built-in shapes, a folder's, or ModelNet40."""
+"""Clouds with the category of their shape: built-in shapes, a folder's, or a data set's."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,10 +11,10 @@ from torch.utils.data import Dataset, Subset
 
 from nvc3d.data.epochs import Epochs
 from nvc3d.data.few_labels import choose, repeated
-from nvc3d.data.folder import ShapeFolder
-from nvc3d.data.labelled import ModelNet40
+from nvc3d.data.labelled.scans import Shapes, shapes_in
+from nvc3d.data.registry import Wanted, find
 from nvc3d.geometry.augment import augment
-from nvc3d.geometry.mesh import Cloud, Shape
+from nvc3d.geometry.mesh import Shape
 from nvc3d.shapes import BuiltinShapes
 from nvc3d.shapes.made import Made
 from nvc3d.tasks.classification.config import ClassificationConfig
@@ -25,21 +23,6 @@ from nvc3d.tasks.vocabulary import Vocabulary
 
 TEST_SHAPES = 460
 """How many built-in shapes are measured on: twenty of each category."""
-MODELNET_POINTS = 2048
-"""Points that ModelNet40 stores of each shape."""
-
-
-class Shapes(Protocol):
-    """Shapes in the unit ball whose category is known without making or reading them."""
-
-    @property
-    def categories(self) -> tuple[str, ...]: ...
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> tuple[Shape, int, str]: ...
-
-    def label(self, index: int) -> int: ...
 
 
 def data(config: ClassificationConfig) -> Splits:
@@ -51,13 +34,10 @@ def data(config: ClassificationConfig) -> Splits:
     if config.data is None:
         train: Shapes = Made(BuiltinShapes("train", config.shapes, config.seed))
         test: Shapes = BuiltinShapes("test", TEST_SHAPES, config.seed)
-    elif is_modelnet40(config.data):
-        train, test = (Scans(config.data, split, config.seed) for split in ("train", "test"))
     else:
-        folder = ShapeFolder(config.data)
-        train = test = folder
-        if config.holdout < 1:
-            train, test = folder.split(config.seed, (1 - config.holdout, config.holdout))
+        known = find(config.data, "shapes", "parts")
+        own, test = shapes_in(config.data, known, Wanted(config.seed, config.holdout))
+        train = test if own is None else own
     val = ClassifiedClouds(test, config, training=False)
     if config.data is not None and config.holdout == 1:
         return Splits(Subset(val, []), val, Vocabulary(test.categories))
@@ -68,30 +48,6 @@ def data(config: ClassificationConfig) -> Splits:
             f"train on, each a sub-folder, got only {train.categories[present[0]]}"
         )
     return Splits(ClassifiedClouds(train, config, training=True), val, Vocabulary(train.categories))
-
-
-def is_modelnet40(folder: str | Path) -> bool:
-    """Whether a folder has the layout of ModelNet40 as HDF5."""
-    return all((Path(folder) / f"{name}.txt").is_file() for name in ("shape_names", "train_files"))
-
-
-class Scans(Sequence[tuple[Cloud, int, str]]):
-    """A split of ModelNet40 as clouds in the unit ball around their centroid, z up."""
-
-    def __init__(self, root: str | Path, split: str, seed: int) -> None:
-        self._stored = ModelNet40(root, split, MODELNET_POINTS, seed)
-        self.categories = self._stored.categories
-
-    def __len__(self) -> int:
-        return len(self._stored)
-
-    def __getitem__(self, index: int) -> tuple[Cloud, int, str]:  # type: ignore[override]
-        item = self._stored[index]
-        # Stored with y up.
-        return Cloud(item["points"].numpy()[:, [2, 0, 1]]), int(item["label"]), item["name"]
-
-    def label(self, index: int) -> int:
-        return self._stored.label(index)
 
 
 class ClassifiedClouds(Dataset[dict[str, Any]]):

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nvc3d.data.draws import resample
 from nvc3d.data.pairs import KittiCars
-from nvc3d.data.pairs.views import resample
 from nvc3d.data.stand_ins import FAULTS
 from nvc3d.metrics import consistency, fidelity, minimal_matching_distance
 from nvc3d.tasks.completion.model import CompletionModel

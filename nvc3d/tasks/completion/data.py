@@ -3,15 +3,14 @@ the pairs of a data set of completion."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from pathlib import Path
 
 from torch.utils.data import Subset
 
-from nvc3d.data.folder import ShapeFolder
-from nvc3d.data.pairs import StoredPairs, holds_cars, recognise
+from nvc3d.data.labelled.scans import Shapes, shapes_in
 from nvc3d.data.pairs.views import PartialViews
+from nvc3d.data.registry import Wanted, find
 from nvc3d.geometry.camera import DepthCamera
-from nvc3d.geometry.mesh import Shape
 from nvc3d.shapes import BuiltinShapes
 from nvc3d.tasks.completion.config import CompletionConfig
 from nvc3d.tasks.task import Splits
@@ -30,34 +29,32 @@ def data(config: CompletionConfig) -> Splits:
         builtin = BuiltinShapes("train", config.shapes, config.seed)
         test = BuiltinShapes("test", TEST_SHAPES, config.seed)
         return Splits(_train(builtin, config), _val(test, config), Vocabulary(builtin.categories))
-    if holds_cars(config.data):
-        raise ValueError(
-            f"{config.data} holds KITTI's cars, whose complete clouds nobody knows: "
-            "measure a trained model on them (nvc3d eval)"
-        )
-    sizes = config.input_points, config.points
-    if pairs := recognise(config.data, *sizes, config.seed, config.difficulty):
-        return _stored(*pairs, config)
-    folder = ShapeFolder(config.data)
-    if config.holdout == 1:
-        val = _val(folder, config)
-        return Splits(Subset(val, []), val, Vocabulary(folder.categories))
-    train, held_out = folder.split(config.seed, (1 - config.holdout, config.holdout))
-    return Splits(_train(train, config), _val(held_out, config), Vocabulary(folder.categories))
-
-
-def _stored(train: StoredPairs, test: StoredPairs, config: CompletionConfig) -> Splits:
-    if train.categories != test.categories:
-        raise ValueError(
-            f"{config.data}: the shapes to train on are of {', '.join(train.categories)}, "
-            f"those to measure on of {', '.join(test.categories)}"
-        )
-    return Splits(
-        Subset(test, []) if config.holdout == 1 else train, test, Vocabulary(test.categories)
+    known = find(config.data, "pairs", "shapes", "parts", "cars")
+    wanted = Wanted(
+        config.seed,
+        config.holdout,
+        config.points,
+        config.input_points,
+        difficulty=config.difficulty,
     )
+    if known is None or known.gives in ("shapes", "parts"):
+        own, held_out = shapes_in(config.data, known, wanted)
+        val = _val(held_out, config)
+        train = Subset(val, []) if own is None else _train(own, config)
+        return Splits(train, val, Vocabulary(held_out.categories))
+    measured = known.open(Path(config.data), False, wanted)
+    if config.holdout == 1:
+        return Splits(Subset(measured, []), measured, Vocabulary(measured.categories))
+    learned = known.open(Path(config.data), True, wanted)
+    if learned.categories != measured.categories:
+        raise ValueError(
+            f"{config.data}: the shapes to train on are of {', '.join(learned.categories)}, "
+            f"those to measure on of {', '.join(measured.categories)}"
+        )
+    return Splits(learned, measured, Vocabulary(measured.categories))
 
 
-def _train(shapes: Sequence[tuple[Shape, int, str]], config: CompletionConfig) -> PartialViews:
+def _train(shapes: Shapes, config: CompletionConfig) -> PartialViews:
     return PartialViews(
         shapes,
         config.input_points,
@@ -68,7 +65,7 @@ def _train(shapes: Sequence[tuple[Shape, int, str]], config: CompletionConfig) -
     )
 
 
-def _val(shapes: Sequence[tuple[Shape, int, str]], config: CompletionConfig) -> PartialViews:
+def _val(shapes: Shapes, config: CompletionConfig) -> PartialViews:
     return PartialViews(
         shapes,
         config.input_points,

@@ -14,9 +14,11 @@ from torch.utils.data import Dataset, Subset
 from nvc3d.data.epochs import Epochs
 from nvc3d.data.few_labels import choose, repeated
 from nvc3d.data.folder import ShapeFolder
-from nvc3d.data.labelled import PARTS, LabelledClouds, PartFiles, ShapeNetPart
+from nvc3d.data.label_names import label_names
+from nvc3d.data.labelled import LabelledClouds
 from nvc3d.data.labelled.own import PartShapes, builtin_parts, own_parts
-from nvc3d.data.scenes import LabelledScenes, dealt, recognise
+from nvc3d.data.registry import Wanted, find
+from nvc3d.data.scenes import LabelledScenes, dealt
 from nvc3d.data.scenes.rooms import BLOCKS, RoomBlocks
 from nvc3d.geometry.augment import moved
 from nvc3d.shapes import BuiltinShapes
@@ -146,7 +148,7 @@ def data(config: SegmentationConfig) -> Splits:
 
     Raises ValueError or FileNotFoundError where the folder holds nothing that can be used.
     """
-    train, val, names = _scenes(config) or _parts(config)
+    train, val, names = _builtin(config) if config.data is None else _read(config.data, config)
     measured = LabelledPoints(val, config.attributes)
     features = measured[0].get("features")
     channels = 0 if features is None else features.shape[-1]
@@ -169,11 +171,9 @@ Sources = tuple[Source | None, Source, Vocabulary]
 """What is learned from, what is measured on, and the names of their labels."""
 
 
-def _scenes(config: SegmentationConfig) -> Sources | None:
-    blocks = (config.points, config.block, config.seed)
-    if config.data is None:
-        if not config.scenes:
-            return None
+def _builtin(config: SegmentationConfig) -> Sources:
+    if config.scenes:
+        blocks = (config.points, config.block, config.seed)
         rooms = BuiltinRooms("train", -(-config.shapes // BLOCKS), config.seed)
         others = BuiltinRooms("test", TEST_ROOMS, config.seed)
         return (
@@ -181,61 +181,45 @@ def _scenes(config: SegmentationConfig) -> Sources | None:
             RoomBlocks(others, *blocks, training=False),
             Vocabulary(labels=ROOM_CLASSES),
         )
-    known: tuple[LabelledScenes | None, LabelledScenes] | None
-    known = recognise(config.data, *blocks)
-    if known is None:
-        if not config.scenes:
-            return None
-        known = dealt(config.data, config.holdout, *blocks)
-    learned, measured = None if config.holdout == 1 else known[0], known[1]
-    colors = config.attributes and all(some.colors for some in (learned, measured) if some)
-    for some in (learned, measured):
-        if some is not None:
-            some.colors = colors
-    return learned, measured, Vocabulary(labels=measured.classes)
-
-
-def _parts(config: SegmentationConfig) -> Sources:
+    parts, names = builtin_parts()
+    first = {category: own[0] for category, own in parts.items()}
+    made = Made(BuiltinShapes("train", config.shapes, config.seed))
+    test = Made(BuiltinShapes("test", TEST_SHAPES, config.seed))
     drawn = (config.points, config.seed)
-    if config.data is None:
-        parts, names = builtin_parts()
-        first = {category: own[0] for category, own in parts.items()}
-        train = Made(BuiltinShapes("train", config.shapes, config.seed))
-        test = Made(BuiltinShapes("test", TEST_SHAPES, config.seed))
-        return (
-            PartShapes(train, first, *drawn, training=True),
-            PartShapes(test, first, *drawn, training=False),
-            Vocabulary(labels=names, of_group=parts),
-        )
-    folder = Path(config.data)
-    if (folder / "synsetoffset2category.txt").is_file():
-        text = [
-            ShapeNetPart(folder, split, points=config.points, seed=config.seed)
-            for split in (("train", "test") if config.holdout < 1 else ("test",))
-        ]
-        return text[0] if len(text) > 1 else None, text[-1], _labels_of(text[-1])
-    if (folder / "train_hdf5_file_list.txt").is_file():
-        stacks = [
-            PartFiles(folder, split, *drawn)
-            for split in (("train", "test") if config.holdout < 1 else ("test",))
-        ]
-        return stacks[0] if len(stacks) > 1 else None, stacks[-1], _labels_of(stacks[-1])
-    shapes = ShapeFolder(folder)
-    parts, names, first = own_parts(shapes)
-    labels = Vocabulary(labels=names, of_group=parts)
-    if config.holdout == 1:
-        return None, PartShapes(shapes, first, *drawn, training=False), labels
-    own, held_out = shapes.split(config.seed, (1 - config.holdout, config.holdout))
     return (
-        PartShapes(own, first, *drawn, training=True),
-        PartShapes(held_out, first, *drawn, training=False),
-        labels,
+        PartShapes(made, first, *drawn, training=True),
+        PartShapes(test, first, *drawn, training=False),
+        Vocabulary(labels=names, of_group=parts),
     )
 
 
-def _labels_of(shapes: LabelledClouds) -> Vocabulary:
-    """All parts of ShapeNetPart, and which of them each category that is there has."""
-    if unknown := [name for name in shapes.categories if name not in PARTS]:
-        raise ValueError(f"ShapeNetPart has no category {unknown[0]!r}; it has {', '.join(PARTS)}")
-    names = tuple(f"{name} {i}" for name, own in PARTS.items() for i in range(len(own)))
-    return Vocabulary(labels=names, of_group={name: PARTS[name] for name in shapes.categories})
+def _read(root: str, config: SegmentationConfig) -> Sources:
+    """What a data set of others holds, or a folder of the user's own."""
+    known = find(root, "scenes") if config.scenes else find(root, "scenes", "parts")
+    if known is None and not config.scenes:
+        return _own_parts(root, config)
+    if known is None:
+        train, val = dealt(root, config.holdout, config.points, config.block, config.seed)
+    else:
+        path = Path(root)
+        wanted = Wanted(config.seed, config.holdout, config.points, block=config.block)
+        val = known.open(path, False, wanted)
+        train = None if config.holdout == 1 else known.open(path, True, wanted)
+    if isinstance(val, LabelledClouds):
+        of_group = {category: val.parts_of(category) for category in val.categories}
+        return train, val, Vocabulary(labels=val.part_names, of_group=of_group)
+    colors = config.attributes and all(some.colors for some in (train, val) if some)
+    for some in (train, val):
+        if some is not None:
+            some.colors = colors
+    return train, val, Vocabulary(labels=val.classes)
+
+
+def _own_parts(root: str, config: SegmentationConfig) -> Sources:
+    shapes = ShapeFolder(root)
+    own, held_out = shapes.parts(config.holdout, config.seed)
+    parts, names, first = own_parts(shapes, label_names(Path(root)))
+    drawn = (config.points, config.seed)
+    train = None if own is None else PartShapes(own, first, *drawn, training=True)
+    val = PartShapes(held_out, first, *drawn, training=False)
+    return train, val, Vocabulary(labels=names, of_group=parts)

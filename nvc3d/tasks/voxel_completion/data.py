@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Subset
 
-from nvc3d.data.grids import GridFolder, Grids, PartialGrids, SemanticKitti, voxelise
-from nvc3d.data.grids.semantic_kitti import SIZE, recognise
+from nvc3d.data.grids import GridFolder, Grids, PartialGrids, voxelise
+from nvc3d.data.grids.shapes import ShapeGrids
+from nvc3d.data.labelled.scans import shapes_in
+from nvc3d.data.registry import DataSet, Wanted, find
 from nvc3d.geometry.mesh import Mesh
 from nvc3d.shapes import BuiltinShapes
 from nvc3d.tasks.task import Splits
@@ -27,9 +30,10 @@ def data(config: VoxelCompletionConfig) -> Splits:
     Raises ValueError or FileNotFoundError where the folder holds no grids that can be used, or too
     few.
     """
-    if config.data is not None and recognise(config.data):
-        return _streets(config)
-    train, test = _grids(config)
+    known = None if config.data is None else find(config.data, "grids", "shapes", "parts")
+    if known is not None and known.gives == "grids":
+        return _stored(known, config)
+    train, test = _grids(config, known)
     val = PartialGrids(test, seed=config.seed, training=False)
     if train is None:
         return Splits(Subset(val, []), val, Vocabulary(test.categories, test.classes))
@@ -40,16 +44,21 @@ def data(config: VoxelCompletionConfig) -> Splits:
     )
 
 
-def _grids(config: VoxelCompletionConfig) -> tuple[Grids | None, Grids]:
+def _grids(config: VoxelCompletionConfig, known: DataSet | None) -> tuple[Grids | None, Grids]:
     """The grids to train on, None where all are measured on, and those to measure on."""
     if config.data is None:
         sizes = (("train", config.shapes), ("test", TEST_SHAPES))
         made = [MadeGrids(_meshes(part, count, config), config) for part, count in sizes]
         return made[0], made[1]
+    if known is not None:
+        own, held_out = shapes_in(config.data, known, Wanted(config.seed, config.holdout))
+        return None if own is None else ShapeGrids(own, config.size), ShapeGrids(
+            held_out, config.size
+        )
     folder = GridFolder(config.data, config.size, config.category)
-    if config.holdout == 1:
-        return None, folder
-    if config.test_last:
+    if config.holdout == 1 or not config.test_last:
+        train, test = folder.parts(config.holdout, config.seed)
+    else:
         if config.test_last >= len(folder):
             raise ValueError(
                 f"test_last must be below the number of grids, {len(folder)}, "
@@ -57,8 +66,8 @@ def _grids(config: VoxelCompletionConfig) -> tuple[Grids | None, Grids]:
             )
         rest = range(len(folder) - config.test_last)
         train, test = folder.of(rest), folder.of(range(len(rest), len(folder)))
-    else:
-        train, test = folder.split(config.seed, 1 - config.holdout)
+    if train is None:
+        return None, test
     if config.train_first > len(train):
         raise ValueError(
             f"train_first must be at most the number of training grids, {len(train)}, "
@@ -67,15 +76,13 @@ def _grids(config: VoxelCompletionConfig) -> tuple[Grids | None, Grids]:
     return train.of(range(config.train_first or len(train))), test
 
 
-def _streets(config: VoxelCompletionConfig) -> Splits:
-    if config.size != SIZE:
-        raise ValueError(f"the grids of SemanticKITTI are of size {SIZE}, got {config.size}")
-    val = SemanticKitti(str(config.data), "val")
-    if config.holdout == 1:
-        return Splits(Subset(val, []), val, Vocabulary(val.categories, val.classes))
-    return Splits(
-        SemanticKitti(str(config.data), "train"), val, Vocabulary(val.categories, val.classes)
-    )
+def _stored(known: DataSet, config: VoxelCompletionConfig) -> Splits:
+    wanted = Wanted(config.seed, config.holdout, size=config.size)
+    val = known.open(Path(str(config.data)), False, wanted)
+    train = Subset(val, [])
+    if config.holdout < 1:
+        train = known.open(Path(str(config.data)), True, wanted)
+    return Splits(train, val, Vocabulary(val.categories, val.classes))
 
 
 def _meshes(part: str, count: int, config: VoxelCompletionConfig) -> Meshes:
