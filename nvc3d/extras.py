@@ -17,7 +17,8 @@ EXTRAS: dict[str, tuple[str, ...]] = {
         "trimesh",
         "tyro",
     ),
-    "las": ("laspy",),
+    "las": ("laspy", "lazrs"),
+    "e57": ("pye57",),
     "hdf5": ("h5py",),
 }
 

@@ -56,8 +56,8 @@ def write_cloud(
     labels: ArrayLike | None = None,
     columns: Mapping[str, ArrayLike] | None = None,
 ) -> None:
-    """Write a cloud to a .ply, .pcd, .npy, .npz, .xyz, .txt, .csv or .glb file, whole or not at
-    all; `read_shape` gives the same back.
+    """Write a cloud to a .ply, .pcd, .npy, .npz, .xyz, .txt, .csv, .las, .laz or .glb file, whole
+    or not at all; `read_shape` gives the same back.
 
     Args:
         points: a cloud, which is written with all its columns and the names of its labels; or
@@ -70,7 +70,7 @@ def write_cloud(
     Raises:
         ValueError: a wrong shape or type, coordinates that are not finite, no points, an unknown
             suffix, or what the format has no place for: all but colors in .glb.
-        MissingExtra: trimesh, which .glb needs, is not installed.
+        MissingExtra: what .glb needs, trimesh, or .las and .laz, laspy, is not installed.
         OSError: the file cannot be written. What was there before is still there.
     """
     path = Path(path)

@@ -373,24 +373,6 @@ def test_numpy_files(tmp_path: Path) -> None:
     assert mesh.faces.tolist() == TRIANGLES
 
 
-def test_las(tmp_path: Path) -> None:
-    laspy = pytest.importorskip("laspy")
-    scan = laspy.create(point_format=3, file_version="1.2")
-    scan.header.scales = [0.001] * 3
-    scan.x, scan.y, scan.z = np.round(np.random.default_rng(0).random((3, 30)), 3)
-    scan.classification = np.arange(30) % 7
-    scan.write(tmp_path / "a.las")
-    cloud = read_shape(tmp_path / "a.las")
-    assert isinstance(cloud, Cloud)
-    assert cloud.labels is not None
-    np.testing.assert_allclose(cloud.points, np.stack([scan.x, scan.y, scan.z], 1), atol=1e-6)
-    assert cloud.labels.tolist() == [i % 7 for i in range(30)]
-    whole = (tmp_path / "a.las").read_bytes()
-    for cut in (1, 100, 300, len(whole) - 40, len(whole) - 1):
-        with pytest.raises(ValueError, match=r"cut\.las"):
-            read_shape(written(tmp_path / "cut.las", whole[:cut]))
-
-
 def test_coordinates_that_float32_would_blur_are_kept_in_float64(tmp_path: Path) -> None:
     points = np.random.default_rng(0).random((50, 3))
     np.save(tmp_path / "near.npy", points)
