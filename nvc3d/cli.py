@@ -19,6 +19,7 @@ COMMANDS = {
     "train": "train a task on the built-in shapes or on a folder of your own",
     "eval": "measure a trained model",
     "complete": "complete scans: meshes or clouds of which a part is missing",
+    "classify": "tell the category of shapes",
     "segment": "label the points of shapes, by part, or of scenes, by thing",
 }
 
