@@ -21,6 +21,7 @@ import sys
 import warnings
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import gpu
 import resources
@@ -211,7 +212,7 @@ def main() -> None:
                   f"{results[-1].best_peer[0]}", flush=True)  # fmt: skip
     text = table(results)
     print("\n" + text)
-    report = {"machine": header, "results": [asdict(result) for result in results]}
+    report: dict[str, Any] = {"machine": header, "results": [asdict(result) for result in results]}
     if not options.only and not options.quick and not roofline:
         shares = {
             "memory_mb": resources.memory(),
