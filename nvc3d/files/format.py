@@ -52,6 +52,7 @@ class Format:
             file; who calls adds its name.
         write: None where nothing is written in this format.
         needs: the optional package that reads it.
+        keeps: the only columns that it has a place for, and None where any column has.
     """
 
     suffixes: tuple[str, ...]
@@ -59,3 +60,4 @@ class Format:
     read: Callable[[Path], Mesh | Found]
     write: Writer | None = None
     needs: str = ""
+    keeps: tuple[str, ...] | None = None

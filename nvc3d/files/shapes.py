@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from nvc3d.atomic import atomic_write
 from nvc3d.files.columns import cloud
 from nvc3d.files.registry import by_suffix, writable
+from nvc3d.files.written import answers
 from nvc3d.geometry.mesh import Cloud, Mesh, Shape
 
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -140,8 +141,9 @@ def find_shapes(folder: PathLike) -> list[Path]:
 
     Returns:
         Files of the known suffixes, and links to missing ones, in the order of their names. Hidden
-        files, and anything that is no regular file, are left aside. A sub-folder that may not be
-        opened gives a warning.
+        files, and anything that is no regular file, are left aside, and so is, with a warning, what
+        a command of nvc3d wrote of another of the files. A sub-folder that may not be opened gives
+        a warning.
 
     Raises:
         FileNotFoundError, NotADirectoryError: there is no such folder.
@@ -166,6 +168,14 @@ def find_shapes(folder: PathLike) -> list[Path]:
             # A link to nowhere stays in the list: who reads it learns what is missing.
             if known and (os.path.isfile(file) or not os.path.exists(file)):
                 found.append(file)
+    if written := set(answers(found)):
+        first = min(file.relative_to(root).as_posix() for file in written)
+        warnings.warn(
+            f"{root}: left out {len(written)} of {len(found)} files, which nvc3d wrote of others "
+            f"there: {first}{', ...' if len(written) > 1 else ''}",
+            stacklevel=2,
+        )
+        found = [file for file in found if file not in written]
     return sorted(found, key=lambda file: file.relative_to(root).as_posix())
 
 
