@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nvc3d.commands.arguments import parser
+from nvc3d.commands.saying import shown
+from nvc3d.commands.targets import named, with_end
+
+END = "-class.json"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -22,15 +26,15 @@ def main(arguments: Sequence[str]) -> int:
     )
     options.add_argument("--seed", type=int, default=0, help="of the points drawn (default: 0)")
     given = options.parse_args(arguments)
-    if given.output is not None and given.output.exists() and not given.output.is_dir():
-        raise ValueError(f"--output must be a folder, got the file {given.output}")
-    targets = _targets(given.files, given.output)
+    if given.seed < 0:
+        raise ValueError(f"--seed must be at least 0, got {given.seed}")
 
     # Here, so that --help does not wait for torch.
     from nvc3d.commands.each import each_file
     from nvc3d.files import read_shape
     from nvc3d.loaded import load
 
+    targets = _targets(given.files, given.output)
     model = load(given.checkpoint)
     if model.task.name != "classification":
         raise ValueError(
@@ -43,25 +47,15 @@ def main(arguments: Sequence[str]) -> int:
         if given.output is not None:
             target.parent.mkdir(parents=True, exist_ok=True)
             found.write(target)
-        return f"{found.category:{width}}  {100 * found.confidence:5.1f} %  {file}"
+        return f"{found.category:{width}}  {100 * found.confidence:5.1f} %  {shown(file)}"
 
     each_file(targets, work, "classified")
     return 0
 
 
 def _targets(given: Sequence[Path], output: Path | None) -> dict[Path, Path]:
-    """Where what is found of each file goes. Raises ValueError where two would go to one place, or
-    a folder holds no shapes."""
+    """What is written of each file, where anything is."""
     from nvc3d.files import find_shapes
 
-    targets: dict[Path, Path] = {}
-    for path in given:
-        files = find_shapes(path) if path.is_dir() else [path]
-        if not files:
-            raise ValueError(f"{path}: the folder holds no file of a known kind of shape")
-        for file in files:
-            folder = file.parent.relative_to(path) if path.is_dir() else Path()
-            targets[file] = (output or Path()) / folder / f"{file.stem}-class.json"
-    if output is not None and len(set(targets.values())) < len(targets):
-        raise ValueError("several of the files have the same name: classify them one by one")
-    return targets
+    targets = named(given, output or Path(), find_shapes, [END], written=output is not None)
+    return {file: with_end(target, END) for file, target in targets.items()}

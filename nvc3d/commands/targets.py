@@ -16,6 +16,8 @@ def named(
     output: Path,
     find: Callable[[Path], Sequence[Path]],
     ends: Sequence[str],
+    *,
+    written: bool = True,
 ) -> dict[Path, Path]:
     """Every file to work on -> where what is made of it goes, in the folder `output` and there in
     the sub-folder that the file lies in: without the end of the name, of which there are several.
@@ -28,6 +30,7 @@ def named(
         output: a folder, which need not be there yet.
         find: folder -> the files in it to work on; a folder that is one thing gives itself.
         ends: of the names that are written.
+        written: whether anything is; else two files may well have one name.
 
     Raises:
         ValueError: a folder holds nothing, or two files would be written to one place.
@@ -47,7 +50,8 @@ def named(
                 known.add(at)
                 alone = file == path
                 places[file] = Path(Path(at).name) if alone else file.relative_to(path)
-    check_folder(output)
+    if written:
+        check_folder(output)
     shared: dict[Path, list[Path]] = defaultdict(list)
     for file, place in places.items():
         shared[_stem(file, place)].append(file)
@@ -56,7 +60,7 @@ def named(
         short = _stem(file, place)
         # A folder has no suffix, so its name cannot be made any longer.
         targets[file] = output / (place if len(shared[short]) > 1 else short)
-    return _without_answers(targets, ends)
+    return _without_answers(targets, ends) if written else targets
 
 
 def with_end(target: Path, end: str) -> Path:
