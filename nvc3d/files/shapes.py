@@ -21,6 +21,8 @@ from nvc3d.geometry.mesh import Cloud, Mesh, Shape
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Missing = Literal["drop", "refuse"]
+NO_FAULTS = (KeyboardInterrupt, SystemExit, GeneratorExit)
+"""What is raised while a file is read and has nothing to do with it."""
 
 
 def read_shape(path: PathLike, *, missing: Missing = "drop") -> Shape:
@@ -126,7 +128,9 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except ImportError:
         raise
-    except Exception as error:
+    except BaseException as error:  # a panic in Rust is no Exception
+        if isinstance(error, NO_FAULTS):
+            raise
         # Of the operating system's errors, those about the file bear its name; others come from
         # following a corrupt file to places that do not exist.
         if isinstance(error, OSError) and error.filename is not None:
