@@ -21,11 +21,13 @@ class Found:
         columns: what else the file says of each point, by name: (N,) or (N, C) each. The names
             are those of `Cloud.columns`; values may be of any type that can mean them.
         label_names: the names of the labels, where the file has them.
+        notes: what of the file was not understood, each a warning to come.
     """
 
     points: NDArray
     columns: Mapping[str, NDArray] = field(default_factory=dict)
     label_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Writer(Protocol):

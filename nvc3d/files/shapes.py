@@ -23,6 +23,7 @@ PathLike: TypeAlias = str | os.PathLike[str]
 Missing = Literal["drop", "refuse"]
 NO_FAULTS = (KeyboardInterrupt, SystemExit, GeneratorExit)
 """What is raised while a file is read and has nothing to do with it."""
+_POINTER = b"version https://git-lfs"
 
 
 def read_shape(path: PathLike, *, missing: Missing = "drop") -> Shape:
@@ -124,6 +125,12 @@ def reading(path: Path) -> Iterator[None]:
         raise OSError(errno.EINVAL, "this is no regular file", str(path))
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: the file is empty")
+    with path.open("rb") as file:
+        if file.read(len(_POINTER)) == _POINTER:
+            raise ValueError(
+                f"{path}: it is a pointer of Git LFS, not the file itself, which `git lfs pull` "
+                "fetches"
+            )
     try:
         yield
     except ImportError:
