@@ -14,7 +14,6 @@ if TYPE_CHECKING:
         encoders,
         files,
         geometry,
-        interop,
         metrics,
         nebula,
         ops,
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
         tasks,
         viz,
     )
-    from .loaded import load
     from .nebula import Nebula
 
 __all__ = [
@@ -33,8 +31,6 @@ __all__ = [
     "encoders",
     "files",
     "geometry",
-    "interop",
-    "load",
     "metrics",
     "nebula",
     "ops",
@@ -48,8 +44,6 @@ def __getattr__(name: str) -> Any:
     # Imported on first use: `nvc3d --help` and data tools then start without torch.
     if name == "Nebula":
         return import_module(".nebula", __name__).Nebula
-    if name == "load":
-        return import_module(".loaded", __name__).load
     if name in __all__:
         return import_module(f".{name}", __name__)
     raise AttributeError(f"module 'nvc3d' has no attribute {name!r}")

@@ -18,7 +18,7 @@ UNLABELLED = (-1, 255)
 """What data sets write where a point has no label; here it is -1."""
 MOST = 1000
 """The highest label that may be a class; above, labels are taken for something else."""
-_NUMBERED = re.compile(r"(-?\d+)\s*[:,;=\s]\s*(.*\D.*)")
+_NUMBERED = re.compile(r"(-?\d+)\s*[:,;=\s]\s*(.*[^\W\d_].*)")
 
 
 def label_names(root: Path) -> tuple[str, ...]:

@@ -108,7 +108,7 @@ def find(root: PathLike, *gives: Gives) -> DataSet | None:
     if fitting:
         return fitting[0]
     if there:
-        asked = " or ".join(GIVES[kind] for kind in gives)
+        asked = " or ".join(GIVES[kind] for kind in gives if kind != "cars")
         raise ValueError(
             f"{path} holds {there[0].name} (told by {there[0].told_by}), {GIVES[there[0].gives]}, "
             f"for {_ARE_READ_BY[there[0].gives]}; here {asked} are asked for"

@@ -71,10 +71,10 @@ class ShapeNetPart(LabelledClouds):
         super().__init__(points, seed, split == "train")
         require_split(split, SPLITS)
         self._root = Path(root)
-        names = read_from(self._root / LISTED, _categories)
+        names = read_from(self._root / LISTED, read_categories)
         listing = self._root / "train_test_split" / f"shuffled_{split}_file_list.json"
         self.categories = chosen(categories, tuple(sorted(names.values())), listing)
-        shapes = [name for name in read_from(listing, _shapes) if name[0] in names]
+        shapes = [name for name in read_from(listing, read_shapes) if name[0] in names]
         wanted = [name for name in shapes if names[name[0]] in self.categories]
         self._shapes = present(listing, wanted, lambda name: self._path(name).is_file())
         self._labels = [self.categories.index(names[synset]) for synset, _ in self._shapes]
@@ -118,7 +118,7 @@ def require_parts(what: str, parts: NDArray[np.int64], category: str) -> None:
         raise ValueError(f"{what}: parts {odd} are not among those of {category}, {list(own)}")
 
 
-def _categories(path: Path) -> dict[str, str]:
+def read_categories(path: Path) -> dict[str, str]:
     """Synset -> category."""
     lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
     if odd := [line for line in lines if len(line) != 2]:
@@ -126,7 +126,7 @@ def _categories(path: Path) -> dict[str, str]:
     return {synset: name for name, synset in lines}
 
 
-def _shapes(path: Path) -> list[tuple[str, str]]:
+def read_shapes(path: Path) -> list[tuple[str, str]]:
     """Synset and id of each shape."""
     names = json.loads(path.read_text())
     if not isinstance(names, list) or not all(str(name).count("/") == 2 for name in names):

@@ -46,6 +46,7 @@ class LabelledScenes(Stored[Block]):
         points: of an item.
         size: of a block, in the units of the scenes: its sides along x and y.
         seed, training: see Stored.
+        kept: opens the scenes, of which some may have been opened before.
 
     Raises:
         ValueError: a number out of range, no scene that can be opened, or blocks of which hardly
@@ -61,6 +62,7 @@ class LabelledScenes(Stored[Block]):
         size: float,
         seed: int,
         training: bool,
+        kept: Kept | None = None,
     ) -> None:
         require_counts(points=points)
         if not (isfinite(size) and size > 0):
@@ -69,7 +71,7 @@ class LabelledScenes(Stored[Block]):
         self.classes, self.categories = tuple(classes), tuple(categories)
         self.points, self.size = points, size
         self._places = list(places)
-        self._kept = Kept()
+        self._kept = kept or Kept()
         opened = [self._opened(number) for number in range(len(places))]
         scenes = [scene for scene in opened if isinstance(scene, Scene)]
         if not scenes:

@@ -80,8 +80,8 @@ def _look(scene: Scene, size: float) -> tuple[NDArray[np.int64], NDArray[np.floa
 
 def _unit(extent: NDArray[np.float64]) -> str:
     """What the height of a scene says of its unit, where it says anything."""
-    if 1000 <= extent[2] < 100_000:
+    if 500 <= extent[2] < 100_000:
         return ", which may be millimetres"
-    if 100 <= extent[2] < 1000:
+    if 50 <= extent[2] < 500:
         return ", which may be centimetres"
     return ", or its points lie far apart"

@@ -13,24 +13,25 @@ from nvc3d.data.listing import find_files
 from nvc3d.data.naming import named
 from nvc3d.data.scenes.base import LabelledScenes, Place
 from nvc3d.data.scenes.files import open_scene
+from nvc3d.data.scenes.kept import Kept
 from nvc3d.data.scenes.scene import survey
 from nvc3d.data.stand_ins import FAULTS
 from nvc3d.files import PathLike
 
 
-def find_scenes(path: PathLike) -> tuple[list[Place], tuple[str, ...]]:
+def find_scenes(path: PathLike, kept: Kept | None = None) -> tuple[list[Place], tuple[str, ...]]:
     """The labelled scenes of a folder and its sub-folders, whatever `open_scene` opens, and their
     classes: as a file beside them names them (see `label_names`), or the scenes themselves, or
     "label 0", "label 1", ..., up to the highest that is met.
 
-    All are read once, to learn that. Those that cannot be read, have no labels, or labels beyond
-    those that have names, are left out; a warning counts and names them.
+    All are read once, to learn that, and `kept`. Those that cannot be read, have no labels, or
+    labels beyond those that have names, are left out; a warning counts and names them.
 
     Raises:
         FileNotFoundError: there is no such folder.
         ValueError: it holds no labelled scene, or scenes name labels differently.
     """
-    root = Path(path)
+    root, kept = Path(path), kept or Kept()
     good: list[Place] = []
     faults: list[str] = []
     classes = 0
@@ -38,7 +39,7 @@ def find_scenes(path: PathLike) -> tuple[list[Place], tuple[str, ...]]:
     told: dict[tuple[str, ...], Path] = {}
     for place in places(root):
         try:
-            scene = open_scene(place.path)
+            scene = kept.open(place.path, open_scene)
             if not scene.has_labels:
                 raise ValueError(f"{place.path}: it has no labels")
             count = survey(scene).classes
@@ -98,11 +99,12 @@ def dealt(
     Raises as `find_scenes` and `Layout` do, and ValueError on a single scene, of which nothing is
     left to train on.
     """
-    found, classes = find_scenes(root)
+    kept = Kept()
+    found, classes = find_scenes(root, kept)
     known = (classes, ("scene",), points, size, seed)
     parts = split_places(Path(root), found, holdout, seed)
-    train = parts[0] and LabelledScenes(parts[0], *known, training=True)
-    return train or None, LabelledScenes(parts[1], *known, training=False)
+    train = LabelledScenes(parts[0], *known, training=True, kept=kept) if parts[0] else None
+    return train, LabelledScenes(parts[1], *known, training=False, kept=kept)
 
 
 def split_places(
