@@ -2,7 +2,7 @@
 
     python benchmarks/ops.py                      # all rows; takes about 20 minutes
     python benchmarks/ops.py --only knn --quick   # the small rows of one operator
-    python benchmarks/ops.py --readme             # also writes the table into README.md
+    python benchmarks/ops.py --page               # also writes docs/speed.md, some in README.md
     python benchmarks/ops.py --device cuda        # on a GPU, with the contenders that run there
 
 Peers that are not installed are left out and named. The numbers are milliseconds of CPU time of
@@ -21,6 +21,7 @@ import sys
 import warnings
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import gpu
 import resources
@@ -111,6 +112,33 @@ def table(results: list[Result]) -> str:
     return "\n".join(lines)
 
 
+IN_README = (
+    ("nearest", "cube 8×2048"),
+    ("nearest", "torus 1×100000"),
+    ("nearest", "cube 1×1000000"),
+    ("chamfer", "cube 8×2048"),
+    ("knn", "8×2048, 3-d, k=20"),
+    ("ball_query", "cube 1×100000, radius 0.05, k=32"),
+    ("farthest_point_sampling", "cube 8×2048→512"),
+    ("farthest_point_sampling", "cube 1×100000→4096"),
+    ("assign_anchors", "65536×128×64"),
+    ("assign_anchors", "1000000×64×1024"),
+)
+
+
+def short_table(results: list[Result]) -> str:
+    """Markdown: the rows of the README, each beside its best peer."""
+    lines = ["| operator | what | nvc3d, ms | best peer, ms | ratio |", "|---|---|---:|---:|---:|"]
+    by_name = {(result.operator, result.name): result for result in results}
+    for result in (by_name[key] for key in IN_README if key in by_name):
+        peer = result.best_peer[0]
+        lines.append(
+            f"| {result.operator} | {result.name} | {_cell(result, 'nvc3d')} "
+            f"| {_cell(result, peer)} ({peer}) | **{result.ratio:.1f}** |"
+        )
+    return "\n".join(lines) + "\n"
+
+
 def _cell(result: Result, name: str) -> str:
     if name not in result.milliseconds:
         return "–"
@@ -159,7 +187,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="time for each contender")
     parser.add_argument("--output", type=Path, default=ROOT / "runs" / "benchmarks")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--readme", action="store_true", help="write the table into README.md")
+    parser.add_argument(
+        "--page", action="store_true", help="write docs/speed.md, and some rows into README.md"
+    )
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
@@ -182,7 +212,7 @@ def main() -> None:
                   f"{results[-1].best_peer[0]}", flush=True)  # fmt: skip
     text = table(results)
     print("\n" + text)
-    report = {"machine": header, "results": [asdict(result) for result in results]}
+    report: dict[str, Any] = {"machine": header, "results": [asdict(result) for result in results]}
     if not options.only and not options.quick and not roofline:
         shares = {
             "memory_mb": resources.memory(),
@@ -198,9 +228,10 @@ def main() -> None:
     (options.output / f"{name}.json").write_text(json.dumps(report, indent=1))
     plot(results, options.output / f"{name}.png")
     print("written:", options.output / f"{name}.json", options.output / f"{name}.png")
-    if options.readme:
+    if options.page:
         kind = "Milliseconds" if roofline else "Milliseconds of CPU time, one thread"
-        write_between(ROOT / "README.md", "speed", f"{kind}, {header}:\n\n{text}")
+        write_between(ROOT / "docs" / "speed.md", "speed", f"{kind}, {header}:\n\n{text}")
+        write_between(ROOT / "README.md", "speed", short_table(results))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,12 @@ def installed(package: str) -> bool:
     return find_spec(package) is not None
 
 
+def gradient(points: Tensor) -> Tensor:
+    """The gradient that a backward pass left at a leaf."""
+    assert points.grad is not None
+    return points.grad
+
+
 def _numbered(batch: Tensor) -> Tensor:
     """The batch vector of torch-cluster's packed form."""
     return torch.arange(len(batch), device=batch.device).repeat_interleave(batch.shape[1])
@@ -113,7 +119,7 @@ def nvc3d_backward(x: Tensor, y: Tensor) -> Call:
     def call() -> Tensor:
         a, b = x.clone().requires_grad_(), y.clone().requires_grad_()
         ops.chamfer_distance(a, b).backward()
-        return a.grad
+        return gradient(a)
 
     return call
 
@@ -129,7 +135,7 @@ def _by_gathering(neighbours: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]])
             there = (flat_a - flat_b[to_b]).square().sum(-1).mean()
             back = (flat_b - flat_a[to_a]).square().sum(-1).mean()
             (there + back).backward()
-            return a.grad
+            return gradient(a)
 
         return call
 
@@ -159,7 +165,7 @@ def pytorch3d_backward(x: Tensor, y: Tensor) -> Call:
     def call() -> Tensor:
         a, b = x.clone().requires_grad_(), y.clone().requires_grad_()
         chamfer_distance(a, b)[0].backward()
-        return a.grad
+        return gradient(a)
 
     return call
 

@@ -49,14 +49,14 @@ def rows() -> list[Row]:
             table.append(Row("nearest", name, size, pair, checking.distances))
             if size <= 100_000:
                 table.append(Row("chamfer", name, size, pair, checking.gradient))
-    for kind in workloads.HOSTILE:
+    for crowd in workloads.HOSTILE:
         for size in (16384, 100_000):
 
-            def pair(kind: Any = kind, size: int = size) -> tuple[Any, ...]:
+            def hostile(kind: Any = crowd, size: int = size) -> tuple[Any, ...]:
                 return clouds(kind, 1, size, 1), clouds(kind, 1, size, 2)
 
-            name = f"{kind.__name__} {size}"
-            table.append(Row("nearest", name, size, pair, checking.distances))
+            name = f"{crowd.__name__} {size}"
+            table.append(Row("nearest", name, size, hostile, checking.distances))
     for batch, size, dim in ((8, 2048, 3), (8, 2048, 64), (1, 100_000, 3)):
 
         def graph(batch: int = batch, size: int = size, dim: int = dim) -> tuple[Any, ...]:
@@ -90,12 +90,12 @@ def rows() -> list[Row]:
 
             name = f"{kind.__name__} {batch}×{size}→{k}"
             table.append(Row("farthest_point_sampling", name, size, sample, checking.picks))
-    for kind in workloads.HOSTILE:
+    for crowd in workloads.HOSTILE:
 
-        def crowded(kind: Any = kind) -> tuple[Any, ...]:
+        def crowded(kind: Any = crowd) -> tuple[Any, ...]:
             return clouds(kind, 1, 100_000, 1), 4096
 
-        name = f"{kind.__name__} 100000→4096"
+        name = f"{crowd.__name__} 100000→4096"
         table.append(Row("farthest_point_sampling", name, 100_000, crowded, checking.picks))
     for size, dim, count in (
         (4096, 128, 10),

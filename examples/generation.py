@@ -51,9 +51,9 @@ for _ in range(options.epochs):
 model.eval()
 with torch.no_grad():
     code = nebula(encoder(clouds)[0])
-    chamfer = float(ops.chamfer_distance(decoder(code.embedding), clouds))
+    reached = float(ops.chamfer_distance(decoder(code.embedding), clouds))
     drawn = decoder(nebula.sample(anchor=0, n=5))
-print(f"Chamfer distance of the training clouds and their reconstructions: {chamfer:.4f}")
+print(f"Chamfer distance of the training clouds and their reconstructions: {reached:.4f}")
 print(
     f"anchors used: {nebula.diagnostics().used} of 12; drawn around anchor 0: {list(drawn.shape)}"
 )

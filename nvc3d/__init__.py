@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         encoders,
         files,
         geometry,
+        interop,
         metrics,
         nebula,
         ops,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         tasks,
         viz,
     )
+    from .loaded import load
     from .nebula import Nebula
 
 __all__ = [
@@ -31,6 +33,8 @@ __all__ = [
     "encoders",
     "files",
     "geometry",
+    "interop",
+    "load",
     "metrics",
     "nebula",
     "ops",
@@ -44,6 +48,8 @@ def __getattr__(name: str) -> Any:
     # Imported on first use: `nvc3d --help` and data tools then start without torch.
     if name == "Nebula":
         return import_module(".nebula", __name__).Nebula
+    if name == "load":
+        return import_module(".loaded", __name__).load
     if name in __all__:
         return import_module(f".{name}", __name__)
     raise AttributeError(f"module 'nvc3d' has no attribute {name!r}")

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from nvc3d import __version__
+from nvc3d.commands.saying import sentence
 
 # Each is a module of nvc3d.commands; it is imported only when called, so that help is quick.
 COMMANDS = {
@@ -19,6 +20,7 @@ COMMANDS = {
     "train": "train a task on the built-in shapes or on a folder of your own",
     "eval": "measure a trained model",
     "complete": "complete scans: meshes or clouds of which a part is missing",
+    "classify": "tell the category of shapes",
     "segment": "label the points of shapes, by part, or of scenes, by thing",
 }
 
@@ -39,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warnings.showwarning = _warn  # type: ignore[assignment]
         try:
             return _dispatch(arguments)
-        except KeyboardInterrupt:
-            print("nvc3d: interrupted", file=sys.stderr)
+        except KeyboardInterrupt as stop:
+            print(" ".join(["nvc3d: interrupted", *map(str, stop.args)]), file=sys.stderr)
             return 130
         except BrokenPipeError:  # the reader of our output, as `head`, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -49,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             bug = isinstance(error, RuntimeError) and "memory" not in str(error)
             if bug or "NVC3D_TRACEBACK" in os.environ:
                 raise
-            print(f"nvc3d: error: {_sentence(error)}", file=sys.stderr)
+            print(f"nvc3d: error: {sentence(error)}", file=sys.stderr)
             return 2
 
 
@@ -82,14 +84,6 @@ def _help() -> str:
             "nvc3d COMMAND --help tells more; nvc3d --version prints the version.",
         ]
     )
-
-
-def _sentence(error: BaseException) -> str:
-    """The message of an error on one line."""
-    if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    text = " ".join(str(error).split()) or type(error).__name__
-    return f"out of memory: {text}" if isinstance(error, (MemoryError, RuntimeError)) else text
 
 
 def _warn(message: Warning | str, category: type[Warning], *_: Any) -> None:

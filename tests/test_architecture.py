@@ -22,13 +22,14 @@ BELOW = {
     "metrics": {"ops"},
     "compat": {"ops"},
     "files": {"geometry"},
+    "interop": {"geometry"},
     "shapes": {"geometry"},
     "data": {"files", "geometry", "ops", "shapes"},
     "viz": {"geometry", "metrics", "nebula", "ops"},
     "tasks": {"data", "encoders", "files", "geometry", "metrics", "nebula", "ops", "shapes", "viz"},
 }
 # On top: run folders, training and commands may use everything below them, in this order.
-TOP = ("journal", "checkpoint", "processes", "train", "commands", "cli", "__main__")
+TOP = ("journal", "checkpoint", "processes", "train", "loaded", "commands", "cli", "__main__")
 
 
 def parts() -> Iterator[tuple[str, Path]]:

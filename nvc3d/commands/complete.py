@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
 from nvc3d.commands.arguments import parser
+from nvc3d.commands.completing import Output
+from nvc3d.commands.saying import shown
+from nvc3d.commands.targets import check_kept, named, with_end
 
 # The modules of nvc3d.commands.completing, by the task of the model.
 MODULES = {"completion": "points", "voxel_completion": "voxels"}
@@ -21,11 +25,15 @@ def main(arguments: Sequence[str]) -> int:
     options.add_argument("--checkpoint", type=Path, required=True, help="run folder of the model")
     options.add_argument(
         "--output",
-        type=Path,
         required=True,
-        help="file to write, its format told by its suffix (ply, pcd, npy, npz, xyz, ...); a "
-        "folder, for NAME-completed.ply of each file, where there are several, in the sub-folders "
+        help="file to write, its format told by its suffix (ply, pcd, npy, npz, xyz, ...); or a "
+        "folder, which is made if need be, for NAME-completed.ply of each file, in the sub-folders "
         "that the files lie in",
+    )
+    options.add_argument(
+        "--only-missing",
+        action="store_true",
+        help="write only what was laid, without the scan",
     )
     options.add_argument(
         "--samples",
@@ -41,27 +49,71 @@ def main(arguments: Sequence[str]) -> int:
     given = options.parse_args(arguments)
     if given.samples < 1:
         raise ValueError(f"--samples must be at least 1, got {given.samples}")
-    targets = _targets(given.files, given.output)
+    if given.seed < 0:
+        raise ValueError(f"--seed must be at least 0, got {given.seed}")
 
     # Here, so that --help does not wait for torch.
     from nvc3d.checkpoint import load_run
     from nvc3d.commands.each import each_file
     from nvc3d.extras import require
 
+    into_folder = _is_folder(given.files, given.output)
+    outputs = _outputs(given.files, Path(given.output), given.samples, into_folder)
     if given.samples > 1:
         require("matplotlib", "to show several answers")
     run, model = load_run(given.checkpoint, task=tuple(MODULES))
     module = import_module(f"nvc3d.commands.completing.{MODULES[run.task.name]}")
 
-    def work(file: Path, target: Path) -> str:
-        if given.output.is_dir():
-            target.parent.mkdir(parents=True, exist_ok=True)
-        answers = _numbered(target, given.samples)
-        said: str = module.complete_file(run, model, file, answers, given.seed)
+    def work(file: Path, output: Output) -> str:
+        answers = module.complete_file(run, model, file, given.seed, given.samples)
+        if into_folder:
+            output.answers[0].parent.mkdir(parents=True, exist_ok=True)
+        said: str = module.write(answers, file, output, given.only_missing)
         return said
 
-    each_file(targets, work, "completed")
+    each_file(outputs, work, "completed")
     return 0
+
+
+def _is_folder(files: Sequence[Path], output: str) -> bool:
+    """Whether the output is meant as a folder, by its name if it is not there yet."""
+    if Path(output).is_dir() or output.endswith(("/", os.sep)):
+        return True
+    several = len(files) > 1 or files[0].is_dir()
+    if several and Path(output).suffix and not Path(output).exists():
+        from nvc3d.files.registry import writable
+
+        if Path(output).suffix.lower() in writable():
+            raise ValueError(
+                f"--output must be a folder, for several files or a folder, got {shown(output)}"
+            )
+    return several or not (Path(output).suffix or Path(output).exists())
+
+
+def _outputs(
+    files: Sequence[Path], output: Path, count: int, into_folder: bool
+) -> dict[Path, Output]:
+    """What is written of each file."""
+    from nvc3d.files import find_shapes
+    from nvc3d.files.registry import writable
+    from nvc3d.files.written import COMPLETED
+
+    if into_folder:
+        end = f"{COMPLETED}.ply"
+        ends = [path.name for path in _numbered(Path(end), count)]
+        targets = named(files, output, find_shapes, ends)
+        outputs = {
+            file: Output([with_end(target, end) for end in ends], with_end(target, "-samples.png"))
+            for file, target in targets.items()
+        }
+    else:
+        if output.suffix.lower() not in writable():
+            known = " ".join(writable())
+            raise ValueError(f"{output}: cannot write this kind of file, expected one of {known}")
+        picture = output.with_name(f"{files[0].stem}-samples.png")
+        outputs = {files[0]: Output(_numbered(output, count), picture)}
+    check_kept(list(outputs), [path for made in outputs.values() for path in made.answers])
+    return outputs
 
 
 def _numbered(target: Path, count: int) -> list[Path]:
@@ -69,28 +121,3 @@ def _numbered(target: Path, count: int) -> list[Path]:
     if count == 1:
         return [target]
     return [target.with_stem(f"{target.stem}-{i}") for i in range(1, count + 1)]
-
-
-def _targets(given: Sequence[Path], output: Path) -> dict[Path, Path]:
-    """Where the completion of each file goes. Raises ValueError where two would go to one place, or
-    a folder holds no shapes."""
-    if len(given) == 1 and not given[0].is_dir() and not output.is_dir():
-        return {given[0]: output}
-
-    from nvc3d.files import find_shapes
-
-    if not output.is_dir():
-        raise ValueError(
-            f"--output must be a folder that exists, for several files or a folder, got {output}"
-        )
-    targets: dict[Path, Path] = {}
-    for path in given:
-        files = find_shapes(path) if path.is_dir() else [path]
-        if not files:
-            raise ValueError(f"{path}: the folder holds no file of a known kind of shape")
-        for file in files:
-            folder = file.parent.relative_to(path) if path.is_dir() else Path()
-            targets[file] = output / folder / f"{file.stem}-completed.ply"
-    if len(set(targets.values())) < len(targets):
-        raise ValueError("several of the files have the same name: complete them one by one")
-    return targets

@@ -2,29 +2,61 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
+from nvc3d.commands.saying import sentence, shown
 from nvc3d.extras import require
 
+T = TypeVar("T")
 
-def each_file(targets: dict[Path, Path], work: Callable[[Path, Path], str], done: str) -> None:
-    """Call `work` with every file and its target, and print what it gives; with a progress bar if
-    there are several.
+_NAMED_AT_MOST = 20
 
-    Raises what `work` raises where there is one file; else ValueError at the end, with the number
-    of those that could not be `done`.
+
+def each_file(targets: Mapping[Path, T], work: Callable[[Path, T], str], done: str) -> None:
+    """Call `work` with every file and its target, and print what it gives; where there are several,
+    with a progress bar, and at the end with how many were `done`.
+
+    Raises what `work` raises where there is one file. Of several, one that fails in whatever way
+    does not stop the others; ValueError at the end counts and names those that failed. A
+    KeyboardInterrupt says how many were done.
     """
+    if len(targets) == 1:
+        [(file, target)] = targets.items()
+        print(work(file, target))
+        return
     tqdm = require("tqdm", "to show progress").tqdm
-    failed = 0
-    for file, target in tqdm(targets.items(), disable=None if len(targets) > 1 else True):
-        try:
-            tqdm.write(work(file, target))
-        except (OSError, ValueError) as error:
-            if len(targets) == 1:
-                raise
-            failed += 1
-            tqdm.write(f"nvc3d: error: {error}", file=sys.stderr)
+    failed: list[str] = []
+    count = 0
+    try:
+        for file, target in tqdm(targets.items(), disable=None):
+            try:
+                said = work(file, target)
+            except Exception as error:
+                if "NVC3D_TRACEBACK" in os.environ:
+                    raise
+                failed.append(shown(file))
+                tqdm.write(f"nvc3d: error: {_named(file, error)}", file=sys.stderr)
+            else:
+                count += 1
+                tqdm.write(said, file=sys.stdout)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"after {count} of {len(targets)} files were {done}") from None
     if failed:
-        raise ValueError(f"{failed} of {len(targets)} files could not be {done}")
+        more = len(failed) - _NAMED_AT_MOST
+        raise ValueError(
+            f"{len(failed)} of {len(targets)} files could not be {done}: "
+            f"{', '.join(failed[:_NAMED_AT_MOST])}{f' and {more} more' if more > 0 else ''}"
+        )
+    print(f"{count} files {done}")
+
+
+def _named(file: Path, error: Exception) -> str:
+    """What went wrong, with the file; with the kind of error where it is none that is foreseen."""
+    said = sentence(error)
+    if not isinstance(error, (OSError, ValueError, ImportError, MemoryError)):
+        said = f"{type(error).__name__}: {said}"
+    return said if str(file) in said or shown(file) in said else f"{shown(file)}: {said}"

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nvc3d.commands.arguments import parser
-
-# Of the names of files written that may be taken for clouds.
-ENDS = ("-segmented.ply", "-labels.npy")
+from nvc3d.commands.saying import shown
+from nvc3d.commands.targets import named
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -27,6 +26,8 @@ def main(arguments: Sequence[str]) -> int:
     options.add_argument("--category", help="of the shapes; default: the one that fits best")
     options.add_argument("--seed", type=int, default=0, help="of the points drawn (default: 0)")
     given = options.parse_args(arguments)
+    if given.seed < 0:
+        raise ValueError(f"--seed must be at least 0, got {given.seed}")
 
     # Here, so that --help does not wait for torch.
     from nvc3d.checkpoint import load_run
@@ -35,8 +36,10 @@ def main(arguments: Sequence[str]) -> int:
     from nvc3d.commands.segmenting.shapes import label_parts
     from nvc3d.commands.segmenting.write import write_all
     from nvc3d.extras import require
+    from nvc3d.files.written import SEGMENTED
     from nvc3d.tasks.segmentation import SegmentationModel
 
+    targets = _targets(given.files, given.output)
     require("matplotlib", "to draw what was found")
     run, model = load_run(given.checkpoint, task="segmentation")
     assert isinstance(model, SegmentationModel)
@@ -44,7 +47,6 @@ def main(arguments: Sequence[str]) -> int:
         raise ValueError("--category is for shapes with parts, and the model is one of scenes")
 
     def work(file: Path, target: Path) -> str:
-        target.parent.mkdir(parents=True, exist_ok=True)
         if model.categories:
             parts = label_parts(model, file, given.category, run.config.points, given.seed)
             scene, labels = parts.scene, parts.labels
@@ -52,11 +54,14 @@ def main(arguments: Sequence[str]) -> int:
         else:
             scene, labels = label_things(model, run.config, file, given.seed)
             what = ""
+        target.parent.mkdir(parents=True, exist_ok=True)
         counts = write_all(scene, labels, model.vocabulary.labels, target)
-        said = f"{file}: {scene.count} points{what}, written to {target}-segmented.ply\n"
+        kept = "; its own labels are kept as given_label" if scene.has_labels else ""
+        said = f"{shown(file)}: {scene.count} points{what}, written to {shown(target)}"
+        said += f"{SEGMENTED}.ply{kept}\n"
         return said + _table(model.vocabulary.labels, counts.tolist())
 
-    each_file(_targets(given.files, given.output), work, "segmented")
+    each_file(targets, work, "segmented")
     return 0
 
 
@@ -72,26 +77,11 @@ def _table(names: Sequence[str], counts: Sequence[int]) -> str:
 
 
 def _targets(given: Sequence[Path], output: Path) -> dict[Path, Path]:
-    """Where what is found in each file goes, without the end of the names. Raises ValueError where
-    two would go to one place, or a folder holds nothing."""
+    """Where what is found in each file goes, without the end of the names."""
     from nvc3d.data.scenes.own import places
+    from nvc3d.files.written import LABELS, SEGMENTED
 
-    if output.exists() and not output.is_dir():
-        raise ValueError(f"--output must be a folder, got the file {output}")
-    targets: dict[Path, Path] = {}
-    for path in given:
-        if not path.exists():
-            raise FileNotFoundError(f"{path}: there is no such file or folder")
-        found = places(path)
-        if not found:
-            raise ValueError(f"{path}: the folder holds no file of a known kind of cloud")
-        for place in found:
-            name = place.path.relative_to(path) if place.path != path else Path(path.name)
-            # The name of a folder may well have a dot in it.
-            targets[place.path] = output / (name if place.path.is_dir() else name.with_suffix(""))
-    # What this command wrote is no input, where it writes into the folder that it reads.
-    written = {f"{target}{end}" for target in targets.values() for end in ENDS}
-    targets = {file: target for file, target in targets.items() if str(file) not in written}
-    if len(set(targets.values())) < len(targets):
-        raise ValueError("several of the files have the same name: segment them one by one")
-    return targets
+    def find(folder: Path) -> list[Path]:
+        return [place.path for place in places(folder)]
+
+    return named(given, output, find, [f"{SEGMENTED}.ply", f"{LABELS}.npy"])

@@ -21,11 +21,13 @@ class Found:
         columns: what else the file says of each point, by name: (N,) or (N, C) each. The names
             are those of `Cloud.columns`; values may be of any type that can mean them.
         label_names: the names of the labels, where the file has them.
+        notes: what of the file was not understood, each a warning to come.
     """
 
     points: NDArray
     columns: Mapping[str, NDArray] = field(default_factory=dict)
     label_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Writer(Protocol):
@@ -52,6 +54,7 @@ class Format:
             file; who calls adds its name.
         write: None where nothing is written in this format.
         needs: the optional package that reads it.
+        keeps: the only columns that it has a place for, and None where any column has.
     """
 
     suffixes: tuple[str, ...]
@@ -59,3 +62,4 @@ class Format:
     read: Callable[[Path], Mesh | Found]
     write: Writer | None = None
     needs: str = ""
+    keeps: tuple[str, ...] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from nvc3d.files.parsing import table
+from nvc3d.files.parsing import lines_of, number, table, typed, unmarked
 
 # Both families of names that the format has had, as NumPy type codes.
 TYPES = {
@@ -60,58 +61,79 @@ class _Element:
         )
 
 
-def read_elements(file: BinaryIO) -> dict[str, Columns]:
-    """Read the properties of every element: scalars as (rows,) arrays, lists as Lists."""
-    order, elements = _read_header(file)
-    body = file.read()
-    return _read_binary(body, elements, order) if order else _read_ascii(body, elements)
+def read_elements(file: BinaryIO) -> tuple[dict[str, Columns], list[str]]:
+    """Read the properties of every element: scalars as (rows,) arrays, lists as Lists; and the
+    comments of the header."""
+    data = unmarked(file.read())
+    order, elements, comments, start = _read_header(data)
+    body = data[start:]
+    columns = _read_binary(body, elements, order) if order else _read_ascii(body, elements)
+    return columns, comments
 
 
-def vertex_table(file: BinaryIO) -> tuple[np.dtype, int, int] | None:
-    """The type of a row, the number of rows and the place in the file of the vertices, where those
-    can be read from the middle: in a binary file that begins with them, none of them a list.
+def vertex_table(file: BinaryIO) -> tuple[np.dtype, int, int, list[str]] | None:
+    """The type of a row, the number of rows and the place in the file of the vertices, and the
+    comments of the header, where those can be read from the middle: in a binary file that begins
+    with them, none of them a list.
 
     Raises ValueError on a broken header and where the rows promised are not there.
     """
-    order, elements = _read_header(file)
+    data = b""
+    while (piece := file.read(2**16)) and len(data) < _LONGEST:
+        data += piece
+        if (end := _END.search(data)) and end.end() + 2 <= len(data):
+            break
+    text = unmarked(data)
+    order, elements, comments, offset = _read_header(text)
     vertex = elements[0] if elements else None
     if not order or vertex is None or vertex.name != "vertex":
         return None
     if any(p.length_type for p in vertex.properties):
         return None
     dtype = np.dtype([(p.name, order + p.type) for p in vertex.properties])
-    offset = file.tell()
+    offset += len(data) - len(text)
     there = file.seek(0, 2) - offset
     if (size := vertex.count * dtype.itemsize) > there:
         raise vertex.truncated(f"{there} of {size} bytes are there")
-    return dtype, vertex.count, offset
+    return dtype, vertex.count, offset, comments
 
 
-def _read_header(file: BinaryIO) -> tuple[str, list[_Element]]:
-    if file.readline(16).strip() != b"ply":
+_END = re.compile(rb"[\r\n][ \t]*end_header[ \t]*(?=[\r\n])")
+_LONGEST = 2**24
+"""Bytes in which a header must end."""
+
+
+def _read_header(data: bytes) -> tuple[str, list[_Element], list[str], int]:
+    """The byte order ("" for text), the elements, the comments, and where what they describe begins
+    in the bytes of a file."""
+    first = re.match(rb"ply[ \t]*(\r\n|\n\r|\r|\n)", data)
+    if first is None:
         raise ValueError("it does not start with 'ply'")
+    end = _END.search(data, first.end() - 1, _LONGEST)
+    if end is None:
+        raise ValueError("the header has no end_header")
+    # What ends the first line ends the last: a byte more or less would shift all numbers.
+    ends = (first[1], b"\r\n", b"\n", b"\r")
+    start = end.end() + len(next(e for e in ends if data.startswith(e, end.end())))
     order: str | None = None
     elements: list[_Element] = []
-    while True:
-        line = file.readline(4096)
-        if not line.endswith(b"\n"):
-            raise ValueError("the header has no end_header")
-        words = line.decode("ascii", "replace").split()
+    comments: list[str] = []
+    for line in lines_of(data[first.end() : end.start()].decode("utf-8", "replace")):
+        words = line.split()
         match words:
-            case [] | ["comment" | "obj_info", *_]:
-                pass
-            case ["format", name, _] if name in _ORDERS:
+            case ["comment" | "obj_info", *_]:
+                comments.append(line.strip().partition(" ")[2])
+            case ["format", name, *_] if name in _ORDERS:
                 order = _ORDERS[name]
             case ["element", name, count] if count.isdecimal() and len(count) < 19:
                 elements.append(_Element(name, int(count)))
-            case ["property", "list", length, kind, name] if (
-                elements and TYPES.get(length, "f4")[0] != "f" and kind in TYPES
+            case ["property", "list", length, kind, *name] if (
+                elements and name and TYPES.get(length, "f4")[0] != "f" and kind in TYPES
             ):
-                elements[-1].properties.append(_Property(name, TYPES[kind], TYPES[length]))
-            case ["property", kind, name] if elements and kind in TYPES:
-                elements[-1].properties.append(_Property(name, TYPES[kind], None))
-            case ["end_header"]:
-                break
+                listed = _Property(" ".join(name), TYPES[kind], TYPES[length])
+                elements[-1].properties.append(listed)
+            case ["property", kind, *name] if elements and name and kind in TYPES:
+                elements[-1].properties.append(_Property(" ".join(name), TYPES[kind], None))
             case _:
                 raise ValueError(f"the header has a line it may not have: {' '.join(words)!r}")
     if order is None:
@@ -122,43 +144,72 @@ def _read_header(file: BinaryIO) -> tuple[str, list[_Element]]:
             raise ValueError(f"element {element.name} must have properties, each with its own name")
     if len({e.name for e in elements}) != len(elements):
         raise ValueError("two elements have the same name")
-    return order, elements
+    return order, elements, comments, start
 
 
 def _read_ascii(body: bytes, elements: list[_Element]) -> dict[str, Columns]:
-    lines = [line for line in body.decode("ascii").splitlines() if line.strip()]
+    lines = lines_of(body.decode("latin-1"))
     result: dict[str, Columns] = {}
     start = 0
     for element in elements:
-        rows = lines[start : start + element.count]
-        start += element.count
-        if len(rows) < element.count:
-            raise element.truncated(f"{len(rows)} are there")
         if any(p.length_type for p in element.properties):
-            result[element.name] = _ascii_lists(element, rows)
-        else:
-            values = table(rows, len(element.properties))
-            result[element.name] = {p.name: values[:, i] for i, p in enumerate(element.properties)}
+            result[element.name], start = _ascii_lists(element, lines, start)
+            continue
+        rows, start = _ascii_rows(element, lines, start)
+        values = table(rows, len(element.properties))
+        result[element.name] = {
+            p.name: typed(values[:, i], np.dtype(p.type)) for i, p in enumerate(element.properties)
+        }
     return result
 
 
-def _ascii_lists(element: _Element, rows: list[str]) -> Columns:
+def _ascii_rows(element: _Element, lines: list[str], start: int) -> tuple[list[str], int]:
+    """The rows of an element without lists, and where the next begins. A row may go on over several
+    lines."""
+    rows = lines[start : start + element.count]
+    wanted = len(element.properties)
+    if not rows or len(rows[0].split()) >= wanted:
+        if len(rows) < element.count:
+            raise element.truncated(f"{len(rows)} are there")
+        return rows, start + element.count
+    rows = []
+    while len(rows) < element.count:
+        words: list[str] = []
+        while len(words) < wanted:
+            if start == len(lines):
+                raise element.truncated(f"{len(rows)} are there")
+            words += lines[start].split()
+            start += 1
+        rows.append(" ".join(words))
+    return rows, start
+
+
+def _ascii_lists(element: _Element, lines: list[str], start: int) -> tuple[Columns, int]:
     found = _Rows(element)
-    for row in rows:
+    if len(lines) - start < element.count:
+        raise element.truncated(f"{len(lines) - start} are there")
+    for _ in range(element.count):
+        if start >= len(lines):
+            raise element.truncated("the file ends before the last")
+        row = lines[start]
         words = row.split()
+        start += 1
         at = 0
         for i, prop in enumerate(element.properties):
             length = 1
             if prop.length_type:
-                length = int(words[at]) if at < len(words) else -1
+                length = int(words[at]) if at < len(words) and words[at].isdecimal() else -1
                 at += 1
             if length < 0 or at + length > len(words):
                 raise ValueError(f"a row of element {element.name} is too short: {row[:60]!r}")
-            found.add(i, [float(word) for word in words[at : at + length]])
+            values = [number(word) for word in words[at : at + length]]
+            if None in values:
+                raise ValueError(f"a row of element {element.name} has a word: {row[:60]!r}")
+            found.add(i, [value for value in values if value is not None])
             at += length
         if at != len(words):
             raise ValueError(f"a row of element {element.name} is too long: {row[:60]!r}")
-    return found.columns()
+    return found.columns(), start
 
 
 def _read_binary(body: bytes, elements: list[_Element], order: str) -> dict[str, Columns]:

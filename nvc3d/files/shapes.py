@@ -16,10 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 from nvc3d.atomic import atomic_write
 from nvc3d.files.columns import cloud
 from nvc3d.files.registry import by_suffix, writable
+from nvc3d.files.written import answers
 from nvc3d.geometry.mesh import Cloud, Mesh, Shape
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Missing = Literal["drop", "refuse"]
+NO_FAULTS = (KeyboardInterrupt, SystemExit, GeneratorExit)
+"""What is raised while a file is read and has nothing to do with it."""
+_POINTER = b"version https://git-lfs"
 
 
 def read_shape(path: PathLike, *, missing: Missing = "drop") -> Shape:
@@ -121,11 +125,19 @@ def reading(path: Path) -> Iterator[None]:
         raise OSError(errno.EINVAL, "this is no regular file", str(path))
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: the file is empty")
+    with path.open("rb") as file:
+        if file.read(len(_POINTER)) == _POINTER:
+            raise ValueError(
+                f"{path}: it is a pointer of Git LFS, not the file itself, which `git lfs pull` "
+                "fetches"
+            )
     try:
         yield
     except ImportError:
         raise
-    except Exception as error:
+    except BaseException as error:  # a panic in Rust is no Exception
+        if isinstance(error, NO_FAULTS):
+            raise
         # Of the operating system's errors, those about the file bear its name; others come from
         # following a corrupt file to places that do not exist.
         if isinstance(error, OSError) and error.filename is not None:
@@ -140,8 +152,9 @@ def find_shapes(folder: PathLike) -> list[Path]:
 
     Returns:
         Files of the known suffixes, and links to missing ones, in the order of their names. Hidden
-        files, and anything that is no regular file, are left aside. A sub-folder that may not be
-        opened gives a warning.
+        files, and anything that is no regular file, are left aside, and so is, with a warning, what
+        a command of nvc3d wrote of another of the files. A sub-folder that may not be opened gives
+        a warning.
 
     Raises:
         FileNotFoundError, NotADirectoryError: there is no such folder.
@@ -166,6 +179,14 @@ def find_shapes(folder: PathLike) -> list[Path]:
             # A link to nowhere stays in the list: who reads it learns what is missing.
             if known and (os.path.isfile(file) or not os.path.exists(file)):
                 found.append(file)
+    if written := set(answers(found)):
+        first = min(file.relative_to(root).as_posix() for file in written)
+        warnings.warn(
+            f"{root}: left out {len(written)} of {len(found)} files, which nvc3d wrote of others "
+            f"there: {first}{', ...' if len(written) > 1 else ''}",
+            stacklevel=2,
+        )
+        found = [file for file in found if file not in written]
     return sorted(found, key=lambda file: file.relative_to(root).as_posix())
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 # Of a cloud's extent: coordinates that float32 moves further are kept in float64.
-_BLUR = 1e-4
+_BLUR = 1e-6
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,15 +25,12 @@ def voxelise(
     """
     corner, side = place(shape, size)
     if isinstance(shape, Cloud):
-        points: NDArray[np.floating] = (shape.points - corner) / side
-        labels = shape.labels
+        index, labels = cells(shape.points, corner, side, size), shape.labels
     else:
         mesh = Mesh((shape.vertices - corner) / side, shape.faces, shape.face_labels)
         area = doubled_area(mesh.vertices, mesh.faces).sum() / 2
         points, labels = mesh.sample(int(np.ceil(DRAWN * area)), rng)
-    # The far border belongs to the last voxel.
-    where = np.clip(np.floor(points).astype(np.int64), 0, np.asarray(size) - 1)
-    index = np.ravel_multi_index(tuple(where.T), size)  # (N,)
+        index = cells(points, np.zeros(3), 1, size)
     grid = np.zeros(size, np.uint8)
     if not classes or labels is None:
         grid.flat[index] = 1
@@ -45,6 +42,20 @@ def voxelise(
     order = np.argsort(counts, kind="stable")
     grid.flat[pairs[order, 0]] = pairs[order, 1] + 1
     return grid
+
+
+def cells(
+    points: NDArray[np.floating],
+    corner: NDArray[np.float64],
+    side: float,
+    size: tuple[int, int, int],
+) -> NDArray[np.int64]:
+    """The number (N,) of the voxel that each of the points (N, 3) lies in, in a grid of `size`."""
+    # The far border belongs to the last voxel.
+    where = np.floor((points - corner) / side).astype(np.int64)
+    where = np.clip(where, 0, np.asarray(size) - 1)
+    index: NDArray[np.int64] = np.ravel_multi_index(tuple(where.T), size)
+    return index
 
 
 def place(shape: Shape, size: tuple[int, int, int]) -> tuple[NDArray[np.float64], float]:

@@ -48,6 +48,13 @@ class Measured:
         return {"overall": self.overall, "by": self.by}
 
 
+class Answer(Protocol):
+    """What a model says of a shape, as arrays; `write` puts it into files."""
+
+    def write(self, path: Path) -> list[Path]:
+        """Write the answer; gives the files written."""
+
+
 class Picture(NamedTuple):
     """A picture that a task drew."""
 
@@ -117,6 +124,9 @@ class Task:
     """(model, `Measured.shown`, folder) -> the pictures written into the folder."""
     measures: tuple[Measure, ...] = ()
     """the columns of its tables"""
+    answer: Callable[..., Answer] | None = None
+    """(model, config or its model half, shape, **options) -> what the model says of the shape:
+    arrays in, arrays out; None where the task has nothing to say of a single shape."""
     begin: Callable[[Any, Splits, int], None] = _nothing
     """(model, splits, seed): what the model is to remember of its training data, before it
     learns."""

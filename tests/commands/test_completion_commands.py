@@ -12,7 +12,6 @@ import torch
 
 from nvc3d.checkpoint import Run, load_run, prepare, save_config, save_weights
 from nvc3d.cli import main
-from nvc3d.commands.completing.points import complete, inliers
 from nvc3d.config import TrainConfig
 from nvc3d.data.pairs import KittiCars, holds_cars
 from nvc3d.data.pairs.views import resample
@@ -21,6 +20,7 @@ from nvc3d.geometry.mesh import Cloud, Mesh
 from nvc3d.metrics import consistency, fidelity, minimal_matching_distance
 from nvc3d.tasks import TASKS
 from nvc3d.tasks.completion import Completion, CompletionConfig
+from nvc3d.tasks.completion.answer import complete, inliers
 from nvc3d.tasks.completion.cars import known_cars, measure_cars
 from nvc3d.tasks.vocabulary import Vocabulary
 
@@ -153,7 +153,7 @@ def test_outliers_do_not_set_the_scale(run: Path) -> None:
     _, model = load_run(run)
     result = complete(model, Cloud(stray), 64, seed=0)
     # They are kept, though: what is given is.
-    assert np.array_equal(result.completed[0][:2020], stray)
+    assert np.array_equal(result.completed().points[:2020], stray)
     assert np.linalg.norm(result.seen, axis=1).max() < 1.01
     clean = complete(model, Cloud(scan), 64, seed=0)
     assert np.abs(result.laid[0]).max() < 1.5 * np.abs(clean.laid[0]).max()
@@ -165,14 +165,14 @@ def test_scans_in_map_coordinates_are_completed_to_the_digit(run: Path, tmp_path
     near = half_ball(400).astype(np.float64)
     write_cloud(tmp_path / "far.ply", near + place)
     scan = read_shape(tmp_path / "far.ply")
-    result = complete(model, scan, 64, seed=0).completed[0]
+    result = complete(model, scan, 64, seed=0).completed().points
     np.testing.assert_array_equal(result[:400], near + place)
-    expected = complete(model, Cloud(near), 64, seed=0).completed[0]
+    expected = complete(model, Cloud(near), 64, seed=0).completed().points
     np.testing.assert_allclose(result - place, expected, atol=1e-5)
     mesh = Mesh(near[:30] + place, np.arange(30).reshape(10, 3))
     there = complete(model, mesh, 64, seed=0)
     here = complete(model, Mesh(near[:30], mesh.faces), 64, seed=0)
-    np.testing.assert_allclose(there.completed[0] - place, here.completed[0], atol=1e-5)
+    np.testing.assert_allclose(there.completed().points - place, here.completed().points, atol=1e-5)
     np.testing.assert_allclose(there.seen - place, here.seen, atol=1e-6)
 
 
@@ -199,7 +199,7 @@ def test_a_scan_on_its_side_is_completed_there(axis: int) -> None:
     # The pole lies along the scan, as long as that, and thin.
     extent = np.ptp(result.laid[0], axis=0) / 5
     assert extent[axis] == pytest.approx(6, abs=0.2) and np.delete(extent, axis).max() < 1e-5
-    np.testing.assert_array_equal(result.completed[0][:200], scan * 5 + 7)
+    np.testing.assert_array_equal(result.completed().points[:200], scan * 5 + 7)
 
 
 def test_scans_of_uneven_density_have_no_outliers() -> None:

@@ -48,7 +48,7 @@ def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def columns(path: Path) -> dict[str, np.ndarray]:
     with path.open("rb") as file:
-        return read_elements(file)["vertex"]
+        return read_elements(file)[0]["vertex"]
 
 
 def test_all_points_of_a_shape_are_labelled_where_they_are(

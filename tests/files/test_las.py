@@ -91,7 +91,7 @@ def test_classes_have_the_names_of_the_standard_or_of_the_file(tmp_path: Path) -
     names = read(tmp_path / "a.las").label_names
     assert names[:3] == ("never classified", "unclassified", "ground")
     assert (names[6], names[9], names[17]) == ("building", "water", "bridge deck")
-    assert names[len(CLASSES) :] == tuple(f"class {i}" for i in range(len(CLASSES), COUNT))
+    assert names == CLASSES  # in each file, whatever else it has
     lookup = laspy.vlrs.known.ClassificationLookupVlr()
     lookup.lookups = {2: "meadow", 40: "roof"}
     data.header.vlrs.append(lookup)

@@ -344,7 +344,7 @@ def test_labels_that_never_occur_are_no_parts(tmp_path: Path) -> None:
     assert set(batch["parts"][batch["label"] == 1].flatten().tolist()) == {4, 5}
     wrong = torch.nn.functional.one_hot(batch["parts"] ^ 1, 6).float()  # the category's other part
     tables = TASK.metrics(Answering(model, lambda p, c: wrong), [batch], splits.vocabulary.groups)
-    assert tables["lid"][CONFINED]["instance mIoU"] == 0
+    assert tables.by["category"]["lid"][CONFINED]["instance mIoU"] == 0
 
 
 def test_labelled_scenes_of_ones_own(tmp_path: Path) -> None:

@@ -11,12 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nvc3d.atomic import atomic_write
+from nvc3d.commands.targets import with_end
 from nvc3d.data.scenes import Scene
-from nvc3d.data.scenes.scene import STRETCH
+from nvc3d.data.scenes.scene import STRETCH, survey
 from nvc3d.files.formats.ply import Stretch, write_stretches
+from nvc3d.files.written import LABELS, SEGMENTED
 from nvc3d.viz import draw_labelled
 from nvc3d.viz.palette import label_colours
 
+TAKEN = ("color", "label", "given_label")
+"""Columns that do not go on under their own names as they are."""
 DRAWN = 20000
 """Points in the picture, at most."""
 
@@ -27,9 +31,12 @@ def write_all(
     names: Sequence[str],
     target: Path,
 ) -> NDArray[np.int64]:
-    """Write TARGET-segmented.ply, with all points of the scene where they are, their labels, and
-    the labels as colours; TARGET-labels.npy, (N,) int32 in the order of the points; and
-    TARGET-segmented.png. Gives how many points each label has.
+    """Write TARGET-segmented.ply, TARGET-labels.npy and TARGET-segmented.png; gives how many points
+    each label has.
+
+    The PLY has all points of the scene where they are, with the labels and their names, and all
+    else that the scene knows of its points: labels of its own as `given_label`. A scene without
+    colours gets those of the labels. The NPY has the labels, (N,) int32 in the order of the points.
 
     Raises OSError where a file cannot be written, and what reading the scene raises.
     """
@@ -40,12 +47,12 @@ def write_all(
         counts = np.zeros(len(names), np.int64)
         for start, stop in _stretches(scene):
             counts += np.bincount(known.read(start, stop), minlength=len(names))
-        _write_npy(target.with_name(f"{target.name}-labels.npy"), scene, known)
+        _write_npy(with_end(target, f"{LABELS}.npy"), scene, known)
         # In float64 where float32 has too few digits for them, as for whole numbers of 32 bits.
         dtype = np.result_type(scene.read(0, 1).points.dtype, np.float32)
-        with atomic_write(target.with_name(f"{target.name}-segmented.ply")) as out:
-            write_stretches(out, scene.count, dtype, _coloured(scene, known, len(names)))
-        _draw(scene, known, names, target.with_name(f"{target.name}-segmented.png"))
+        with atomic_write(with_end(target, f"{SEGMENTED}.ply")) as out:
+            write_stretches(out, scene.count, dtype, _labelled(scene, known, len(names)), names)
+        _draw(scene, known, names, with_end(target, f"{SEGMENTED}.png"))
     return counts
 
 
@@ -92,11 +99,32 @@ def _write_npy(path: Path, scene: Scene, labels: _Labels) -> None:
             file.write(labels.read(start, stop).tobytes())
 
 
-def _coloured(scene: Scene, labels: _Labels, count: int) -> Iterator[Stretch]:
+def _labelled(scene: Scene, labels: _Labels, count: int) -> Iterator[Stretch]:
+    """The stretches of a scene, with all their columns and the labels found."""
     colours = label_colours(count)
+    brightest = _brightest(scene)
     for start, stop in _stretches(scene):
         own = labels.read(start, stop)
-        yield scene.read(start, stop).points, {"color": colours[own], "label": own}
+        points, given = scene.read(start, stop)
+        columns = {name: values for name, values in given.items() if name not in TAKEN}
+        columns["color"] = colours[own] if brightest is None else given["color"]
+        if brightest:
+            # Rounded, so that colours once divided by 255 come back.
+            columns["color"] = np.rint(given["color"] * (255 / brightest)).astype(np.uint8)
+        columns["label"] = own
+        if "label" in given:
+            columns["given_label"] = given["label"]
+        yield points, columns
+
+
+def _brightest(scene: Scene) -> float | None:
+    """What stands for full brightness in the colours of a scene, 1 or 255; 0 where they need no
+    change, None where there are none."""
+    if not scene.has_colors:
+        return None
+    if scene.read(0, 1).columns["color"].dtype == np.uint8:
+        return 0
+    return survey(scene).brightest
 
 
 def _draw(scene: Scene, labels: _Labels, names: Sequence[str], path: Path) -> None:

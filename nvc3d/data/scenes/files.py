@@ -5,26 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nvc3d.data.scenes.scene import Rows, Scene
+from nvc3d.data.scenes.scene import STRETCH, Rows, Scene, without_missing
 from nvc3d.files import PathLike, read_shape, reading
-from nvc3d.files.formats.arrays import LABELS, POINTS
-from nvc3d.files.npz import open_npz
+from nvc3d.files.columns import POINTS, arranged, named
+from nvc3d.files.formats.arrays import table_names
+from nvc3d.files.npz import check_size, npy_header
+from nvc3d.files.parsing import names_in
 from nvc3d.files.ply_elements import read_elements, vertex_table
 from nvc3d.geometry.mesh import Mesh, drawn
 
 SEGMENTS = ("segment.npy", "segment20.npy")
 """What labels are called beside coord.npy."""
-COLORS = ("colors", "color", "rgb")
 DRAWN = 200_000
 """Points drawn from a mesh."""
-_CHANNELS = ("red", "green", "blue")
-
-T = TypeVar("T")
 
 
 def open_scene(path: PathLike) -> Scene:
@@ -33,13 +30,13 @@ def open_scene(path: PathLike) -> Scene:
     | what                                                                | read             |
     |---------------------------------------------------------------------|------------------|
     | a folder of coord.npy, and color.npy, segment.npy or segment20.npy  | in stretches     |
-    | .npy, rows x y z, x y z r g b, or x y z r g b label                 | in stretches     |
-    | .ply, with red, green, blue and label                               | so, where binary |
-    | .npz: points, and colors, labels                                    | as a whole       |
+    | .npy, rows x y z, x y z r g b, x y z r g b label, or with fields    | in stretches     |
+    | .ply                                                                | so, where binary |
     | any other cloud that `read_shape` knows                             | as a whole       |
     | a mesh, other than PLY: 200,000 points, drawn from its faces        | as a whole       |
 
-    Of a mesh in PLY the vertices are taken: scanners' meshes have dense ones, which are labelled.
+    What columns are called is judged as `read_shape` does; of PLY files, too, points that are NaN
+
 
     Raises:
         FileNotFoundError, OSError: there is no such file, or one is missing in the folder.
@@ -49,9 +46,7 @@ def open_scene(path: PathLike) -> Scene:
     if path.is_dir():
         return _open_folder(path)
     suffix = path.suffix.lower()
-    if suffix == ".npy":
-        return _open_npy(path)
-    opener = {".ply": _open_ply, ".npz": _open_npz}.get(suffix)
+    opener = {".ply": _open_ply, ".npy": _open_npy}.get(suffix)
     if opener is None:
         return _open_other(path)
     with reading(path):
@@ -83,78 +78,75 @@ def _open_folder(path: Path) -> Scene:
 
 
 def _open_npy(path: Path) -> Scene:
-    table = _Table.of(path, (3,), (6,), (7,))
-    places: dict[str, slice | int] = {"color": slice(3, 6), "label": 6}
-    beside = dict(list(places.items())[: {3: 0, 6: 1, 7: 2}[table.shape[0]]])
+    with path.open("rb") as file:
+        shape, fortran, dtype, offset = npy_header(file)
+    fields = bool(dtype.names) and len(shape) == 1
+    rows = len(shape) == 2 and shape[1] >= 3 and not 3 <= shape[0] < shape[1]
+    if 0 in shape or not (fields or (rows and dtype.kind in "fiu")):
+        return _open_other(path)
+    check_size("the array", shape, dtype, path.stat().st_size - offset)
+    table = _Table(path, dtype, shape[1:], shape[0], offset, fortran)
+    if fields:
+        return _of_table(path, table, {name: dtype[name].shape for name in dtype.names or ()})
+    # The first rows tell what they are; of colours that later ones belie `survey` complains.
+    names = table_names(table.read(0, min(STRETCH, table.count)))
+    if len(names) in (6, 7) and names[3] != "nx":
+        names[3:] = ["red", "green", "blue", "label"][: len(names) - 3]
 
-    def read(start: int, stop: int) -> Rows:
-        rows = table.read(start, stop)
-        return Rows(rows[:, :3], {name: rows[:, place] for name, place in beside.items()})
+    def read(start: int, stop: int) -> dict[str, NDArray]:
+        return {name: column for name, column in zip(names, table.read(start, stop).T, strict=True)}
 
-    return Scene(path, table.count, frozenset(beside), read)
+    return _named(path, table.count, dict.fromkeys(names, 1), read)
 
 
 def _open_ply(path: Path) -> Scene:
     with path.open("rb") as file:
         if (fixed := vertex_table(file)) is not None:
-            dtype, count, offset = fixed
+            dtype, count, offset, comments = fixed
             table = _Table(path, dtype, (), count, offset)
-            return _named(path, table.count, set(dtype.names or ()), table.read)
+            scene = _of_table(path, table, dict.fromkeys(dtype.names or (), ()))
+            return without_missing(replace(scene, label_names=names_in(comments)))
         file.seek(0)
-        vertex = read_elements(file).get("vertex", {})
+        elements, comments = read_elements(file)
+    vertex = elements.get("vertex", {})
     columns = {name: values for name, values in vertex.items() if isinstance(values, np.ndarray)}
     count = len(next(iter(columns.values()))) if columns else 0
 
     def read(start: int, stop: int) -> dict[str, NDArray]:
         return {name: values[start:stop] for name, values in columns.items()}
 
-    return replace(_named(path, count, set(columns), read), held=True)
+    scene = _named(path, count, dict.fromkeys(columns, 1), read)
+    return without_missing(replace(scene, label_names=names_in(comments), held=True))
+
+
+def _of_table(path: Path, table: _Table, shapes: Mapping[str, tuple[int, ...]]) -> Scene:
+    """A scene of rows that have fields of numbers."""
+    widths = {name: shape[0] if shape else 1 for name, shape in shapes.items() if len(shape) < 2}
+
+    def read(start: int, stop: int) -> dict[str, NDArray]:
+        rows = table.read(start, stop)
+        return {name: rows[name] for name in widths}
+
+    return _named(path, table.count, widths, read)
 
 
 def _named(
     path: Path,
     count: int,
-    names: set[str],
-    read: Callable[[int, int], NDArray | Mapping[str, NDArray]],
+    widths: Mapping[str, int],
+    read: Callable[[int, int], Mapping[str, NDArray]],
 ) -> Scene:
-    """A scene of columns that have names."""
-    if not names >= set("xyz"):
-        raise ValueError("the header declares no vertices with x, y and z")
+    """A scene of columns that have names, as `nvc3d.files` knows them."""
+    if POINTS not in arranged(widths):
+        raise ValueError(f"it has no columns x, y and z, each once, but {', '.join(widths)[:300]}")
     if count == 0:
         raise ValueError("it holds no points")
-    beside = {"color"} if names >= set(_CHANNELS) else set()
-    beside |= names & {"label"}
 
     def rows(start: int, stop: int) -> Rows:
-        table = read(start, stop)
-        columns: dict[str, NDArray] = {}
-        if "color" in beside:
-            columns["color"] = np.stack([table[channel] for channel in _CHANNELS], 1)
-        if "label" in beside:
-            columns["label"] = table["label"]
-        return Rows(np.stack([table[axis] for axis in "xyz"], 1), columns)
+        found = named(read(start, stop))
+        return Rows(found.points, found.columns)
 
-    return Scene(path, count, frozenset(beside), rows)
-
-
-def _open_npz(path: Path) -> Scene:
-    with open_npz(path) as arrays:
-
-        def first(names: tuple[str, ...]) -> NDArray | None:
-            return next((arrays[name].load() for name in names if name in arrays), None)
-
-        points, colors, labels = first(POINTS), first(COLORS), first(LABELS)
-    if points is None:
-        raise ValueError(f"it needs an array called {', '.join(POINTS)}")
-    for name, array, wanted in (
-        ("points", points, (len(points), 3)),
-        ("colors", colors, (len(points), 3)),
-        ("labels", labels, (len(points),)),
-    ):
-        if array is not None and (array.shape != wanted or array.dtype.kind not in "fiu"):
-            raise ValueError(f"{name} must be numbers {wanted}, got {array.dtype} {array.shape}")
-    beside = {"color": colors, "label": labels}
-    return _held(path, points, {name: v for name, v in beside.items() if v is not None})
+    return Scene(path, count, frozenset(rows(0, 1).columns), rows)
 
 
 def _open_other(path: Path) -> Scene:
@@ -199,12 +191,7 @@ class _Table:
     def of(cls, path: Path, *shapes: tuple[int, ...]) -> _Table:
         """The rows of an NPY file, each of one of the shapes."""
         with reading(path), path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            if version == (1, 0):
-                shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-            else:
-                shape, fortran, dtype = np.lib.format.read_array_header_2_0(file)
-            offset = file.tell()
+            shape, fortran, dtype, offset = npy_header(file)
             there = path.stat().st_size - offset
             if len(shape) == 0 or shape[0] == 0 or shape[1:] not in shapes:
                 wanted = " or ".join(str(("N", *rest)).replace("'", "") for rest in shapes)

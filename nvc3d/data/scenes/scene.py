@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nvc3d.data.label_names import UNLABELLED
-from nvc3d.files.parsing import whole
+from nvc3d.files.columns import as_labels as as_numbers
+from nvc3d.files.columns import brightest
 
 STRETCH = 2**16
 """Rows that are read at once."""
@@ -73,7 +75,7 @@ class Survey(NamedTuple):
     low: NDArray[np.float64]  # (3,)
     high: NDArray[np.float64]  # (3,)
     brightest: float
-    """of all values of its colours: 1 or 255; 0 where it has none"""
+    """what its colours are out of: 1, 255 or 65535; 0 where it has none, or all are black"""
     classes: int
     """more than its highest label; 0 where it has none"""
 
@@ -84,14 +86,42 @@ class Survey(NamedTuple):
         return shares
 
 
-def survey(scene: Scene) -> Survey:
-    """Read all of a scene once.
+def without_missing(scene: Scene) -> Scene:
+    """The scene without the points that have a coordinate that is NaN, as sensors mark where they
+    saw nothing; a warning counts them. All of it is read once."""
+    gone: list[NDArray[np.int64]] = []
+    for number, rows in enumerate(scene.stretches()):
+        gone.append(np.flatnonzero(np.isnan(rows.points).any(1)) + number * STRETCH)
+    missing = np.concatenate(gone)
+    if not len(missing):
+        return scene
+    if len(missing) == scene.count:
+        raise ValueError(f"all of its {scene.count} points are NaN")
+    before = missing - np.arange(len(missing))  # how many stay before each
+    warnings.warn(
+        f"{scene.path}: left out {len(missing)} of {scene.count} points that are NaN, which a "
+        "sensor writes where it saw nothing",
+        stacklevel=3,
+    )
 
-    Raises ValueError, naming the file, on coordinates that are not finite, colours beyond 0 to
-    255, and labels that are no whole numbers from 0 up (or -1 or 255: unlabelled).
+    def read(start: int, stop: int) -> Rows:
+        first, last = (at + int(np.searchsorted(before, at, "right")) for at in (start, stop - 1))
+        rows = scene.read(first, last + 1)
+        seen = ~np.isnan(rows.points).any(1)
+        return Rows(rows.points[seen], {name: v[seen] for name, v in rows.columns.items()})
+
+    return replace(scene, count=scene.count - len(missing), read=read)
+
+
+def survey(scene: Scene, labelled: bool = True) -> Survey:
+    """Read all of a scene once; its labels are looked at only where they are wanted.
+
+    Raises ValueError, naming the file, on coordinates that are not finite, colours that
+    `nvc3d.files.columns.brightest` does not know, and labels that are no whole numbers from 0 up
+    (or -1, NaN or 255: unlabelled).
     """
     low, high = np.full(3, np.inf), np.full(3, -np.inf)
-    brightest, top = 0.0, -1
+    bright, top = 0.0, -1
     for rows in scene.stretches():
         points, colors, labels = rows.points, rows.colors, rows.labels
         finite = np.isfinite(points).all(1)
@@ -99,26 +129,19 @@ def survey(scene: Scene) -> Survey:
             raise ValueError(f"{scene.path}: {int((~finite).sum())} points or more are not finite")
         low, high = np.minimum(low, points.min(0)), np.maximum(high, points.max(0))
         if colors is not None:
-            if not (colors.min() >= 0 and colors.max() <= 255):
-                raise ValueError(
-                    f"{scene.path}: colours must be from 0 to 255, or to 1, "
-                    f"got {colors.min()} to {colors.max()}"
-                )
-            # Whole numbers are out of 255, however dark.
-            whole_numbers = colors.dtype.kind != "f"
-            brightest = max(brightest, 255.0 if whole_numbers or colors.max() > 1 else 1.0)
-        if labels is not None:
+            try:
+                bright = max(bright, float(brightest(colors)) if colors.max() else 0)
+            except ValueError as error:
+                raise ValueError(f"{scene.path}: {error}") from None
+        if labels is not None and labelled:
             top = max(top, int(as_labels(scene.path, labels).max()))
-    return Survey(low, high, brightest, top + 1)
+    return Survey(low, high, bright, top + 1)
 
 
 def as_labels(path: Path, values: NDArray) -> NDArray[np.int64]:
     """Labels (n,) as a file has them, -1 where there is none."""
     try:
-        labels = whole(values, "labels")
+        labels = as_numbers(values)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    labels = np.where(np.isin(labels, UNLABELLED), -1, labels)
-    if labels.min(initial=0) < -1:
-        raise ValueError(f"{path}: labels must be 0 or more, or -1 for none, got {labels.min()}")
-    return labels
+    return np.where(np.isin(labels, UNLABELLED), -1, labels)

@@ -65,7 +65,7 @@ def vote(
         raise ValueError(f"{scene.path}: it has no colours, and colours are asked for")
     rng = np.random.default_rng(seed)
     with (
-        Cells(scene, survey(scene), size / overlap, with_colors, rng) as cells,
+        Cells(scene, survey(scene, labelled=False), size / overlap, with_colors, rng) as cells,
         tempfile.TemporaryFile() as file,
     ):
         sums = _Sums(file, scene.count)

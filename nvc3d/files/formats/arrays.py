@@ -10,56 +10,133 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from nvc3d.files.columns import flat
+from nvc3d.files.columns import NAMES, POINTS, flat, named, unnamed
 from nvc3d.files.format import Format, Found
-from nvc3d.files.npz import Member, open_npz
+from nvc3d.files.npz import Member, check_size, npy_header, open_npz
 from nvc3d.files.parsing import whole
 from nvc3d.geometry import voxels
 from nvc3d.geometry.mesh import Mesh
 
 VOXELS = "voxels"
-POINTS = ("points", "xyz", "pos", "vertices", "coords", "arr_0")
-LABELS = ("labels", "label")
-NORMALS = "normals"
+LABEL_NAMES = ("label_names", "class_names", "classes", "names")
 _PLURAL = {"color": "colors", "normal": "normals", "label": "labels", "instance": "instances"}
 
 
 def read(path: Path) -> Mesh | Found:
     """Read the shape of an NPY or NPZ file.
 
-    NPY: an array (N, 3 or more), of which the first three columns are the coordinates.
-    NPZ: such an array as `points`, `xyz`, `pos`, `vertices`, `coords` or the only one there, with
-    `labels` (N,) and `normals` (N, 3) if it has them; a mesh with `faces` (F, 3); or one voxel grid
-    as `voxels`.
+    NPY: an array (N, 3 or more), whose first three columns are the coordinates; what the others
+    are is understood where it is certain, see `unnamed`, and as in the rooms of S3DIS, where
+    colours and a label follow. Or a structured array (N,) with fields x, y, z and any other.
+
+    NPZ: such an array as `points`, `xyz`, `pos`, `vertices`, `coords` or the only one there, or
+    arrays x, y and z, with others (N,) or (N, C): `labels`, `colors`, `normals`, ...; the names of
+    the labels are in `label_names`, `class_names`, `classes` or `names`. A mesh with `faces`
+    (F, 3); or one voxel grid as `voxels`.
+
+    Raises:
+        ValueError: an array of another shape or kind, and what `check_size` refuses.
     """
     if path.suffix.lower() == ".npy":
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-        if array.dtype.names and array.ndim == 1 and {*"xyz"} <= {*array.dtype.names}:
-            label = {"label": array["label"]} if "label" in array.dtype.names else {}
-            return Found(np.stack([array[axis] for axis in "xyz"], 1), label)
-        return Found(_coordinates("the array", array))
+        return tabled("the array", _array(path))
     with open_npz(path) as arrays:
         if VOXELS in arrays:
             count = grid_count(arrays[VOXELS])
             if count != 1:
                 raise ValueError(f"it holds {count} voxel grids, not one shape")
             return voxels.to_mesh(next(read_grids(arrays[VOXELS])))
-        key = next((key for key in POINTS if key in arrays), None)
+        lower = {name.lower(): name for name in arrays}
+        key = next((lower[name] for name in (*NAMES[POINTS], "arr_0") if name in lower), None)
         if key is None and len(arrays) == 1:
             key = next(iter(arrays))
-        if key is None:
+        if key is None and not {*"xyz"} <= set(lower):
             raise ValueError(
-                f"it needs an array called {', '.join(POINTS[:-1])} or {VOXELS}, "
+                f"it needs an array called {', '.join(NAMES[POINTS][:5])} or {VOXELS}, "
                 f"and has {', '.join(arrays) or 'none'}"
             )
-        points = _coordinates(key, arrays[key].load())
-        if "faces" in arrays:
-            return Mesh(points, whole(arrays["faces"].load(), "faces"))
-        label = next((key for key in LABELS if key in arrays), None)
-        columns = {} if label is None else {"label": arrays[label].load()}
-        if NORMALS in arrays:
-            columns["normal"] = arrays[NORMALS].load()
-        return Found(points, columns)
+        if key is not None and "faces" in arrays:
+            vertices = arrays[key].load()
+            if vertices.ndim != 2 or vertices.shape[1] < 3:
+                raise ValueError(f"{key} must be (V, 3), got {vertices.shape}")
+            return Mesh(vertices[:, :3], whole(arrays["faces"].load(), "faces"))
+        found = Found(np.empty(0)) if key is None else tabled(key, arrays[key].load())
+        columns: dict[str, NDArray] = {**found.columns}
+        if key is not None:
+            columns[POINTS] = found.points
+        count = len(found.points) if key is not None else arrays[lower["x"]].shape[0]
+        lost: list[str] = []
+        names: tuple[str, ...] = ()
+        for name, array in arrays.items():
+            if name == key:
+                continue
+            if name in LABEL_NAMES and array.dtype.kind == "U" and len(array.shape) == 1:
+                names = names or tuple(array.load().tolist())
+            elif array.dtype.hasobject or len(array.shape) not in (1, 2) or array.shape[0] != count:
+                lost.append(f"{name} {array.shape}")
+            else:
+                columns[name] = array.load()
+    notes = [*found.notes]
+    if lost:
+        notes.append(f"left aside {', '.join(lost)}: no numbers for each of {count} points")
+    return named(columns, names, notes)
+
+
+def tabled(name: str, array: NDArray) -> Found:
+    """The points in one array; see `read`."""
+    if array.dtype.names:
+        fields = {
+            field: array[field].reshape(array.size, *array[field].shape[array.ndim :])
+            for field in array.dtype.names
+        }
+        plain = {field: v for field, v in fields.items() if v.ndim <= 2 and not v.dtype.names}
+        return named(plain)
+    if array.dtype.kind not in "fiu":
+        raise ValueError(f"{name} must be real numbers, got {array.dtype}")
+    notes: list[str] = []
+    shape = array.shape
+    if array.ndim == 3 and 1 in shape[:2] and shape[2] >= 3:
+        array = array.reshape(-1, shape[2])
+    if array.ndim != 2 or array.shape[1] < 3 or 0 in array.shape:
+        raise ValueError(f"{name} must be (N, 3) or wider, N > 0, got {shape}")
+    rows, width = array.shape
+    if rows == 3 and width > 7:
+        array = array.T
+        notes.append(f"took {name} {shape} for transposed: a point in each of {width} columns")
+    elif rows in (3, 4, 6, 7) and width > max(rows, 7):
+        raise ValueError(f"{name} {shape} seems transposed: expected a point in each row")
+    elif rows == 3 and 3 < width <= 7:
+        raise ValueError(
+            f"{name} {shape} may be 3 points or {width} points transposed: which cannot be told"
+        )
+    elif rows == width == 3:
+        notes.append(f"took the rows of {name} {shape} for points, not its columns")
+    names = table_names(array)
+    return named({name: array[:, at] for at, name in enumerate(names)}, notes=notes)
+
+
+def table_names(array: NDArray) -> list[str]:
+    """Names of the columns of an array (N, C); as in `unnamed`, and if there are six or seven, the
+    three after the coordinates may also be colours out of 1, and the seventh is the label if it is
+    a whole number and follows colours."""
+    names = unnamed(array)
+    unknown = len(names) in (6, 7) and names[3] == "column_4" and array.dtype.kind == "f"
+    if unknown and ((array[:, 3:6] >= 0) & (array[:, 3:6] <= 1)).all():
+        names[3:6] = ["red", "green", "blue"]
+    if len(names) == 7 and names[3] == "red":
+        last = array[:, 6]
+        if ((last == np.floor(last)) & (last >= -1)).all():
+            names[6] = "label"
+    return names
+
+
+def _array(path: Path) -> NDArray:
+    """The array of an NPY file, of which nothing is read yet."""
+    with path.open("rb") as file:
+        shape, fortran, dtype, offset = npy_header(file)
+    check_size("the array", shape, dtype, path.stat().st_size - offset)
+    if 0 in shape or dtype.itemsize == 0:
+        raise ValueError(f"the array must be (N, 3) or wider, N > 0, got {shape}")
+    return np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
 
 
 def write_npy(
@@ -125,14 +202,6 @@ def read_grids(stack: Member) -> Iterator[NDArray]:
         yield stack.load().reshape(stack.shape[-3:])
     else:
         yield from stack.rows()
-
-
-def _coordinates(name: str, array: NDArray) -> NDArray:
-    if array.ndim != 2 or array.shape[1] < 3:
-        raise ValueError(f"{name} must be (N, 3) or wider, got {array.shape}")
-    if array.dtype.kind not in "fiu":
-        raise ValueError(f"{name} must be real numbers, got {array.dtype}")
-    return np.array(array[:, :3])
 
 
 FORMATS = (

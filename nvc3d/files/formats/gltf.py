@@ -72,6 +72,6 @@ def write(
 
 _HOLDS = "mesh or cloud, all parts of the scene"
 FORMATS = (
-    Format((".glb",), _HOLDS, read, write, needs="trimesh"),
+    Format((".glb",), _HOLDS, read, write, needs="trimesh", keeps=("color",)),
     Format((".gltf", ".3mf", ".dae"), _HOLDS, read, needs="trimesh"),
 )

@@ -94,19 +94,19 @@ def _read(path: Path) -> Found:
             columns["classification"] = classification
         return Found(np.stack(axes, 1), columns)
     columns["label"] = classification
-    return Found(np.stack(axes, 1), columns, _class_names(header, int(classification.max())))
+    return Found(np.stack(axes, 1), columns, _class_names(header))
 
 
-def _class_names(header: Any, highest: int) -> tuple[str, ...]:
+def _class_names(header: Any) -> tuple[str, ...]:
     """The names of the classes from 0 on: those of the file, where it has some, and else of the
-    standard; at least to the highest that is met."""
+    standard. Not more for higher labels: all files of a data set have the same names."""
     own: dict[int, str] = {}
     for record in header.vlrs:
         for number, name in getattr(record, "lookups", {}).items():
             if text := name.strip():
                 own[int(number)] = text
     last = max(own) if own else len(CLASSES) - 1
-    return tuple(own.get(i, _class_name(i)) for i in range(max(highest, last) + 1))
+    return tuple(own.get(i, _class_name(i)) for i in range(last + 1))
 
 
 def _compare_bounds(path: Path, axes: list[NDArray[np.float64]], header: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,22 +11,20 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from nvc3d.files.columns import flat
+from nvc3d.files.columns import flat, named
 from nvc3d.files.format import Format, Found
 from nvc3d.files.lzf import decompress
-from nvc3d.files.parsing import names_comment, table
+from nvc3d.files.parsing import lines_of, names_comment, names_in, table, typed, unmarked
 
 _KINDS = {"F": "f", "I": "i", "U": "u"}
 _LIBRARY = {"nx": "normal_x", "ny": "normal_y", "nz": "normal_z"}
 
 
 def read(path: Path) -> Found:
-    """Read a cloud, with its field `label` and its normals `normal_x`, `normal_y` and `normal_z` if
-    it has them.
+    """Read a cloud with all of its fields; see `nvc3d.files.columns.arranged`. A field `rgb` or
+    `rgba` of 32 bits holds the bytes of a colour.
     """
-    with path.open("rb") as file:
-        header = _read_header(file)
-        body = file.read()
+    header, comments, body = _split(path.read_bytes())
     count = _size(header)
     fields = _fields(header)
     kind = _words(header, "DATA")[0].lower()
@@ -37,13 +36,8 @@ def read(path: Path) -> Found:
         columns = _read_compressed(body, fields, count)
     else:
         raise ValueError(f"DATA must be ascii, binary or binary_compressed, got {kind}")
-    if not all(axis in columns and columns[axis].ndim == 1 for axis in "xyz"):
-        raise ValueError(f"FIELDS must have x, y and z, got {' '.join(columns)}")
-    points = np.stack([columns[axis] for axis in "xyz"], 1)  # (N, 3)
-    kept = {} if "label" not in columns else {"label": columns["label"]}
-    if all(f"normal_{axis}" in columns for axis in "xyz"):
-        kept["normal"] = np.stack([columns[f"normal_{axis}"] for axis in "xyz"], 1)
-    return Found(points, kept)
+    columns.pop("_", None)  # what fills a row up
+    return named(columns, names_in(comments))
 
 
 def write(
@@ -98,16 +92,26 @@ _Fields = list[tuple[str, np.dtype, int]]  # name, type, how many of it
 _Columns = dict[str, NDArray]
 
 
-def _read_header(file: BinaryIO) -> _Header:
+_DATA = re.compile(rb"(?:^|[\r\n])[ \t]*DATA[ \t]+\w+[ \t]*(\r\n|\n|\r)", re.IGNORECASE)
+
+
+def _split(data: bytes) -> tuple[_Header, list[str], bytes]:
+    """The header, the comments in it, and what follows it."""
+    data = unmarked(data)
+    end = _DATA.search(data)
+    if end is None:
+        raise ValueError("the header has no line DATA")
     header: _Header = {}
-    while "DATA" not in header:
-        line = file.readline(65536)
-        if not line.endswith(b"\n"):
-            raise ValueError("the header has no line DATA")
-        words = line.decode("ascii", "replace").split()
-        if words and not words[0].startswith("#"):
+    comments: list[str] = []
+    for line in lines_of(data[: end.end()].decode("utf-8", "replace")):
+        words = line.split()
+        if line.lstrip().startswith("#"):
+            comments.append(line.strip().lstrip("# "))
+        elif words:
             header[words[0].upper()] = words[1:]
-    return header
+    if "FIELDS" not in header and "COLUMNS" in header:  # before version 0.6
+        header["FIELDS"] = header["COLUMNS"]
+    return header, comments, data[end.end() :]
 
 
 def _words(header: _Header, key: str) -> list[str]:
@@ -140,8 +144,10 @@ def _fields(header: _Header) -> _Fields:
     counts = _numbers(header, "COUNT") if "COUNT" in header else [1] * len(names)
     if not len(names) == len(types) == len(sizes) == len(counts):
         raise ValueError("FIELDS, SIZE, TYPE and COUNT have different lengths")
-    if max(counts) > 2**20:
-        raise ValueError(f"COUNT {max(counts)} is beyond reason")
+    if min(counts) < 1 or sum(counts) > 2**20:
+        raise ValueError(f"COUNT must be from 1 to 2 ** 20, got {' '.join(map(str, counts))}")
+    if twice := sorted({name for name in names if name != "_" and names.count(name) > 1}):
+        raise ValueError(f"FIELDS has {' '.join(twice)} more than once")
     fields = []
     for name, kind, size, count in zip(names, types, sizes, counts, strict=True):
         allowed = (4, 8) if kind == "F" else (1, 2, 4, 8)
@@ -152,14 +158,17 @@ def _fields(header: _Header) -> _Fields:
 
 
 def _read_ascii(body: bytes, fields: _Fields, count: int) -> _Columns:
-    lines = [line for line in body.decode("ascii").splitlines() if line.strip()]
+    lines = lines_of(body.decode("latin-1"))
     if len(lines) != count:
         raise ValueError(f"the header promises {count} points, and {len(lines)} rows follow")
     values = table(lines, sum(n for _, _, n in fields))
     columns: _Columns = {}
     start = 0
-    for name, _, n in fields:
-        columns[name] = values[:, start] if n == 1 else values[:, start : start + n]
+    for name, kind, n in fields:
+        part = values[:, start] if n == 1 else values[:, start : start + n]
+        # The library writes the bits of a colour as a whole number, whatever its type.
+        packed = name.lower() in ("rgb", "rgba") and part.max(initial=0) >= 256
+        columns[name] = typed(part, np.dtype("u4") if packed else kind)
         start += n
     return columns
 

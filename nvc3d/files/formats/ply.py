@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
@@ -9,9 +10,9 @@ from typing import BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from nvc3d.files.columns import flat
+from nvc3d.files.columns import arranged, as_labels, flat, named
 from nvc3d.files.format import Format, Found
-from nvc3d.files.parsing import names_comment, triangulate, whole
+from nvc3d.files.parsing import names_comment, names_in, triangulate, whole
 from nvc3d.files.ply_elements import TYPES, Columns, Lists, read_elements
 from nvc3d.geometry.mesh import Mesh
 
@@ -22,30 +23,31 @@ Stretch: TypeAlias = tuple[NDArray, Mapping[str, NDArray]]
 
 
 def read(path: Path) -> Mesh | Found:
-    """Read a mesh or a cloud, with the property `label` of its faces or points, and the normals
-    `nx`, `ny` and `nz` of a cloud.
+    """Read a cloud with all properties of its points, see `nvc3d.files.columns.arranged`; or a mesh
+    with the label of its faces or points.
 
     The faces of a mesh with labelled points get the label that most of their corners have.
     """
     with path.open("rb") as file:
-        elements = read_elements(file)
-    vertex = elements.get("vertex", {})
-    points = _vectors(vertex, "x", "y", "z")  # (N, 3)
-    if points is None:
+        elements, comments = read_elements(file)
+    vertex = _scalars(elements.get("vertex", {}))
+    if not vertex:
         raise ValueError("the header declares no vertices with x, y and z")
-    labels = _labels(vertex)
+    found = named(vertex, names_in(comments))
     faces, origin = _triangles(elements)  # (T, 3), (T,)
     if len(faces) == 0:
-        columns = {"label": labels, "normal": _vectors(vertex, "nx", "ny", "nz")}
-        return Found(points, {name: v for name, v in columns.items() if v is not None})
-    face_labels = _labels(elements.get("face", {}))
-    if face_labels is not None:
-        return Mesh(points, faces, face_labels[origin])
-    mesh = Mesh(points, faces)
+        return found
+    mesh = Mesh(found.points, faces)  # before labels, for which its faces must be right
+    labels = _labels(path, _scalars(elements.get("face", {})))
+    if labels is not None:
+        labels = labels[origin]
+    elif (of_points := _labels(path, vertex)) is not None:
+        # The middle one of three labels is the majority wherever two agree.
+        labels = np.sort(of_points[faces], axis=1)[:, 1]
     if labels is None:
         return mesh
-    # The middle one of three labels is the majority wherever two agree.
-    return Mesh(points, faces, np.sort(labels[faces], axis=1)[:, 1])
+    names = found.label_names
+    return Mesh(found.points, faces, labels, names if labels.max() < len(names) else ())
 
 
 def write(
@@ -133,14 +135,20 @@ def _unroll(strip: NDArray[np.int64]) -> NDArray[np.int64]:
     return triangles[(triangles != -1).all(1)]
 
 
-def _vectors(columns: Columns, *names: str) -> NDArray | None:
-    values = [v for v in map(columns.get, names) if isinstance(v, np.ndarray)]
-    return np.stack(values, 1) if len(values) == len(names) else None
+def _scalars(columns: Columns) -> dict[str, NDArray]:
+    return {name: v for name, v in columns.items() if isinstance(v, np.ndarray)}
 
 
-def _labels(columns: Columns) -> NDArray[np.int64] | None:
-    values = columns.get("label")
-    return whole(values, "labels") if isinstance(values, np.ndarray) else None
+def _labels(path: Path, columns: Mapping[str, NDArray]) -> NDArray[np.int64] | None:
+    """The labels of an element; None, with a warning, where they are no labels."""
+    names = arranged(dict.fromkeys(columns, 1)).get("label")
+    if names is None:
+        return None
+    try:
+        return as_labels(columns[names[0]])
+    except ValueError as error:
+        warnings.warn(f"{path}: left aside its labels: {error}", stacklevel=4)
+        return None
 
 
 FORMATS = (Format((".ply",), "mesh or cloud", read, write),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nvc3d.tasks.classification.answer import ClassificationAnswer, answer
 from nvc3d.tasks.classification.config import ClassificationConfig
 from nvc3d.tasks.classification.data import data
 from nvc3d.tasks.classification.loss import loss
@@ -19,6 +20,13 @@ TASK = Task(
     metrics=metrics,
     pictures=pictures,
     measures=MEASURES,
+    answer=answer,
 )
 
-__all__ = ["TASK", "Classification", "ClassificationConfig", "ClassificationModel"]
+__all__ = [
+    "TASK",
+    "Classification",
+    "ClassificationAnswer",
+    "ClassificationConfig",
+    "ClassificationModel",
+]

@@ -1,0 +1,35 @@
+"""What the commands call the files that they write, so that those are not taken for new input."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+COMPLETED = "-completed"
+SEGMENTED = "-segmented"
+LABELS = "-labels"
+"""What comes after the name of what was read: NAME-completed.ply, NAME-completed-2.ply for the
+second of several answers, NAME-segmented.ply and NAME-labels.npy."""
+
+_ANSWER = re.compile(rf"(.+?)(?:(?:{COMPLETED}(?:-\d+)?|{SEGMENTED})\.ply|{LABELS}\.npy)")
+
+
+def answers(files: Sequence[Path]) -> list[Path]:
+    """Those of the files that a command wrote of another one of them.
+
+    An answer alone is none of these: it may well be what is to be read.
+    """
+    there = {name for file in files for name in (file.stem, file.name)}
+    # The name of a scene that is a folder of arrays.
+    there |= {file.parent.name for file in files if file.name == "coord.npy"}
+    known = set(files)
+
+    def is_answer(file: Path) -> bool:
+        match = _ANSWER.fullmatch(file.name)
+        if match is None or match[1] not in there:
+            return False
+        beside = file.with_name(f"{match[1]}{SEGMENTED}.ply")
+        return file.suffix == ".ply" or beside in known
+
+    return [file for file in files if is_answer(file)]

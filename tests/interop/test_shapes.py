@@ -1,0 +1,72 @@
+"""Shapes of other libraries, at the door."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from nvc3d.geometry.mesh import Cloud, Mesh
+from nvc3d.interop import as_shape
+
+POINTS = np.random.default_rng(0).random((20, 3)).astype(np.float32)
+COLORS = np.random.default_rng(1).integers(0, 256, (20, 3)).astype(np.uint8)
+TRIANGLE = np.array([[0, 1, 2]])
+
+
+def test_arrays_and_tensors_are_clouds() -> None:
+    for given in (POINTS, POINTS.astype(np.float64), torch.from_numpy(POINTS).requires_grad_()):
+        shape = as_shape(given)
+        assert isinstance(shape, Cloud) and np.array_equal(shape.points, POINTS)
+    for shape in (Cloud(POINTS), Mesh(POINTS, TRIANGLE)):
+        assert as_shape(shape) is shape
+
+
+def test_trimesh() -> None:
+    trimesh = pytest.importorskip("trimesh")
+    mesh = as_shape(trimesh.Trimesh(POINTS, TRIANGLE, process=False))
+    assert isinstance(mesh, Mesh) and np.array_equal(mesh.faces, TRIANGLE)
+    cloud = as_shape(trimesh.PointCloud(POINTS, COLORS))
+    assert isinstance(cloud, Cloud) and np.array_equal(cloud.colors, COLORS)
+    assert as_shape(trimesh.PointCloud(POINTS)).colors is None
+
+
+def test_open3d() -> None:
+    open3d = pytest.importorskip("open3d")
+    vectors = open3d.utility.Vector3dVector
+    given = open3d.geometry.PointCloud(vectors(POINTS.astype(np.float64)))
+    given.colors = vectors(COLORS / 255)
+    cloud = as_shape(given)
+    assert isinstance(cloud, Cloud) and np.array_equal(cloud.colors, COLORS)
+    tensor = as_shape(open3d.t.geometry.PointCloud.from_legacy(given))
+    assert isinstance(tensor, Cloud) and np.array_equal(tensor.points, POINTS)
+    mesh = open3d.geometry.TriangleMesh.create_box()
+    assert isinstance(as_shape(mesh), Mesh)
+
+
+def test_data_of_pytorch_geometric(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The library is told by the module of the type alone.
+    data = type("Data", (SimpleNamespace,), {"__module__": "torch_geometric.data.data"})
+    cloud = as_shape(data(pos=torch.from_numpy(POINTS), normal=torch.from_numpy(POINTS)))
+    assert isinstance(cloud, Cloud) and np.array_equal(cloud.normals, POINTS)
+    assert "torch_geometric" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("scan.ply", "got str"),
+        (None, "got NoneType"),
+        (np.zeros((4, 2)), r"got ndarray \(4, 2\) of float64"),
+        (np.zeros((2, 4, 3)), r"\(2, 4, 3\)"),
+        ({"points": POINTS}, "got dict"),
+        (np.full((3, 3), np.nan), "finite"),
+        (np.zeros((0, 3)), "at least one point"),
+    ],
+)
+def test_anything_else_is_refused(given: object, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        as_shape(given)

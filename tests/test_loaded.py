@@ -1,0 +1,93 @@
+"""A trained model in Python: loaded, called, its answers written."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import nvc3d
+from nvc3d.checkpoint import CheckpointError
+from nvc3d.cli import main
+from nvc3d.loaded import Model
+from nvc3d.shapes import make_shape
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier of a few steps."""
+    folder = tmp_path_factory.mktemp("run") / "classifier"
+    options = "--steps=3 --shapes=46 --points=32 --dim=16 --latent-dim=4 --anchors=3 --batch-size=8"
+    assert main(["train", "classification", *options.split(), f"--output={folder}"]) == 0
+    return folder
+
+
+@pytest.fixture
+def model(run: Path) -> Model:
+    return nvc3d.load(run)
+
+
+def test_it_answers_one_shape_or_several(model: Model) -> None:
+    rng = np.random.default_rng(0)
+    cloud = rng.random((200, 3)).astype(np.float32)
+    answer = model(cloud)
+    assert answer.category in model.vocabulary.groups
+    assert answer.probabilities.sum() == pytest.approx(1, abs=1e-5)
+    assert answer.confidence == answer.probabilities.max()
+    # Wherever it lies and however large it is, and of whatever type.
+    for same in (torch.from_numpy(cloud), 50 * cloud.astype(np.float64) + 1000):
+        assert model(same).probabilities == pytest.approx(answer.probabilities, abs=1e-3)
+    unequal = model([cloud, rng.random((90, 3)), make_shape("mug", 0)])
+    assert len(unequal) == 3
+    assert np.array_equal(unequal[0].probabilities, answer.probabilities)
+    assert len(model(rng.random((2, 50, 3)))) == 2
+
+
+def test_an_answer_is_written(model: Model, tmp_path: Path) -> None:
+    answer = model(np.random.default_rng(0).random((50, 3)))
+    assert answer.write(tmp_path / "a-class.json") == [tmp_path / "a-class.json"]
+    values = json.loads((tmp_path / "a-class.json").read_text())
+    assert values["category"] == answer.category
+    assert list(values["probabilities"]) == list(model.vocabulary.groups)
+
+
+def test_nothing_is_guessed(model: Model, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"classification.*unexpected keyword argument 'category'"):
+        model(np.random.default_rng(0).random((9, 3)), category="mug")
+    with pytest.raises(ValueError, match="no extent"):
+        model(np.ones((9, 3)))
+    with pytest.raises(CheckpointError, match="no run of nvc3d"):
+        nvc3d.load(tmp_path)
+
+
+def test_only_the_task_that_is_needed_is_imported(run: Path) -> None:
+    code = f"import sys, nvc3d; nvc3d.load({str(run)!r}); print(*sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name for name in out.stdout.split() if name.startswith("nvc3d.tasks.")}
+    assert "nvc3d.tasks.classification" in loaded
+    assert not {"nvc3d.tasks.completion", "nvc3d.tasks.segmentation"} & loaded
+    assert "matplotlib" not in out.stdout.split()
+
+
+def test_classify_on_the_command_line(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scans, output = tmp_path / "scans", tmp_path / "new" / "found"
+    scans.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        np.savetxt(scans / f"{name}.xyz", rng.random((60, 3)))
+    (scans / "broken.ply").write_text("ply")
+    capsys.readouterr()
+    code = main(["classify", str(scans), f"--checkpoint={run}", f"--output={output}"])
+    said = capsys.readouterr()
+    assert code == 2 and "broken.ply" in said.err and "1 of 3 files" in said.err
+    assert len(said.out.splitlines()) == 2
+    values = json.loads((output / "a-class.json").read_text())
+    assert said.out.startswith(values["category"])
+    assert sorted(path.name for path in output.iterdir()) == ["a-class.json", "b-class.json"]
