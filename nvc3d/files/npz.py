@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
@@ -29,12 +30,17 @@ def open_npz(path: Path) -> Iterator[dict[str, Member]]:
     """
     if not zipfile.is_zipfile(path):
         raise ValueError("it is no ZIP file, which NPZ files are, or is truncated")
-    with zipfile.ZipFile(path) as archive:
-        yield {
-            info.filename.removesuffix(".npy"): Member(archive, info, path.stat().st_size)
-            for info in archive.infolist()
-            if info.filename.endswith(".npy")
-        }
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield {
+                info.filename.removesuffix(".npy"): Member(archive, info, path.stat().st_size)
+                for info in archive.infolist()
+                if info.filename.endswith(".npy")
+            }
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
+        raise ValueError(f"it is a ZIP file that is corrupt or locked: {error}") from error
 
 
 class Member:

@@ -89,7 +89,7 @@ def write_stretches(
         rows = np.empty(len(points), [(name, "<" + TYPES[kind]) for name, kind, _ in fields])
         for name, _, values in fields:
             rows[name] = values
-            if values.dtype.kind in "iu" and (rows[name] != values).any():
+            if values.dtype.kind in "iu" and (rows[name].astype(values.dtype) != values).any():
                 raise ValueError(f"{name} has numbers that do not fit a PLY file")
         file.write(rows.tobytes())
 

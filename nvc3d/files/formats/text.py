@@ -108,6 +108,8 @@ def read(path: Path) -> Found:
     if names is None:
         follow = _PTS.get(width) if path.suffix.lower() == ".pts" else None
         names = ["x", "y", "z", *follow] if follow else unnamed(np.stack(values, 1))
+        if width > 3 and len(rows) > 2 and _counts(values[0]):
+            notes.append("took its first column for x, and it counts the rows: has it names?")
     columns: dict[str, NDArray] = {}
     for at, (name, column) in enumerate(zip(names, values, strict=True), 1):
         if not name and _counts(column):
@@ -163,7 +165,7 @@ def _titles(lines: list[str]) -> _Titles:
     told: _Titles | None = None
     titles = 0
     for at, line in enumerate(lines):
-        words = _fields(line, None)
+        words = _fields(line if _is_comment(line) else _REMARK.sub("", line), None)
         numbers = [word for word in words if word and number(word) is not None]
         if told is not None and not told.comment:
             if len(numbers) >= 2 and not _is_comment(line):
@@ -231,7 +233,7 @@ def _suspect(
         names = _fields(line, delimiter)
         if len(names) == width or (len(names) == width + 1 and not names[-1]):
             raise ValueError(
-                f"its columns are called {', '.join(names)[:200]}, and none x, y and z: name those"
+                f"its columns are called {', '.join(names)[:200]}, expected x, y and z, each once"
             )
         if number(line) is None:
             notes.append(f"its first line, {line[:60]!r}, is no row and names no columns")
@@ -275,9 +277,13 @@ def _separated(
 
 
 def _even(body: str, names: str | None) -> bool:
-    """Whether rows have twice as many numbers as names, as where both commas look alike."""
+    """Whether decimal commas stand beside commas between numbers: there are twice as many numbers
+    as names, or some begin as whole numbers do not."""
     first = body.strip().split("\n", 1)[0].split(",")
-    return names is not None and len(first) == 2 * len(names.split(","))
+    if names is not None:
+        return len(first) == 2 * len(names.split(","))
+    odd = re.search(r"(?:^|,)\s*(?:-?0\d|-0(?=,))", body, re.MULTILINE)
+    return len(first) >= 6 and len(first) % 2 == 0 and odd is not None
 
 
 def _unquoted(body: str, delimiter: str | None) -> str:
@@ -323,7 +329,7 @@ def _words(rows: list[str], delimiter: str | None, names: list[str]) -> list[NDA
                 f"expected {len(names)} words in a row, got {len(row)} in row {at}: "
                 f"{rows[at - 1][:60]!r}"
             )
-    places = _arranged(names)[POINTS]
+    places = _arranged(names).get(POINTS, ())
     columns: list[NDArray] = []
     for name, column in zip(names, zip(*fields, strict=True), strict=True):
         numbers = [number(word) for word in column]
@@ -364,6 +370,8 @@ def _is_comment(line: str) -> bool:
 def _fields(line: str, delimiter: str | None) -> list[str]:
     """The words of a line of names, which may be quoted."""
     if delimiter is None:
+        # A unit belongs to the word before it.
+        line = re.sub(r"\s+([\[(][^\])\s]*[\])])", r"\1", line)
         line = line.replace(",", " ").replace(";", " ")
         words = ["", *line.split()] if line.startswith("\t") else line.split()
     else:
