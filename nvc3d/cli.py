@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import sys
 import warnings
@@ -32,6 +33,10 @@ _TOLD = (ArithmeticError, ImportError, MemoryError, OSError, RuntimeError, Value
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0 where it did what was asked, 2 where it could not."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        # The name of a file may hold what the terminal has no letters for; no command fails by it.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # Before torch is there: its threads would else spin while they wait for one another, and on
     # a machine that does other work besides, each step then takes ten times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -20,6 +20,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "las": ("laspy", "lazrs"),
     "e57": ("pye57",),
     "hdf5": ("h5py",),
+    "metric": ("pytorch_metric_learning",),
 }
 
 

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     for title, lines in report(findings).items():
         print(title)
         for name, text in lines:
-            print(f"  {name:22}{text}")
+            print(f"  {name:24} {text}")
     return 0
 
 
@@ -36,6 +36,8 @@ def examine() -> dict[str, Any]:
     """What is installed, which kernels are active, which devices are there."""
     import numpy
     import torch
+
+    from nvc3d.files.registry import by_suffix
 
     cuda = torch.cuda.is_available()
     return {
@@ -51,6 +53,10 @@ def examine() -> dict[str, Any]:
         if cuda
         else [],
         "torch_cuda": torch.version.cuda,
+        "files": {
+            " ".join(kind.suffixes): {"needs": kind.needs, "ready": _ready(kind.needs)}
+            for kind in dict.fromkeys(by_suffix().values())
+        },
         "extras": {
             extra: {package: _version(package) for package in packages}
             for extra, packages in EXTRAS.items()
@@ -81,7 +87,20 @@ def report(findings: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
         for packages in findings["extras"].values()
         for package, installed in packages.items()
     ]
-    return {"Versions": versions, "Machine": machine, "Operators": active, "Extras": extras}
+    ready = [name for name, kind in findings["files"].items() if kind["ready"]]
+    files = [("read", " ".join(ready))]
+    files += [
+        (name, f"not read: {kind['needs']} is missing")
+        for name, kind in findings["files"].items()
+        if not kind["ready"]
+    ]
+    return {
+        "Versions": versions,
+        "Machine": machine,
+        "Operators": active,
+        "Files": files,
+        "Extras": extras,
+    }
 
 
 def _operators() -> dict[str, Any]:
@@ -104,6 +123,11 @@ def _cuda_kernels(built_in: bool) -> str:
 
 def _no_cuda(built_for: str | None) -> str:
     return f"none (torch is built for CUDA {built_for})" if built_for else "none (torch for CPU)"
+
+
+def _ready(needs: str) -> bool:
+    """Whether the packages that a kind of file needs are there."""
+    return all(find_spec(name) is not None for name in needs.replace(",", " ").split())
 
 
 def _version(package: str) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from nvc3d.commands.arguments import parser
+from nvc3d.commands.saying import shown
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from nvc3d.tasks.completion import CompletionModel
     from nvc3d.tasks.segmentation import SegmentationModel
     from nvc3d.tasks.segmentation.data import LabelledPoints
+
+
+# Options that mean something to the runs of one task only.
+OF_TASK = {"emd": "completion", "difficulty": "completion", "whole": "segmentation"}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -55,13 +60,21 @@ def main(arguments: Sequence[str]) -> int:
     from nvc3d.commands.results import print_tables
     from nvc3d.data.pairs import holds_cars
 
-    of_completion = given.emd or given.difficulty is not None
-    task = "completion" if of_completion else "segmentation" if given.whole else None
-    run, model = load_run(given.checkpoint, task=task)
+    asked = [name for name in OF_TASK if getattr(given, name)]
+    run, model = load_run(given.checkpoint)
+    for name in asked:
+        if run.task.name != OF_TASK[name]:
+            raise ValueError(
+                f"--{name} is for runs of {OF_TASK[name]}, and {shown(given.checkpoint)} is one of "
+                f"{run.task.name}"
+            )
     if given.difficulty is not None:
+        _check_difficulty(given.data or run.config.data)
         config = dataclasses.replace(run.config, difficulty=given.difficulty)
         run = dataclasses.replace(run, config=config)
     if run.task.name == "completion" and given.data is not None and holds_cars(given.data):
+        if given.emd:
+            raise ValueError("--emd needs complete clouds, and nobody knows those of KITTI's cars")
         tables, note = _cars(run, model, given.data)
     else:
         tables, note = _tables(run, model, given.data, given.emd, given.whole), ""
@@ -71,6 +84,17 @@ def main(arguments: Sequence[str]) -> int:
         print_tables(tables)
         print(note, end="")
     return 0
+
+
+def _check_difficulty(data: Path | str | None) -> None:
+    """Raise ValueError unless the data know a difficulty."""
+    from nvc3d.data.registry import data_sets
+
+    path = None if data is None else Path(data)
+    known = next((some for some in data_sets() if path and some.holds(path)), None)
+    if known is None or not known.name.startswith("ShapeNet-55"):
+        what = "the built-in shapes" if data is None else known.name if known else shown(data)
+        raise ValueError(f"--difficulty is of ShapeNet-55's shapes; {what} know none")
 
 
 def _tables(run: Run, model: nn.Module, data: Path | None, emd: bool, whole: bool) -> Measured:

@@ -76,16 +76,22 @@ class CompletionNet(ModelHalf):
                 f"seeds must be at most input_points + coarse "
                 f"({self.input_points + self.coarse}), got {self.seeds}"
             )
-        if self.decoder == "seeds" and laid % self.seeds:
-            raise ValueError(f"seeds must divide points - input_points ({laid}), got {self.seeds}")
-        if self.decoder == "pcn" and laid % self.coarse:
+        name, step = {
+            "seeds": ("seeds", self.seeds),
+            "pcn": ("coarse", self.coarse),
+            "upsampling": ("seeds times factors", self.seeds * math.prod(self.factors)),
+            "folding": ("", 1),
+        }[self.decoder]
+        # By upsampling every seed becomes as many points as the factors say, so one size fits.
+        fits = laid == step if self.decoder == "upsampling" else laid % step == 0
+        if not fits:
+            near = [self.input_points + step]
+            if self.decoder != "upsampling":
+                near = [self.input_points + max(1, laid // step + i) * step for i in (0, 1)]
             raise ValueError(
-                f"coarse must divide points - input_points ({laid}), got {self.coarse}"
-            )
-        if self.decoder == "upsampling" and self.seeds * math.prod(self.factors) != laid:
-            raise ValueError(
-                f"seeds times factors must be points - input_points ({laid}), "
-                f"got {self.seeds} times {self.factors}"
+                f"{name} must {'be' if self.decoder == 'upsampling' else 'divide'} points - "
+                f"input_points ({self.points} - {self.input_points} = {laid}), got {step}: "
+                f"{' and '.join(f'--points {n}' for n in dict.fromkeys(near))} would fit"
             )
 
 

@@ -44,7 +44,7 @@ class VoxelCompletionNet(ModelHalf):
     """What completes."""
 
     size: tuple[int, int, int] = (32, 32, 32)
-    """Voxels along each side of a grid: multiples of 8."""
+    """Voxels along each side of a grid: multiples of 8, one of them 16 or more."""
     width: Count = 16
     """Channels of the finest level of convolutions; each coarser one has twice as many."""
     skips: bool = True
@@ -58,6 +58,11 @@ class VoxelCompletionNet(ModelHalf):
         super().__post_init__()
         if any(side < STRIDE or side % STRIDE for side in self.size):
             raise ValueError(f"size must be multiples of {STRIDE}, got {self.size}")
+        if max(self.size) == STRIDE:
+            # The coarsest map would be one cell, whose mean and variance over a grid say nothing.
+            raise ValueError(
+                f"size must have a side of {2 * STRIDE} voxels or more, got {self.size}"
+            )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,371 @@
+"""What commands that work on files take for input, keep of it, and call what they write."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nvc3d import extras
+from nvc3d.checkpoint import Run, prepare, save_config, save_weights
+from nvc3d.cli import main
+from nvc3d.commands import each
+from nvc3d.commands.saying import sentence, shown
+from nvc3d.config import TrainConfig
+from nvc3d.data.folder import ShapeFolder
+from nvc3d.files import find_shapes, read_shape, write_cloud
+from nvc3d.files.ply_elements import read_elements
+from nvc3d.geometry.laid import GREY
+from nvc3d.geometry.mesh import Cloud
+from nvc3d.tasks import TASKS
+from nvc3d.tasks.vocabulary import Vocabulary
+
+SMALL = {
+    "completion": dict(
+        input_points=64, points=256, coarse=32, seeds=48, dim=16, latent_dim=4, anchors=3, hidden=16
+    ),
+    "voxel_completion": dict(size=(16, 16, 16), dim=16, width=4, latent_dim=4, anchors=3),
+    "segmentation": dict(points=64, dim=16, latent_dim=4, anchors=3, hidden=16),
+    "classification": dict(points=64, dim=16, latent_dim=4, anchors=3),
+}
+WORDS = Vocabulary(("cup", "lid"), ("rim", "knob"), {"cup": (0,), "lid": (0, 1)})
+WORDS_OF = {
+    "completion": Vocabulary(("cup", "lid")),
+    "voxel_completion": Vocabulary(("cup", "lid")),
+    "segmentation": WORDS,
+    "classification": Vocabulary(("cup", "lid")),
+}
+
+
+def untrained(folder: Path, name: str) -> Path:
+    """The run folder of a model that was never trained."""
+    task, words = TASKS[name], WORDS_OF[name]
+    config = task.config(**SMALL[name])
+    torch.manual_seed(0)
+    model = task.model(config, words)
+    prepare(folder, model)
+    save_config(folder, Run(task, config, TrainConfig(), words))
+    save_weights(model, folder / "model.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    return {name: untrained(folder / name, name) for name in SMALL}
+
+
+def call(*words: object) -> int:
+    return main([str(word) for word in words])
+
+
+def scan(count: int = 300) -> np.ndarray:
+    points = np.random.default_rng(0).normal(size=(count, 3))
+    return points / np.linalg.norm(points, axis=1, keepdims=True)
+
+
+def columns(path: Path) -> dict[str, np.ndarray]:
+    with path.open("rb") as file:
+        return read_elements(file)["vertex"]
+
+
+def known(count: int = 300) -> Cloud:
+    rng = np.random.default_rng(1)
+    return Cloud(
+        scan(count),
+        {
+            "color": rng.integers(0, 256, (count, 3), np.uint8),
+            "label": rng.integers(0, 2, count),
+            "instance": rng.integers(0, 9, count),
+            "intensity": rng.random(count, np.float32),
+        },
+        ("wood", "steel"),
+    )
+
+
+# Columns
+
+
+def test_a_completed_scan_keeps_all_that_was_known_and_tells_what_was_laid(
+    runs: dict[str, Path], tmp_path: Path
+) -> None:
+    cloud = known()
+    write_cloud(tmp_path / "a.ply", cloud)
+    # As the reader gives it: what it keeps, the command must.
+    given = read_shape(tmp_path / "a.ply")
+    out = tmp_path / "out.ply"
+    assert (
+        call("complete", tmp_path / "a.ply", "--checkpoint", runs["completion"], "--output", out)
+        == 0
+    )
+    found = columns(out)
+    laid = found["completed"] == 1
+    assert laid.sum() == 256 - 64 and not laid[:300].any() and laid[300:].all()
+    assert np.array_equal(found["label"][:300], given.columns["label"])
+    assert (found["label"][300:] == -1).all()
+    for name in given.columns:
+        if name == "color":
+            rgb = np.stack([found[c] for c in ("red", "green", "blue")], 1)
+            assert np.array_equal(rgb[:300], cloud.colors) and (rgb[300:] == GREY).all()
+        elif name in found:
+            assert np.array_equal(found[name][:300], given.columns[name])
+
+
+@pytest.mark.parametrize("suffix", [".pcd", ".npz", ".xyz", ".csv", ".npy", ".glb"])
+def test_every_kind_of_file_gets_what_it_has_a_place_for(
+    suffix: str, runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from nvc3d.commands.completing import Output
+    from nvc3d.commands.completing.points import write
+    from nvc3d.tasks.completion.answer import Answers
+
+    laid = np.array([[9.0, 9, 9], [8, 8, 8]])
+    answers = Answers(known(), [laid], scan(64), False)
+    target = tmp_path / f"out{suffix}"
+    said = write(answers, tmp_path / "a.ply", Output([target], tmp_path / "x.png"), False)
+    assert len(read_shape(target).points) == 302
+    assert (".glb has no place for" in said) == (suffix == ".glb")
+    write(answers, tmp_path / "a.ply", Output([target], tmp_path / "x.png"), True)
+    np.testing.assert_allclose(read_shape(target).points, laid)
+
+
+def test_points_of_which_nothing_is_known_get_what_says_so() -> None:
+    done = known().columns | {"hits": np.ones(300, np.uint16), "sure": np.ones((300, 2))}
+    from nvc3d.geometry.laid import with_laid
+
+    cloud = with_laid(Cloud(scan(), done), np.ones((2, 3)) * 9)
+    last = {name: values[-1].tolist() for name, values in cloud.columns.items()}
+    assert last.pop("intensity") != last.get("hits") and np.isnan(last.pop("sure")).all()
+    assert last == {
+        "completed": 1,
+        "color": [GREY] * 3,
+        "label": -1,
+        "instance": -1,
+        "hits": 0,
+    }
+    again = with_laid(cloud, np.ones((1, 3)) * 5)
+    assert again.columns["completed"].tolist() == [0] * 300 + [1] * 3
+
+
+@pytest.mark.parametrize("task", ["segmentation"])
+def test_a_segmented_shape_keeps_its_columns_and_names_its_labels(
+    task: str, runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud = known()
+    write_cloud(tmp_path / "a.npz", cloud)
+    given = read_shape(tmp_path / "a.npz")
+    out = tmp_path / "out"
+    assert call("segment", tmp_path / "a.npz", "--checkpoint", runs[task], "--output", out) == 0
+    assert "its own labels are kept as given_label" in capsys.readouterr().out
+    found = columns(out / "a-segmented.ply")
+    assert np.array_equal(found["label"], np.load(out / "a-labels.npy"))
+    assert np.array_equal(found["given_label"], cloud.labels)
+    if "color" in given.columns:
+        rgb = np.stack([found[c] for c in ("red", "green", "blue")], 1)
+        assert np.array_equal(rgb, cloud.colors)
+    header = (out / "a-segmented.ply").read_bytes()[:400]
+    assert b"rim" in header and b"knob" in header
+
+
+def test_colours_of_a_scene_are_kept_whatever_their_type(tmp_path: Path) -> None:
+    from nvc3d.commands.segmenting.write import write_all
+    from nvc3d.data.scenes import open_scene
+
+    colours = np.random.default_rng(0).integers(0, 256, (50, 3))
+    for divide in (1, 255):
+        np.save(tmp_path / "a.npy", np.c_[scan(50), colours / divide, np.arange(50) % 3])
+        scene = open_scene(tmp_path / "a.npy")
+        write_all(scene, [(np.arange(50), np.zeros(50, np.int64))], ["wall"], tmp_path / "a")
+        found = columns(tmp_path / "a-segmented.ply")
+        assert np.array_equal(np.stack([found[c] for c in ("red", "green", "blue")], 1), colours)
+        assert np.array_equal(found["given_label"], np.arange(50) % 3)
+
+
+# Voxels, and where they lie
+
+
+@pytest.mark.parametrize("place", [(0, 0, 0), (5e5, 4e6, 100), (4.5e6, 5.4e6, 300)])
+@pytest.mark.parametrize("suffix", [".ply", ".pcd", ".xyz", ".csv", ".npz", ".las"])
+def test_completed_voxels_stay_apart_in_map_coordinates(
+    place: tuple[float, ...], suffix: str, runs: dict[str, Path], tmp_path: Path
+) -> None:
+    write_cloud(tmp_path / "a.ply", known().points.astype(np.float64) + place)
+    out = tmp_path / f"out{suffix}"
+    task = runs["voxel_completion"]
+    assert call("complete", tmp_path / "a.ply", "--checkpoint", task, "--output", out) == 0
+    if suffix == ".npz":
+        with np.load(out) as stored:
+            index = np.argwhere(stored["voxels"])
+            points = stored["origin"] + (index + 0.5) * stored["side"]
+            laid = stored["completed"][tuple(index.T)]
+    else:
+        points, laid = read_shape(out).points, None
+        if suffix == ".ply":
+            laid = columns(out)["completed"] == 1
+    assert len(np.unique(points, axis=0)) == len(points) > 100
+    side = 2 / 16
+    steps = (points - points[0]) / side
+    assert np.abs(steps - np.rint(steps)).max() < 0.05
+    if laid is not None:
+        near = np.abs(points[~laid][:, None] - (scan() + place)).max(2).min(1)
+        assert near.max() < side and 0 < laid.sum() < len(points)
+
+
+def test_only_what_is_missing_can_be_written(runs: dict[str, Path], tmp_path: Path) -> None:
+    write_cloud(tmp_path / "a.ply", known())
+    for task in ("completion", "voxel_completion"):
+        whole, part = tmp_path / "whole.ply", tmp_path / "part.ply"
+        words = ("complete", tmp_path / "a.ply", "--checkpoint", runs[task], "--output")
+        assert call(*words, whole) == 0 and call(*words, part, "--only-missing") == 0
+        found = columns(whole)
+        laid = np.stack([found[axis] for axis in "xyz"], 1)[found["completed"] == 1]
+        np.testing.assert_allclose(read_shape(part).points, laid, atol=1e-6)
+
+
+# Names
+
+
+def test_answers_are_not_taken_for_input(
+    runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "scans"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("a.ply", "deep/b.xyz"):
+        write_cloud(folder / name, scan())
+    words = {
+        "complete": ("--checkpoint", runs["completion"]),
+        "segment": ("--checkpoint", runs["segmentation"]),
+    }
+    for output in (folder, folder / "out"):
+        seen = []
+        for _ in range(2):
+            for command, more in words.items():
+                assert call(command, folder, *more, "--output", output) == 0
+            seen.append(sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.*")))
+        assert seen[0] == seen[1]
+    assert "which nvc3d wrote of others there" in capsys.readouterr().err
+    with pytest.warns(UserWarning, match="left out"):
+        assert len(ShapeFolder(folder)) == 2
+    # Where only answers are, they are what is meant.
+    shutil.copy(folder / "a-completed.ply", tmp_path / "runs-completed.ply")
+    (tmp_path / "answers").mkdir()
+    shutil.copy(folder / "a-completed.ply", tmp_path / "answers")
+    assert [path.name for path in find_shapes(tmp_path / "answers")] == ["a-completed.ply"]
+
+
+def test_files_of_one_stem_do_not_replace_one_another(
+    runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "new" / "out"
+    folder.mkdir()
+    for name in ("a.ply", "a.xyz", "b.ply"):
+        write_cloud(folder / name, scan())
+    assert call("complete", folder, "--checkpoint", runs["completion"], "--output", out) == 0
+    names = sorted(path.name for path in out.iterdir())
+    assert names == ["a.ply-completed.ply", "a.xyz-completed.ply", "b-completed.ply"]
+    assert "3 files completed" in capsys.readouterr().out
+    classify = ("classify", folder, "--checkpoint", runs["classification"], "--output", out)
+    assert call(*classify) == 0 and (out / "a.ply-class.json").exists()
+    (tmp_path / "other").mkdir()
+    shutil.copy(folder / "b.ply", tmp_path / "other")
+    both = ("complete", folder, tmp_path / "other", "--checkpoint", runs["completion"])
+    assert call(*both, "--output", out) == 2
+    assert "would both be written to" in capsys.readouterr().err
+
+
+def test_a_scan_is_never_replaced(
+    runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_cloud(tmp_path / "a.ply", scan())
+    before = (tmp_path / "a.ply").read_bytes()
+    words = ("complete", tmp_path / "a.ply", "--checkpoint", runs["completion"], "--output")
+    assert call(*words, tmp_path / "a.ply") == 2
+    assert "would be replaced" in capsys.readouterr().err
+    assert (tmp_path / "a.ply").read_bytes() == before
+
+
+# What goes wrong
+
+
+def test_whatever_one_file_does_the_others_go_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def work(file: Path, target: Path) -> str:
+        if file.name == "bug":
+            raise AssertionError("never")
+        if file.name == "long":
+            raise OSError(36, "File name too long", str(file))
+        return f"{file} done"
+
+    files = {Path(name): Path(name) for name in ("a", "bug", "b", "long", "c")}
+    with pytest.raises(ValueError, match="2 of 5 files could not be done: bug, long"):
+        each.each_file(files, work, "done")
+    said = capsys.readouterr()
+    assert said.out.split("\n")[:3] == ["a done", "b done", "c done"]
+    assert "bug: AssertionError: never" in said.err and "Errno" not in said.err
+
+    def stopped(file: Path, target: Path) -> str:
+        if file.name == "b":
+            raise KeyboardInterrupt
+        return "fine"
+
+    with pytest.raises(KeyboardInterrupt, match="after 2 of 5 files were done"):
+        each.each_file(files, stopped, "done")
+
+
+def test_names_are_shown_on_one_line() -> None:
+    assert shown(Path("a b\nc.ply")) == "a b\\nc.ply" and shown(Path("ä½.ply")) == "ä½.ply"
+    assert shown(b"a\xff.ply") == "a\\udcff.ply"
+    assert sentence(OSError(13, "Permission denied", "x\n.ply")) == "x\\n.ply: Permission denied"
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("option", ["emd", "difficulty", "whole"])
+def test_options_of_another_task_are_refused_by_name(
+    name: str, option: str, runs: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fits = {"emd": "completion", "difficulty": "completion", "whole": "segmentation"}[option]
+    value = ["hard"] if option == "difficulty" else []
+    if name == fits:
+        return
+    assert call("eval", "--checkpoint", runs[name], f"--{option}", *value) == 2
+    assert f"--{option} is for runs of {fits}" in capsys.readouterr().err
+
+
+def test_a_difficulty_is_refused_where_there_is_none(
+    runs: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("eval", "--checkpoint", runs["completion"], "--difficulty", "hard") == 2
+    assert "ShapeNet-55's shapes; the built-in shapes know none" in capsys.readouterr().err
+
+
+def test_sizes_that_fit_are_told() -> None:
+    config = TASKS["completion"].config
+    with pytest.raises(ValueError, match="--points 1024 would fit"):
+        config(points=1000)
+    with pytest.raises(ValueError, match="--points 768 and --points 1024 would fit"):
+        config(points=1000, decoder="pcn")
+    with pytest.raises(ValueError, match="a side of 16 voxels or more"):
+        TASKS["voxel_completion"].config(size=(8, 8, 8))
+
+
+def test_extras_are_those_of_the_package() -> None:
+    tomllib = pytest.importorskip("tomllib")
+    project = Path(__file__).parents[2] / "pyproject.toml"
+    given = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert list(extras.EXTRAS) == list(given)
+    for extra, lines in given.items():
+        names = {line.split(">")[0].split("[")[0].replace("-", "_") for line in lines}
+        assert names <= set(extras.EXTRAS[extra]), extra
+
+
+def test_doctor_names_every_kind_of_file(capsys: pytest.CaptureFixture[str]) -> None:
+    from nvc3d.files.registry import by_suffix
+
+    assert main(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["files"]
+    assert " ".join(found).split() == list(by_suffix())
