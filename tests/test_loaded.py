@@ -14,6 +14,8 @@ import torch
 import nvc3d
 from nvc3d.checkpoint import CheckpointError
 from nvc3d.cli import main
+from nvc3d.files import read_shape
+from nvc3d.geometry.mesh import Cloud
 from nvc3d.loaded import Model
 from nvc3d.shapes import make_shape
 
@@ -54,6 +56,45 @@ def test_an_answer_is_written(model: Model, tmp_path: Path) -> None:
     values = json.loads((tmp_path / "a-class.json").read_text())
     assert values["category"] == answer.category
     assert list(values["probabilities"]) == list(model.vocabulary.groups)
+
+
+def test_every_task_answers(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    chair = make_shape("chair", 3)
+    far = Cloud(
+        1e6 + 3 * chair.sample(300, rng)[0].astype(np.float64), {"intensity": rng.random(300)}
+    )
+    tiny = ["--steps=2", "--shapes=23", "--dim=16", "--latent-dim=4", "--anchors=3"]
+    few = ["--input-points=32", "--points=96", "--seeds=32", "--coarse=16"]
+    assert main(["train", "completion", *tiny, *few, f"--output={tmp_path / 'clouds'}"]) == 0
+    assert (
+        main(["train", "segmentation", *tiny, "--points=64", f"--output={tmp_path / 'parts'}"]) == 0
+    )
+    grids = ["--size", "8", "8", "8", "--width=2"]
+    assert main(["train", "voxel_completion", *tiny, *grids, f"--output={tmp_path / 'grids'}"]) == 0
+
+    answer = nvc3d.load(tmp_path / "clouds")(far, samples=3)
+    assert len(answer.write(tmp_path / "whole.ply")) == 3
+    whole = read_shape(tmp_path / "whole-1.ply")
+    assert len(whole) == 300 + 64 and np.abs(whole.points[:300] - far.points).max() < 1e-3
+    assert np.array_equal(whole.columns["intensity"][:300], far.columns["intensity"])
+
+    answer = nvc3d.load(tmp_path / "parts")(Cloud(far.points, {"normal": np.ones((300, 3))}))
+    assert answer.category in nvc3d.load(tmp_path / "parts").vocabulary.groups and answer.chosen
+    answer = nvc3d.load(tmp_path / "parts")(chair, category="chair")
+    assert {answer.label_names[i] for i in np.unique(answer.labels)} <= {
+        f"chair {name}" for name in chair.label_names
+    }
+    answer.write(tmp_path / "chair.ply")
+    parts = read_shape(tmp_path / "chair.ply")
+    assert np.array_equal(parts.labels, answer.labels) and parts.colors is not None
+
+    answer = nvc3d.load(tmp_path / "grids")(far, samples=2)
+    assert [path.name for path in answer.write(tmp_path / "grid.npz")] == [
+        "grid-1.npz",
+        "grid-2.npz",
+    ]
+    assert np.load(tmp_path / "grid-1.npz")["voxels"].shape == (8, 8, 8)
 
 
 def test_nothing_is_guessed(model: Model, tmp_path: Path) -> None:

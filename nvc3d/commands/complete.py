@@ -96,11 +96,11 @@ def _outputs(
     """What is written of each file."""
     from nvc3d.files import find_shapes
     from nvc3d.files.registry import writable
-    from nvc3d.files.written import COMPLETED
+    from nvc3d.files.written import COMPLETED, numbered
 
     if into_folder:
         end = f"{COMPLETED}.ply"
-        ends = [path.name for path in _numbered(Path(end), count)]
+        ends = [path.name for path in numbered(Path(end), count)]
         targets = named(files, output, find_shapes, ends)
         outputs = {
             file: Output([with_end(target, end) for end in ends], with_end(target, "-samples.png"))
@@ -111,13 +111,6 @@ def _outputs(
             known = " ".join(writable())
             raise ValueError(f"{output}: cannot write this kind of file, expected one of {known}")
         picture = output.with_name(f"{files[0].stem}-samples.png")
-        outputs = {files[0]: Output(_numbered(output, count), picture)}
+        outputs = {files[0]: Output(numbered(output, count), picture)}
     check_kept(list(outputs), [path for made in outputs.values() for path in made.answers])
     return outputs
-
-
-def _numbered(target: Path, count: int) -> list[Path]:
-    """NAME-1, NAME-2, ... of a file to write; itself where there is one."""
-    if count == 1:
-        return [target]
-    return [target.with_stem(f"{target.stem}-{i}") for i in range(1, count + 1)]

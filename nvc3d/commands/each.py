@@ -26,7 +26,10 @@ def each_file(targets: Mapping[Path, T], work: Callable[[Path, T], str], done: s
     """
     if len(targets) == 1:
         [(file, target)] = targets.items()
-        print(work(file, target))
+        try:
+            print(work(file, target))
+        except ValueError as error:
+            raise ValueError(_named(file, error)) from error
         return
     tqdm = require("tqdm", "to show progress").tqdm
     failed: list[str] = []

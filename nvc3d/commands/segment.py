@@ -30,14 +30,17 @@ def main(arguments: Sequence[str]) -> int:
         raise ValueError(f"--seed must be at least 0, got {given.seed}")
 
     # Here, so that --help does not wait for torch.
+    import numpy as np
+
     from nvc3d.checkpoint import load_run
     from nvc3d.commands.each import each_file
-    from nvc3d.commands.segmenting.scenes import label_things
-    from nvc3d.commands.segmenting.shapes import label_parts
     from nvc3d.commands.segmenting.write import write_all
+    from nvc3d.data.scenes import of_cloud, open_scene
     from nvc3d.extras import require
+    from nvc3d.files import read_shape
     from nvc3d.files.written import SEGMENTED
-    from nvc3d.tasks.segmentation import SegmentationModel
+    from nvc3d.tasks.segmentation import SegmentationModel, answer
+    from nvc3d.tasks.segmentation.whole import label_scene
 
     targets = _targets(given.files, given.output)
     require("matplotlib", "to draw what was found")
@@ -48,11 +51,15 @@ def main(arguments: Sequence[str]) -> int:
 
     def work(file: Path, target: Path) -> str:
         if model.categories:
-            parts = label_parts(model, file, given.category, run.config.points, given.seed)
-            scene, labels = parts.scene, parts.labels
-            what = f" as a {parts.category}{', which fits best' if parts.chosen else ''}"
-        else:
-            scene, labels = label_things(model, run.config, file, given.seed)
+            found = answer(
+                model, run.config, read_shape(file), category=given.category, seed=given.seed
+            )
+            scene = of_cloud(found.source, file)
+            labels = iter([(np.arange(scene.count), found.labels)])
+            what = f" as a {found.category}{', which fits best' if found.chosen else ''}"
+        else:  # read a stretch at a time: it may be larger than memory
+            scene = open_scene(file)
+            labels = label_scene(model, run.config, scene, given.seed)
             what = ""
         target.parent.mkdir(parents=True, exist_ok=True)
         counts = write_all(scene, labels, model.vocabulary.labels, target)

@@ -15,6 +15,13 @@ second of several answers, NAME-segmented.ply and NAME-labels.npy."""
 _ANSWER = re.compile(rf"(.+?)(?:(?:{COMPLETED}(?:-\d+)?|{SEGMENTED})\.ply|{LABELS}\.npy)")
 
 
+def numbered(path: Path, count: int) -> list[Path]:
+    """NAME-1, NAME-2, ... of a file to write; itself where there is one."""
+    if count == 1:
+        return [path]
+    return [path.with_stem(f"{path.stem}-{i}") for i in range(1, count + 1)]
+
+
 def answers(files: Sequence[Path]) -> list[Path]:
     """Those of the files that a command wrote of another one of them.
 

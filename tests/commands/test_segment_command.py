@@ -14,14 +14,14 @@ import torch
 from nvc3d import ops
 from nvc3d.checkpoint import load_run
 from nvc3d.cli import main
-from nvc3d.commands.segmenting import scenes
-from nvc3d.commands.segmenting.shapes import likeliest
+from nvc3d.data import scenes
 from nvc3d.data.scenes import Scene, open_scene, vote
 from nvc3d.files import read_shape, write_cloud
 from nvc3d.files.ply_elements import read_elements
 from nvc3d.shapes import make_shape
 from nvc3d.shapes.rooms import make_room
 from nvc3d.tasks.segmentation import whole
+from nvc3d.tasks.segmentation.answer import likeliest
 from nvc3d.tasks.vocabulary import Vocabulary
 from nvc3d.viz.palette import label_colours
 
@@ -259,15 +259,15 @@ def test_whole_scenes_are_measured_point_by_point(
 
 
 def test_the_category_that_fits_is_the_one_whose_parts_are_meant() -> None:
-    class Answering:
+    class Answering(torch.nn.Linear):
         vocabulary = Vocabulary(
             ("cup", "lid"), ("cup 0", "cup 1", "lid 0"), {"cup": (0, 1), "lid": (2,)}
         )
         categories = ("cup", "lid")
 
-        def __call__(self, points, features, category):
+        def forward(self, points, features, category):
             # Told cup: one of its two parts, undecided which. Told lid: that, but not for sure.
             shares = {0: [0.49, 0.49, 0.02], 1: [0.15, 0.15, 0.7]}[int(category)]
             return SimpleNamespace(scores=torch.tensor(shares).log().expand(1, len(points[0]), 3))
 
-    assert likeliest(Answering(), torch.rand(5, 3), torch.rand(5, 0)) == "cup"
+    assert likeliest(Answering(1, 1), torch.rand(5, 3), torch.rand(5, 0)) == "cup"

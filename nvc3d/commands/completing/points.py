@@ -8,9 +8,9 @@ import numpy as np
 
 from nvc3d.checkpoint import Run
 from nvc3d.commands.completing import Output
-from nvc3d.commands.completing.clouds import write_columns
 from nvc3d.commands.saying import shown
 from nvc3d.files import read_shape
+from nvc3d.files.fitting import write_columns
 from nvc3d.geometry.mesh import Cloud
 from nvc3d.tasks.completion import CompletionModel
 from nvc3d.tasks.completion.answer import Answers, complete

@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nvc3d.atomic import atomic_write
 from nvc3d.checkpoint import Run
 from nvc3d.commands.completing import Output
-from nvc3d.commands.completing.clouds import write_columns
 from nvc3d.commands.saying import shown
 from nvc3d.data.grids import as_grid, holds_grids, read_grids
 from nvc3d.files import read_shape, reading
+from nvc3d.files.fitting import write_columns
 from nvc3d.files.npz import open_npz
 from nvc3d.tasks.voxel_completion import VoxelCompletionModel
 from nvc3d.tasks.voxel_completion.answer import Answers, Placed, complete, placed
@@ -72,7 +71,7 @@ def write(answers: Answers, source: Path, output: Output, only_missing: bool) ->
     for index, target in enumerate(output.answers):
         suffix = target.suffix.lower()
         if suffix in (".npz", ".npy"):
-            _write_grid(target, answers, index, only_missing)
+            answers.write_grid(target, index, only_missing)
         else:
             cloud = answers.missing(index) if only_missing else answers.completed(index)
             lost = write_columns(target, cloud)
@@ -96,18 +95,3 @@ def write(answers: Answers, source: Path, output: Output, only_missing: bool) ->
         f"{shown(source)}: {len(output.answers)} answers written to {shown(first)} ... "
         f"{shown(last.name)}, shown in {shown(picture)}{more}"
     )
-
-
-def _write_grid(target: Path, answers: Answers, index: int, only_missing: bool) -> None:
-    laid, values = answers.laid(index), answers.grids[index]
-    if only_missing:
-        values = np.where(laid, values, 0).astype(np.uint8)
-    grid = values if answers.classes else values > 0
-    with atomic_write(target) as file:
-        if target.suffix.lower() == ".npy":
-            np.save(file, grid)
-        else:
-            given = answers.given
-            np.savez_compressed(
-                file, voxels=grid, completed=laid, origin=given.corner, side=given.side
-            )

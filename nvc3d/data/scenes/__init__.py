@@ -21,7 +21,7 @@ from nvc3d.data.scenes.own import dealt, find_scenes
 from nvc3d.data.scenes.s3dis import S3DIS
 from nvc3d.data.scenes.scannet import ScanNet
 from nvc3d.data.scenes.scannet_scans import ScanNetScans
-from nvc3d.data.scenes.scene import Scene, Survey, survey
+from nvc3d.data.scenes.scene import Scene, Survey, of_cloud, survey
 from nvc3d.data.scenes.votes import score_points, vote
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "Survey",
     "dealt",
     "find_scenes",
+    "of_cloud",
     "open_scene",
     "score_points",
     "survey",

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from nvc3d.data.label_names import UNLABELLED
 from nvc3d.files.columns import as_labels as as_numbers
 from nvc3d.files.columns import brightest
+from nvc3d.geometry.mesh import Cloud
 
 STRETCH = 2**16
 """Rows that are read at once."""
@@ -67,6 +68,16 @@ class Scene:
         """All rows, in order, a few at a time."""
         for start in range(0, self.count, STRETCH):
             yield self.read(start, min(start + STRETCH, self.count))
+
+
+def of_cloud(cloud: Cloud, path: Path = Path("the cloud")) -> Scene:
+    """A cloud in memory as a scene; `path` is what errors call it."""
+
+    def read(start: int, stop: int) -> Rows:
+        columns = {name: values[start:stop] for name, values in cloud.columns.items()}
+        return Rows(cloud.points[start:stop], columns)
+
+    return Scene(path, len(cloud), frozenset(cloud.columns), read, cloud.label_names, held=True)
 
 
 class Survey(NamedTuple):

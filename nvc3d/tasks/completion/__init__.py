@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nvc3d.tasks.completion.answer import answer
 from nvc3d.tasks.completion.config import CompletionConfig
 from nvc3d.tasks.completion.data import data
 from nvc3d.tasks.completion.loss import loss
@@ -20,6 +21,7 @@ TASK = Task(
     metrics=metrics,
     pictures=pictures,
     measures=MEASURES,
+    answer=answer,
 )
 
 __all__ = ["TASK", "Completion", "CompletionConfig", "CompletionModel"]

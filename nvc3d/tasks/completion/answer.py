@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -10,8 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nvc3d import ops
+from nvc3d.files.fitting import write_columns
+from nvc3d.files.written import numbered
 from nvc3d.geometry.laid import with_laid
 from nvc3d.geometry.mesh import Cloud, Mesh, Shape, frame, normalise
+from nvc3d.tasks.completion.config import CompletionNet
 from nvc3d.tasks.completion.model import CompletionModel
 
 NEIGHBOURS = 8
@@ -41,6 +45,21 @@ class Answers(NamedTuple):
     def completed(self, index: int = 0) -> Cloud:
         """The scan and what was laid in one of the answers; see `with_laid`."""
         return with_laid(self.scan, self.laid[index])
+
+    def write(self, path: str | Path) -> list[Path]:
+        """Write the completed clouds: one to `path`, several to NAME-1, NAME-2, ...; columns that
+        the kind of file has no place for are left out."""
+        paths = numbered(Path(path), len(self.laid))
+        for index, target in enumerate(paths):
+            write_columns(target, self.completed(index))
+        return paths
+
+
+def answer(
+    model: CompletionModel, config: CompletionNet, shape: Shape, *, samples: int = 1, seed: int = 0
+) -> Answers:
+    """What `complete` gives, in `samples` plausible ways."""
+    return complete(model, shape, config.input_points, seed, samples)
 
 
 def complete(

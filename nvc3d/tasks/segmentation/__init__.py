@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nvc3d.tasks.segmentation.answer import SegmentationAnswer, answer
 from nvc3d.tasks.segmentation.config import SegmentationConfig
 from nvc3d.tasks.segmentation.data import data
 from nvc3d.tasks.segmentation.loss import loss
@@ -19,6 +20,14 @@ TASK = Task(
     metrics=metrics,
     pictures=pictures,
     measures=MEASURES,
+    answer=answer,
 )
 
-__all__ = ["TASK", "Segmentation", "SegmentationConfig", "SegmentationModel"]
+__all__ = [
+    "TASK",
+    "Segmentation",
+    "SegmentationAnswer",
+    "SegmentationConfig",
+    "SegmentationModel",
+    "answer",
+]

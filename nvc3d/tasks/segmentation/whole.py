@@ -13,7 +13,7 @@ from nvc3d.data.scenes import LabelledScenes, Scene, vote
 from nvc3d.data.scenes.rooms import RoomBlocks
 from nvc3d.data.scenes.scene import as_labels
 from nvc3d.metrics import Confusion
-from nvc3d.tasks.segmentation.config import SegmentationConfig
+from nvc3d.tasks.segmentation.config import SegmentationConfig, SegmentationNet
 from nvc3d.tasks.segmentation.data import NONE, LabelledPoints
 from nvc3d.tasks.segmentation.metrics import of_scenes
 from nvc3d.tasks.segmentation.model import SegmentationModel
@@ -24,7 +24,7 @@ COLOURED = 6
 
 
 def label_scene(
-    model: SegmentationModel, config: SegmentationConfig, scene: Scene, seed: int = 0
+    model: SegmentationModel, config: SegmentationNet, scene: Scene, seed: int = 0
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Which points of a scene (n,), and their labels (n,), until all have one; memory holds a strip
     of the scene one block wide.

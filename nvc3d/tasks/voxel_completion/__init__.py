@@ -4,6 +4,7 @@ those are known."""
 from __future__ import annotations
 
 from nvc3d.tasks.task import Task
+from nvc3d.tasks.voxel_completion.answer import answer
 from nvc3d.tasks.voxel_completion.config import VoxelCompletionConfig
 from nvc3d.tasks.voxel_completion.data import data
 from nvc3d.tasks.voxel_completion.loss import loss
@@ -21,6 +22,7 @@ TASK = Task(
     metrics=metrics,
     pictures=pictures,
     measures=MEASURES,
+    answer=answer,
 )
 
 __all__ = ["TASK", "VoxelCompletion", "VoxelCompletionConfig", "VoxelCompletionModel"]

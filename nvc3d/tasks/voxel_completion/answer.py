@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nvc3d.atomic import atomic_write
+from nvc3d.files.fitting import write_columns
+from nvc3d.files.written import numbered
 from nvc3d.geometry.laid import with_laid
 from nvc3d.geometry.mesh import Cloud, Shape
 from nvc3d.geometry.voxelise import UNKNOWN, cells, place, voxelise
+from nvc3d.tasks.voxel_completion.config import VoxelCompletionNet
 from nvc3d.tasks.voxel_completion.model import VoxelCompletionModel, filled
 
 
@@ -70,6 +75,31 @@ class Answers(NamedTuple):
             raise ValueError("no voxel was laid beside those that were given")
         return self._labelled(Cloud(self.given.centres(laid)), laid, index)
 
+    def write(self, path: str | Path) -> list[Path]:
+        """Write the answers: one to `path`, several to NAME-1, NAME-2, ... An .npz has the grid as
+        `voxels`, what was laid as `completed`, `origin` (3,) and `side` (); an .npy the grid alone;
+        all other files the centres of the occupied voxels, as `completed` gives them."""
+        paths = numbered(Path(path), len(self.grids))
+        for index, target in enumerate(paths):
+            if target.suffix.lower() in (".npz", ".npy"):
+                self.write_grid(target, index)
+            else:
+                write_columns(target, self.completed(index))
+        return paths
+
+    def write_grid(self, path: Path, index: int = 0, only_missing: bool = False) -> None:
+        """Write the grid of an answer, or only what was laid of it, as .npz or .npy."""
+        laid, values = self.laid(index), self.grids[index]
+        if only_missing:
+            values = np.where(laid, values, 0).astype(np.uint8)
+        grid = values if self.classes else values > 0
+        with atomic_write(path) as file:
+            if path.suffix.lower() == ".npy":
+                np.save(file, grid)
+            else:
+                corner, side = self.given.corner, self.given.side
+                np.savez_compressed(file, voxels=grid, completed=laid, origin=corner, side=side)
+
     def _labelled(self, cloud: Cloud, where: NDArray[np.intp], index: int) -> Cloud:
         if not self.classes:
             return cloud
@@ -78,6 +108,18 @@ class Answers(NamedTuple):
             columns["given_label"] = columns.pop("label")
         columns["label"] = self.grids[index][tuple(where.T)].astype(np.int64)
         return Cloud(cloud.points, columns, ("empty", *self.classes))
+
+
+def answer(
+    model: VoxelCompletionModel,
+    config: VoxelCompletionNet,
+    shape: Shape,
+    *,
+    samples: int = 1,
+    seed: int = 0,
+) -> Answers:
+    """What `complete` makes of the voxels that a shape fills, in `samples` plausible ways."""
+    return complete(model, placed(shape, config.size), seed, samples)
 
 
 def placed(shape: Shape, size: tuple[int, int, int]) -> Placed:

@@ -1,11 +1,11 @@
-"""Clouds with all that is known of their points, in whatever kind of file is asked for."""
+"""Clouds in whatever kind of file is asked for, with what that has a place for."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from nvc3d.files import write_cloud
 from nvc3d.files.registry import writable
+from nvc3d.files.shapes import write_cloud
 from nvc3d.geometry.laid import COMPLETED
 from nvc3d.geometry.mesh import Cloud
 
