@@ -250,21 +250,22 @@ def test_parts_of_ones_own_have_names_and_points_without_labels(tmp_path: Path) 
 
 
 def test_pcn_without_its_list(tmp_path: Path) -> None:
+    root = tmp_path / "PCN"
     for split, shapes in (("train", "ab"), ("test", "c")):
         for seed, name in enumerate(shapes):
             for synset in (PLANE, CHAIR):
-                cloud(tmp_path / split / "complete" / synset / f"{name}.pcd", seed)
+                cloud(root / split / "complete" / synset / f"{name}.pcd", seed)
                 for view in range(3 if split == "train" else 1):
-                    folder = tmp_path / split / "partial" / synset / name
+                    folder = root / split / "partial" / synset / name
                     cloud(folder / f"{view:02d}.pcd", 10 + view)
-    splits = data_of_completion(CompletionConfig(data=str(tmp_path)))
+    splits = data_of_completion(CompletionConfig(data=str(root)))
     assert splits.vocabulary.groups == ("airplane", "chair")
     assert (len(splits.train), len(splits.val)) == (4, 2)
     assert names(splits.val) == {f"{PLANE}/c", f"{CHAIR}/c"}
     with pytest.raises(ValueError, match=r"holds pairs in folders.*for completion; here shapes"):
-        data_of_classification(ClassificationConfig(data=str(tmp_path)))
+        data_of_classification(ClassificationConfig(data=str(root)))
     with pytest.raises(ValueError, match=r"it is .* that holds pairs in folders"):
-        find(tmp_path.parent, "pairs")
+        find(tmp_path, "pairs")
 
 
 def test_pairs_of_ones_own(tmp_path: Path) -> None:
