@@ -30,13 +30,12 @@ from nvc3d import __version__, local
 from nvc3d.atomic import atomic_write
 from nvc3d.config import TrainConfig, from_dict, jsonable, to_dict
 from nvc3d.extras import require
-from nvc3d.tasks import TASKS, Splits, Task, format1
+from nvc3d.tasks import TASKS, Task, format1
 from nvc3d.tasks.halves import halves
+from nvc3d.tasks.task import UNTOLD
 from nvc3d.tasks.vocabulary import Vocabulary
 
 FORMAT = 2
-UNTOLD = "a folder of the owner"
-"""What a run says of its data, where they are not built in: never which folder it was."""
 FILES = ("config.json", "model.safetensors", "state.pt", "metrics.json")
 
 
@@ -57,15 +56,6 @@ class Run:
 
     id: str = ""
     """by which this machine knows where the data of the run lie"""
-
-    def splits(self) -> Splits:
-        """The data of the run. Raises ValueError where nobody knows in which folder they lie, and
-        what the task raises."""
-        if self.config.data == UNTOLD:
-            raise ValueError(
-                "the run was trained on a folder, and this machine does not know which: give --data"
-            )
-        return self.task.data(self.config)
 
 
 def load_run(

@@ -147,7 +147,7 @@ class Trainer:
         if self.main:
             claim(folder, vacant=not (resume or overwrite))
         seed(run.config.seed)
-        self.splits = run.splits()
+        self.splits = run.task.splits(run.config)
         self.model = run.task.fresh(run.config, self.splits)
         if self.main:
             prepare(folder, self.model)

@@ -11,11 +11,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from nvc3d.checkpoint import UNTOLD, Run, load_config
+from nvc3d.checkpoint import Run, load_config
 from nvc3d.commands.results import finish, interrupted
 from nvc3d.config import TrainConfig
 from nvc3d.extras import require
 from nvc3d.tasks import TASKS
+from nvc3d.tasks.task import UNTOLD
 from nvc3d.train import train
 
 C = TypeVar("C")

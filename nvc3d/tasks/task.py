@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,9 @@ from nvc3d.tasks.vocabulary import Vocabulary
 
 Batch = dict[str, Any]
 """What a data loader makes of the items of a split: tensors stacked, strings in a list."""
+
+UNTOLD = "a folder of the owner"
+"""What a run says of its data, where they are not built in: never which folder it was."""
 
 Table = dict[str, dict[str, float]]
 """Row name -> column name -> number."""
@@ -42,10 +45,22 @@ class Measured:
     """of some of them: "category", "area" or "class" -> its name -> table"""
     shown: Any = None
     """what the task's pictures are drawn from"""
+    note: str = ""
+    """what must be known of the tables to read them"""
 
     def to_dict(self) -> dict[str, Any]:
         """The tables as JSON values."""
         return {"overall": self.overall, "by": self.by}
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of `nvc3d eval` that means something to the models of one task."""
+
+    name: str
+    help: str
+    choices: tuple[str, ...] = ()
+    """a flag where there are none"""
 
 
 class Answer(Protocol):
@@ -117,19 +132,33 @@ class Task:
     """(config, or its model half; vocabulary) -> the model, untrained."""
     loss: Callable[[Any, Batch], dict[str, Tensor]]
     """(model, batch) -> scalar terms by name; "total" is the one to minimise."""
-    metrics: Callable[[Any, Iterable[Batch], Sequence[str]], Measured]
+    metrics: Callable[..., Measured]
     """(model, batches, groups of the data) -> what it is worth, and what there is to show: a split
     goes through the model once."""
     pictures: Callable[[Any, Any, Path], list[Picture]]
     """(model, `Measured.shown`, folder) -> the pictures written into the folder."""
     measures: tuple[Measure, ...] = ()
     """the columns of its tables"""
+    evaluate: Callable[..., Measured] | None = None
+    """(Evaluation, **options) -> what the model is worth: for a task that `nvc3d eval` can ask for
+    more than its metrics."""
+    options: tuple[Option, ...] = ()
+    """what `evaluate` can be asked for"""
     answer: Callable[..., Answer] | None = None
     """(model, config or its model half, shape, **options) -> what the model says of the shape:
     arrays in, arrays out; None where the task has nothing to say of a single shape."""
     begin: Callable[[Any, Splits, int], None] = _nothing
     """(model, splits, seed): what the model is to remember of its training data, before it
     learns."""
+
+    def splits(self, config: Any) -> Splits:
+        """The data of a config. Raises ValueError where nobody knows in which folder they lie, and
+        what `data` raises."""
+        if config.data == UNTOLD:
+            raise ValueError(
+                "the run was trained on a folder, and this machine does not know which: give --data"
+            )
+        return self.data(config)
 
     def fresh(self, config: Any, splits: Splits) -> nn.Module:
         """The model that a training begins with."""

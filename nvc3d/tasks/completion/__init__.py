@@ -5,6 +5,7 @@ from __future__ import annotations
 from nvc3d.tasks.completion.answer import answer
 from nvc3d.tasks.completion.config import CompletionConfig
 from nvc3d.tasks.completion.data import data
+from nvc3d.tasks.completion.evaluate import OPTIONS, evaluate
 from nvc3d.tasks.completion.loss import loss
 from nvc3d.tasks.completion.metrics import MEASURES, metrics
 from nvc3d.tasks.completion.model import Completion, CompletionModel, begin
@@ -21,6 +22,8 @@ TASK = Task(
     metrics=metrics,
     pictures=pictures,
     measures=MEASURES,
+    evaluate=evaluate,
+    options=OPTIONS,
     answer=answer,
 )
 

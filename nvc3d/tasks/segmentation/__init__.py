@@ -5,6 +5,7 @@ from __future__ import annotations
 from nvc3d.tasks.segmentation.answer import SegmentationAnswer, answer
 from nvc3d.tasks.segmentation.config import SegmentationConfig
 from nvc3d.tasks.segmentation.data import data
+from nvc3d.tasks.segmentation.evaluate import OPTIONS, evaluate
 from nvc3d.tasks.segmentation.loss import loss
 from nvc3d.tasks.segmentation.metrics import MEASURES, metrics
 from nvc3d.tasks.segmentation.model import Segmentation, SegmentationModel
@@ -20,6 +21,8 @@ TASK = Task(
     metrics=metrics,
     pictures=pictures,
     measures=MEASURES,
+    evaluate=evaluate,
+    options=OPTIONS,
     answer=answer,
 )
 
