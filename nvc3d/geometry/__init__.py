@@ -6,13 +6,25 @@ from nvc3d import lazy
 
 if TYPE_CHECKING:
     from nvc3d.geometry.camera import DepthCamera, random_direction
+    from nvc3d.geometry.intrinsics import CAMERAS, Intrinsics
     from nvc3d.geometry.mesh import Cloud, Mesh, Shape, frame, normalise
 
-__all__ = ["Cloud", "DepthCamera", "Mesh", "Shape", "frame", "normalise", "random_direction"]
+__all__ = [
+    "CAMERAS",
+    "Cloud",
+    "DepthCamera",
+    "Intrinsics",
+    "Mesh",
+    "Shape",
+    "frame",
+    "normalise",
+    "random_direction",
+]
 __getattr__, __dir__ = lazy.names(
     __name__,
     {
         "camera": ("DepthCamera", "random_direction"),
+        "intrinsics": ("CAMERAS", "Intrinsics"),
         "mesh": ("Cloud", "Mesh", "Shape", "frame", "normalise"),
     },
 )

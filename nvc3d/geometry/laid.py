@@ -24,7 +24,7 @@ def with_laid(scan: Cloud, laid: NDArray[np.floating]) -> Cloud:
         name: np.concatenate([values, _unknown(name, values, len(laid))])
         for name, values in before.items()
     }
-    return Cloud(np.concatenate([scan.points, laid]), columns, scan.label_names)
+    return Cloud(np.concatenate([scan.points, laid]), columns, scan.label_names, scan.unit)
 
 
 def _unknown(name: str, values: NDArray, count: int) -> NDArray:

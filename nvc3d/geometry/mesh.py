@@ -122,17 +122,21 @@ class Cloud:
             `color` (N, 3) uint8, red, green, blue; `normal` (N, 3) float32, finite; `label` and
             `instance` (N,) int64, -1 where a point has none. Any other name is kept as it came.
         label_names: the names of the labels, where they are known.
+        unit: metres of a unit of the coordinates, where it is known: 0.001 for millimetres.
 
     Raises:
-        ValueError: a wrong shape or type, a coordinate that is not finite in float32, no points,
+        ValueError: a wrong shape or type, a unit that is not positive, a coordinate that is not finite in float32, no points,
             a label below -1.
     """
 
     points: NDArray[np.floating]
     columns: Mapping[str, NDArray] = field(default_factory=dict)
     label_names: tuple[str, ...] = ()
+    unit: float | None = None
 
     def __post_init__(self) -> None:
+        if self.unit is not None and not 0 < self.unit < np.inf:
+            raise ValueError(f"unit must be a positive number of metres, got {self.unit}")
         points = _coordinates("points", "N", self.points, np.float64)
         narrow = points.astype(np.float32)
         if np.abs(narrow - points).max() <= _BLUR * np.ptp(points, axis=0).max():
@@ -201,7 +205,8 @@ def normalise(shape: Shape) -> Shape:
         vertices = (shape.vertices - centre) / radius
         return Mesh(vertices, shape.faces, shape.face_labels, shape.label_names)
     points = ((shape.points - centre) / radius).astype(np.float32)
-    return Cloud(points, shape.columns, shape.label_names)
+    unit = None if shape.unit is None else shape.unit * radius
+    return Cloud(points, shape.columns, shape.label_names, unit)
 
 
 def frame(shape: Shape) -> tuple[NDArray[np.float64], float]:

@@ -47,7 +47,12 @@ class SegmentationAnswer:
             columns["given_label"] = columns.pop("label")
         if "color" not in columns:
             columns["color"] = label_colours(len(self.label_names))[self.labels]
-        return Cloud(self.source.points, {**columns, "label": self.labels}, self.label_names)
+        return Cloud(
+            self.source.points,
+            {**columns, "label": self.labels},
+            self.label_names,
+            self.source.unit,
+        )
 
     def write(self, path: str | Path) -> list[Path]:
         """Write `cloud`; columns that the kind of file has no place for are left out."""
