@@ -42,7 +42,7 @@ def read_depth(path: PathLike, unit: float = 0.001) -> NDArray[np.float32]:
         usual = float(np.median(depth[depth > 0])) if depth.any() else 0.0
         if usual > _FAR:
             raise ValueError(
-                f"most of it lies {usual:.0f} m away with a unit of {unit:g} m: give the unit of the "
-                "camera"
+                f"most of it lies {usual:.0f} m away with a unit of {unit:g} m: give the unit of "
+                "the camera"
             )
     return depth.astype(np.float32)

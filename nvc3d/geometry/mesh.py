@@ -125,8 +125,8 @@ class Cloud:
         unit: metres of a unit of the coordinates, where it is known: 0.001 for millimetres.
 
     Raises:
-        ValueError: a wrong shape or type, a unit that is not positive, a coordinate that is not finite in float32, no points,
-            a label below -1.
+        ValueError: a wrong shape or type, a unit that is not positive, a coordinate that is not
+            finite in float32, no points, a label below -1.
     """
 
     points: NDArray[np.floating]
