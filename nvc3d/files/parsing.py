@@ -22,6 +22,8 @@ _MISSING = {"", "na", "n/a", "#n/a", "<na>", "null", "none", "nan", "-", "--"}
 """What stands, in lower case, where a number is missing."""
 _NAN = re.compile(r"[-+]?(?:nan\([^)\s]*\)|1\.?#(?:QNAN|SNAN|IND)[\w.]*)", re.IGNORECASE)
 _INF = re.compile(r"([-+]?)1\.?#INF[\w.]*", re.IGNORECASE)
+_ODD = re.compile("[#(dD]")
+"""What lines have in which one of these may be."""
 _FORTRAN = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+))[dD]([-+]?\d+)")
 
 
@@ -53,16 +55,20 @@ def decoded(data: bytes) -> str:
 def lines_of(text: str) -> list[str]:
     """The lines that hold something, whatever ends them; not what other systems put after the
     last."""
-    return [line for line in re.split(r"[\r\n]+", text) if line.strip(" \t\f\v\x1a")]
+    if "\r" in text:
+        text = text.replace("\r", "\n")
+    return [line for line in text.split("\n") if line and line.strip(" \t\f\v\x1a")]
 
 
 def number(word: str) -> float | None:
     """A number as programs write it: also with a D before its exponent as Fortran does, or as one
     of the many names of NaN. NaN for what stands where one is missing, None for another word."""
-    try:
-        return float(_mended(word))
-    except ValueError:
-        return None
+    for form in (word, _mended(word)):
+        try:
+            return None if "_" in form else float(form)  # Python's own way of grouping digits
+        except ValueError:
+            continue
+    return None
 
 
 def table(
@@ -79,7 +85,7 @@ def table(
     if not lines:
         return np.empty((0, columns or 0))
     try:
-        values = _parsed(lines, delimiter)
+        values = _as_written(lines, delimiter)
     except ValueError:
         width = len(lines[0].split(delimiter)) if columns is None else columns
         mended = []
@@ -99,6 +105,19 @@ def table(
     if columns is not None and values.shape[1] != columns:
         raise ValueError(f"expected {columns} numbers in a row, got {values.shape[1]}")
     return values
+
+
+def _as_written(lines: Sequence[str], delimiter: str | None) -> NDArray[np.float64]:
+    """Rows as they are, or else with their numbers in the form that everybody reads."""
+    try:
+        return _parsed(lines, delimiter)
+    except ValueError:
+        lines = [_mended(line) if _ODD.search(line) else line for line in lines]
+        if delimiter is not None:
+            mark = re.escape(delimiter)
+            empty = re.compile(rf"(?:^|(?<={mark})) *(?={mark}|$)")
+            lines = [empty.sub("nan", line) for line in lines]
+        return _parsed(lines, delimiter)
 
 
 def _parsed(lines: Sequence[str], delimiter: str | None) -> NDArray[np.float64]:

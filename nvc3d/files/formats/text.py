@@ -66,7 +66,8 @@ def read(path: Path) -> Found:
             length, a word that is no number where a coordinate is expected, and a comma of which
             it cannot be told whether it separates numbers.
     """
-    lines = lines_of(decoded(path.read_bytes()))
+    text = decoded(path.read_bytes())
+    lines = lines_of(text)
     delimiter: str | None = None
     if lines and (said := re.fullmatch(r'"?sep=(.)"?\s*', lines[0], re.IGNORECASE)):  # Excel
         delimiter, lines = said[1], lines[1:]
@@ -74,11 +75,11 @@ def read(path: Path) -> Found:
         raise ValueError("it is a grid of heights (ESRI ASCII), not rows of points")
     titles = _titles(lines)
     notes: list[str] = []
-    comments = [line.strip().lstrip("#/%! ") for line in lines if _is_comment(line)]
-    rows = [line for line in lines[titles.start :] if not _is_comment(line)]
+    rows, comments = lines[titles.start :], []
+    if any(mark in text for mark in _MARKS):
+        comments = [line.strip().lstrip("#/%! ") for line in lines if _is_comment(line)]
+        rows = [_REMARK.sub("", line) for line in rows if not _is_comment(line)]
     body = "\n".join(rows)
-    if any(mark in body for mark in _MARKS):
-        body = _REMARK.sub("", body)
     if any(quote in body for quote in "\"'"):
         body = _unquoted(body, delimiter)
         quoted = True
@@ -260,12 +261,13 @@ def _separated(
         return (None if delimiter == " " else delimiter), body
     if "," not in body:
         return ("\t" if names is not None and "\t" in names and "\t" in first else None), body
-    beside_space = re.search(r",[ \t]|[ \t],|,$|^,", body, re.MULTILINE)
-    if not re.search(r"[^\s,][ \t]+[^\s,]", body):
+    spaces = " " in body or "\t" in body
+    if not (spaces and re.search(r"[^\s,][ \t]+[^\s,]", body)):
         if "." not in body and _even(body, names):
             raise ValueError(f"of the commas in {first[:60]!r} it cannot be told which are decimal")
         return ",", body
     twice = re.search(r",[^\s,]*,", body)
+    beside_space = re.search(r",[ \t]|[ \t],|,$|^,", body, re.MULTILINE)
     if beside_space is None and twice is None and "." not in body and len(first.split()) >= 3:
         notes.append(f"took the commas of {first[:60]!r} for decimal ones")
         return None, body.replace(",", ".")
