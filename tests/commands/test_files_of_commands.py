@@ -70,7 +70,7 @@ def scan(count: int = 300) -> np.ndarray:
 
 def columns(path: Path) -> dict[str, np.ndarray]:
     with path.open("rb") as file:
-        return read_elements(file)["vertex"]
+        return read_elements(file)[0]["vertex"]
 
 
 def known(count: int = 300) -> Cloud:
