@@ -5,6 +5,7 @@ config.json         the task, its config in two halves (model, data), the names 
 model.safetensors   the weights
 state.pt            all that is needed to go on: weights, optimiser, random numbers, step
 metrics.json        the measures of the finished model
+losses.csv          the losses, every few steps
 log/                TensorBoard
 """
 
@@ -36,7 +37,7 @@ from nvc3d.tasks.task import UNTOLD
 from nvc3d.tasks.vocabulary import Vocabulary
 
 FORMAT = 2
-FILES = ("config.json", "model.safetensors", "state.pt", "metrics.json")
+FILES = ("config.json", "model.safetensors", "state.pt", "metrics.json", "losses.csv")
 
 
 class CheckpointError(ValueError):

@@ -2,15 +2,59 @@
 
 from __future__ import annotations
 
+import csv
 import signal
 import threading
+from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
+from nvc3d.atomic import atomic_write
 from nvc3d.extras import require
 
 LOG_EVERY = 10  # steps
+
+
+class LossTable:
+    """The losses as CSV, a row a log: step, split, and a column for each loss.
+
+    What a run that resumes at `step` had written beyond it goes.
+    """
+
+    def __init__(self, path: Path, step: int) -> None:
+        self.path = path
+        self.names: list[str] = []
+        rows: list[dict[str, str]] = []
+        if step and path.is_file():
+            with path.open(newline="", encoding="utf-8") as file:
+                reader = csv.DictReader(file)
+                # A row that was cut short, by a kill, has no last column.
+                rows = [r for r in reader if r["step"].isdecimal() and None not in r.values()]
+                self.names = list(reader.fieldnames or ())
+        kept = [row for row in rows if int(row["step"]) <= step]
+        if kept:
+            text = StringIO(newline="")
+            writer = csv.DictWriter(text, self.names)
+            writer.writeheader()
+            writer.writerows(kept)
+            with atomic_write(path) as binary:
+                binary.write(text.getvalue().encode())
+        else:
+            path.unlink(missing_ok=True)
+            self.names = []
+
+    def add(self, step: int, split: str, values: Mapping[str, float]) -> None:
+        """Write a row; a loss that the first row did not have is left out."""
+        begins = not self.names
+        if begins:
+            self.names = ["step", "split", *values]
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self.names, extrasaction="ignore", restval="")
+            if begins:
+                writer.writeheader()
+            writer.writerow({"step": step, "split": split, **values})
 
 
 class Journal:
@@ -19,8 +63,9 @@ class Journal:
     def __init__(self, folder: Path, name: str, step: int, main: bool, progress: bool) -> None:
         tqdm = require("tqdm", "to show progress")
         require("tensorboard", "to log training")
-        self.writer = None
+        self.writer = self.table = None
         if main:
+            self.table = LossTable(folder.parent / "losses.csv", step)
             tensorboard = require("torch.utils.tensorboard", "to log training")
             self.writer = tensorboard.SummaryWriter(str(folder), purge_step=step)
         # The bar runs over the part of the run that is done, as not only its steps may end it.
@@ -48,7 +93,8 @@ class Journal:
         self._log("validation", step, values)
 
     def _log(self, group: str, step: int, values: dict[str, float]) -> None:
-        if self.writer:
+        if self.writer and self.table:
+            self.table.add(step, group, values)
             for name, value in values.items():
                 self.writer.add_scalar(f"{group}/{name}", value, step)
 
