@@ -95,8 +95,6 @@ def test_a_completed_scan_keeps_all_that_was_known_and_tells_what_was_laid(
 ) -> None:
     cloud = known()
     write_cloud(tmp_path / "a.ply", cloud)
-    # As the reader gives it: what it keeps, the command must.
-    given = read_shape(tmp_path / "a.ply")
     out = tmp_path / "out.ply"
     assert (
         call("complete", tmp_path / "a.ply", "--checkpoint", runs["completion"], "--output", out)
@@ -105,14 +103,13 @@ def test_a_completed_scan_keeps_all_that_was_known_and_tells_what_was_laid(
     found = columns(out)
     laid = found["completed"] == 1
     assert laid.sum() == 256 - 64 and not laid[:300].any() and laid[300:].all()
-    assert np.array_equal(found["label"][:300], given.columns["label"])
-    assert (found["label"][300:] == -1).all()
-    for name in given.columns:
-        if name == "color":
-            rgb = np.stack([found[c] for c in ("red", "green", "blue")], 1)
-            assert np.array_equal(rgb[:300], cloud.colors) and (rgb[300:] == GREY).all()
-        elif name in found:
-            assert np.array_equal(found[name][:300], given.columns[name])
+    for name in ("label", "instance", "intensity"):
+        assert np.array_equal(found[name][:300], cloud.columns[name])
+    assert (found["label"][300:] == -1).all() and (found["instance"][300:] == -1).all()
+    assert np.isnan(found["intensity"][300:]).all()
+    rgb = np.stack([found[c] for c in ("red", "green", "blue")], 1)
+    assert np.array_equal(rgb[:300], cloud.colors) and (rgb[300:] == GREY).all()
+    assert read_shape(out).label_names == ("wood", "steel")
 
 
 @pytest.mark.parametrize("suffix", [".pcd", ".npz", ".xyz", ".csv", ".npy", ".glb"])
@@ -151,24 +148,25 @@ def test_points_of_which_nothing_is_known_get_what_says_so() -> None:
     assert again.columns["completed"].tolist() == [0] * 300 + [1] * 3
 
 
-@pytest.mark.parametrize("task", ["segmentation"])
 def test_a_segmented_shape_keeps_its_columns_and_names_its_labels(
-    task: str, runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cloud = known()
     write_cloud(tmp_path / "a.npz", cloud)
-    given = read_shape(tmp_path / "a.npz")
     out = tmp_path / "out"
-    assert call("segment", tmp_path / "a.npz", "--checkpoint", runs[task], "--output", out) == 0
+    assert (
+        call("segment", tmp_path / "a.npz", "--checkpoint", runs["segmentation"], "--output", out)
+        == 0
+    )
     assert "its own labels are kept as given_label" in capsys.readouterr().out
     found = columns(out / "a-segmented.ply")
     assert np.array_equal(found["label"], np.load(out / "a-labels.npy"))
     assert np.array_equal(found["given_label"], cloud.labels)
-    if "color" in given.columns:
-        rgb = np.stack([found[c] for c in ("red", "green", "blue")], 1)
-        assert np.array_equal(rgb, cloud.colors)
-    header = (out / "a-segmented.ply").read_bytes()[:400]
-    assert b"rim" in header and b"knob" in header
+    for name in ("instance", "intensity"):
+        assert np.array_equal(found[name], cloud.columns[name])
+    rgb = np.stack([found[c] for c in ("red", "green", "blue")], 1)
+    assert np.array_equal(rgb, cloud.colors)
+    assert read_shape(out / "a-segmented.ply").label_names == ("rim", "knob")
 
 
 def test_colours_of_a_scene_are_kept_whatever_their_type(tmp_path: Path) -> None:
@@ -341,6 +339,22 @@ def test_a_difficulty_is_refused_where_there_is_none(
 ) -> None:
     assert call("eval", "--checkpoint", runs["completion"], "--difficulty", "hard") == 2
     assert "ShapeNet-55's shapes; the built-in shapes know none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("complete a.ply --outptu b", "unrecognized arguments: --outptu; did you mean --output?"),
+        ("complete -a.ply", "unrecognized arguments: -a.ply; a file of that name is given as ./"),
+        ("segment a.ply --checkpoint x --output y --seed -1", "--seed must be at least 0, got -1"),
+        ("complete a.ply --checkpoint x --output b.ply --samples -1", "--samples must be at least"),
+        ("complete a.ply b.ply --checkpoint x --output y.ply", "--output must be a folder"),
+        ("classify -- -a.ply", "required: --checkpoint"),
+    ],
+)
+def test_wrong_words_are_named(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words.split()) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_sizes_that_fit_are_told() -> None:

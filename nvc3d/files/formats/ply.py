@@ -101,7 +101,7 @@ def _kind(name: str, values: NDArray) -> str:
     if values.dtype.kind == "f":
         return "double" if values.dtype.itemsize > 4 else "float"
     if values.dtype.itemsize == 8:
-        return "int" if name in ("label", "instance") else "double"
+        return "int" if name.endswith(("label", "instance")) else "double"
     return _WRITTEN[values.dtype.str[1:]]
 
 
