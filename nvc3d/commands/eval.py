@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     options.add_argument("--json", action="store_true", help="print JSON instead of tables")
     checkpoint = _checkpoint(arguments)
     if checkpoint is None:
-        options.parse_args(arguments)  # help, or an error
+        options.parse_known_args(arguments)  # help, or an error
         return 0
 
     # Here, so that --help does not wait for torch.

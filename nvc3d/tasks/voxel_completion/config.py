@@ -36,7 +36,9 @@ class VoxelCompletionData(DataHalf):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.scenes and self.data is not None:
-            raise ValueError("scenes are built in: leave out data, or scenes")
+            raise ValueError(
+                "scenes are built in, and data is a folder: one of them is to be left out"
+            )
 
 
 @dataclass(frozen=True)
