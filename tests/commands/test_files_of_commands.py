@@ -183,6 +183,33 @@ def test_colours_of_a_scene_are_kept_whatever_their_type(tmp_path: Path) -> None
         assert np.array_equal(found["given_label"], np.arange(50) % 3)
 
 
+@pytest.mark.parametrize("suffix", [".las", ".laz"])
+def test_a_scan_in_las_is_completed_in_las(
+    suffix: str, runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("laspy")
+    labels = np.random.default_rng(0).integers(2, 6, 300)
+    hits = np.random.default_rng(0).integers(0, 60000, 300).astype(np.uint16)
+    place = np.array([5e5, 4e6, 100])
+    write_cloud(
+        tmp_path / f"a{suffix}", Cloud(scan() + place, {"label": labels, "intensity": hits})
+    )
+    out = tmp_path / f"out{suffix}"
+    words = ("complete", tmp_path / f"a{suffix}", "--checkpoint", runs["completion"], "--output")
+    assert call(*words, out) == 0
+    found = read_shape(out)
+    assert found.columns["completed"].tolist() == [0] * 300 + [1] * 192
+    # In LAS class 0, "never classified", is what a point without a label has.
+    assert found.labels.tolist() == [*labels.tolist(), *[0] * 192]
+    assert np.array_equal(found.columns["intensity"][:300], hits)
+    np.testing.assert_allclose(found.points[:300], scan() + place, atol=1e-3)
+    # Names that mean something else by 0 have no place beside points without a label.
+    write_cloud(tmp_path / "b.ply", Cloud(scan(), {"label": labels - 2}, tuple("abcd")))
+    assert call("complete", tmp_path / "b.ply", *words[2:], out) == 0
+    assert "has no place for the names of labels" in capsys.readouterr().out
+    assert len(read_shape(out).points) == 492
+
+
 # Voxels, and where they lie
 
 

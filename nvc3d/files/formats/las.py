@@ -231,6 +231,9 @@ def write(
     if (normal := fields.pop("normal", None)) is not None:
         fields |= {f"Normal{axis}": normal[:, i] for i, axis in enumerate("XYZ")}
     label = fields.get("label")
+    if label is not None and label.min() < 0 and tuple(label_names[:1]) == CLASSES[:1]:
+        # Where 0 is "never classified", that is how the format says that a point has no label.
+        label = fields["label"] = np.maximum(label, 0)
     if label is not None and label.min() >= 0 and label.max() <= 255:
         fields["classification"] = fields.pop("label")
     if label_names:
