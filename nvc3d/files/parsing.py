@@ -146,27 +146,6 @@ def typed(values: NDArray[np.float64], dtype: np.dtype) -> NDArray:
     return values.astype(dtype.newbyteorder("=")) if fits.all() else values
 
 
-def triangulate(
-    corners: NDArray[np.int64], lengths: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Cut polygons into triangles that fan out from each polygon's first corner.
-
-    Args:
-        corners: (C,) vertex indices of all polygons, one after the other.
-        lengths: (P,) number of corners of each. Those with fewer than 3 enclose nothing and
-            give no triangle.
-
-    Returns:
-        Triangles (T, 3) and the polygon that each comes from (T,).
-    """
-    triangles = np.maximum(lengths - 2, 0)  # (P,)
-    polygon = np.repeat(np.arange(len(lengths)), triangles)  # (T,)
-    first = (np.cumsum(lengths) - lengths)[polygon]  # (T,)
-    step = np.arange(len(polygon)) - (np.cumsum(triangles) - triangles)[polygon]  # (T,)
-    index = np.stack([first, first + step + 1, first + step + 2], 1)  # (T, 3)
-    return corners[index], polygon
-
-
 def whole(values: NDArray, what: str) -> NDArray[np.int64]:
     """Turn numbers that a file keeps in any type into integers, if that is what they are."""
     if values.dtype.kind not in "fiub":

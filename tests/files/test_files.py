@@ -274,6 +274,8 @@ def test_stl(tmp_path: Path, content: bytes) -> None:
     assert len(mesh.vertices) == 5
     assert mesh.vertices[mesh.faces].tolist() == SQUARE[TRIANGLES].tolist()
     for cut in range(1, len(content) - 15, 3):
+        if 0 < content[:cut].count(b" facet") == content[:cut].count(b" endfacet"):
+            continue  # whole facets, and a solid without an end
         with pytest.raises(ValueError, match=r"cut\.stl"):
             read_shape(written(tmp_path / "cut.stl", content[:cut]))
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from nvc3d.files.columns import arranged, as_labels, flat, named
 from nvc3d.files.format import Format, Found
-from nvc3d.files.parsing import names_comment, names_in, triangulate, whole
+from nvc3d.files.parsing import names_comment, names_in, whole
 from nvc3d.files.ply_elements import TYPES, Columns, Lists, read_elements
+from nvc3d.files.polygons import triangulate
 from nvc3d.geometry.mesh import Mesh
 
 _WRITTEN = {TYPES[kind]: kind for kind in ("char", "uchar", "short", "ushort", "int", "uint")}
@@ -34,7 +35,7 @@ def read(path: Path) -> Mesh | Found:
     if not vertex:
         raise ValueError("the header declares no vertices with x, y and z")
     found = named(vertex, names_in(comments))
-    faces, origin = _triangles(elements)  # (T, 3), (T,)
+    faces, origin = _triangles(elements, found.points)  # (T, 3), (T,)
     if len(faces) == 0:
         return found
     mesh = Mesh(found.points, faces)  # before labels, for which its faces must be right
@@ -105,7 +106,9 @@ def _kind(name: str, values: NDArray) -> str:
     return _WRITTEN[values.dtype.str[1:]]
 
 
-def _triangles(elements: dict[str, Columns]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _triangles(
+    elements: dict[str, Columns], points: NDArray
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Triangles (T, 3) of the faces, and the face that each comes from (T,)."""
     for name in ("face", "tristrips"):
         element = elements.get(name)
@@ -116,7 +119,7 @@ def _triangles(elements: dict[str, Columns]) -> tuple[NDArray[np.int64], NDArray
             raise ValueError(f"element {name} has no list vertex_indices")
         corners = whole(indices.values, "vertex_indices")
         if name == "face":
-            return triangulate(corners, indices.lengths)
+            return triangulate(corners, indices.lengths, points)
         strips = np.split(corners, np.cumsum(indices.lengths)[:-1])
         triangles = np.concatenate([np.empty((0, 3), np.int64), *map(_unroll, strips)])
         return triangles, np.arange(len(triangles))
