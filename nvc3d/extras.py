@@ -19,6 +19,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     ),
     "las": ("laspy", "lazrs"),
     "e57": ("pye57",),
+    "draco": ("DracoPy",),
     "hdf5": ("h5py",),
     "metric": ("pytorch_metric_learning",),
 }

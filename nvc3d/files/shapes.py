@@ -74,7 +74,7 @@ def write_cloud(
     Raises:
         ValueError: a wrong shape or type, coordinates that are not finite, no points, an unknown
             suffix, or what the format has no place for: all but colors in .glb.
-        MissingExtra: what .glb needs, trimesh, or .las and .laz, laspy, is not installed.
+        MissingExtra: laspy, which .las and .laz need, is not installed.
         OSError: the file cannot be written. What was there before is still there.
     """
     path = Path(path)
