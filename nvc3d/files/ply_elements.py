@@ -185,23 +185,32 @@ def _ascii_rows(element: _Element, lines: list[str], start: int) -> tuple[list[s
 
 
 def _ascii_lists(element: _Element, lines: list[str], start: int) -> tuple[Columns, int]:
+    """The rows of an element with lists, and where the next begins. A row may go on over several
+    lines."""
     found = _Rows(element)
-    if len(lines) - start < element.count:
-        raise element.truncated(f"{len(lines) - start} are there")
-    for _ in range(element.count):
+    for read in range(element.count):
         if start >= len(lines):
-            raise element.truncated("the file ends before the last")
+            raise element.truncated(f"{read} are there")
         row = lines[start]
         words = row.split()
         start += 1
         at = 0
         for i, prop in enumerate(element.properties):
+            counted = prop.length_type is not None
             length = 1
-            if prop.length_type:
-                length = int(words[at]) if at < len(words) and words[at].isdecimal() else -1
-                at += 1
-            if length < 0 or at + length > len(words):
-                raise ValueError(f"a row of element {element.name} is too short: {row[:60]!r}")
+            while True:
+                if counted and at < len(words):
+                    if not (words[at].isdecimal() and len(words[at]) < 19):
+                        raise ValueError(
+                            f"a list of element {element.name} has no length: {row[:60]!r}"
+                        )
+                    length, at, counted = int(words[at]), at + 1, False
+                if not counted and at + length <= len(words):
+                    break
+                if start >= len(lines):
+                    raise ValueError(f"a row of element {element.name} is too short: {row[:60]!r}")
+                words += lines[start].split()
+                start += 1
             values = [number(word) for word in words[at : at + length]]
             if None in values:
                 raise ValueError(f"a row of element {element.name} has a word: {row[:60]!r}")

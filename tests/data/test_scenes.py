@@ -163,7 +163,7 @@ def test_a_scan_in_map_coordinates_keeps_its_details(tmp_path: Path) -> None:
         (lambda r: with_value(r, 6, 13), "labels must be from 0 to 12.*got 13"),
         (lambda r: with_value(r, 6, -2), "labels must be 0 or more, or -1.*got -2"),
         (lambda r: with_value(r, 6, 0.5), "labels must be whole numbers"),
-        (lambda r: with_value(r, 0, np.nan), "1 points or more are not finite"),
+        (lambda r: with_value(r, 0, np.inf), "1 points or more are not finite"),
         (lambda r: with_value(r, 3, 256), "colours must be from 0 to 255"),
         (lambda r: r[:, :5], "it has no labels"),
         (lambda r: r[:0], r"N > 0, got \(0, 7\)"),

@@ -232,24 +232,35 @@ def test_an_array_that_would_fill_memory_is_refused(tmp_path: Path) -> None:
         read_shape(tmp_path / "b.npz")
 
 
-def test_points_that_are_nan_are_left_out_of_a_scene_as_of_a_shape(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["a.ply", "a.npy", "folder"])
+def test_points_that_are_nan_are_left_out_of_a_scene_as_of_a_shape(
+    tmp_path: Path, kind: str
+) -> None:
     rows = np.zeros(25, [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("label", "<i4")])
     rows["x"], rows["y"], rows["z"] = POINTS.T
     rows["label"] = np.arange(25)
     rows["y"][[0, 7, 8, 24]] = np.nan
-    header = "ply\nformat binary_little_endian 1.0\nelement vertex 25\nproperty float x\n"
-    header += "property float y\nproperty float z\nproperty int label\nend_header\n"
-    (tmp_path / "a.ply").write_bytes(header.encode() + rows.tobytes())
-    with pytest.warns(UserWarning, match="left out 4 of 25 points"):
-        shape = cloud(tmp_path / "a.ply")
-    with pytest.warns(UserWarning, match="left out 4 of 25 points"):
-        scene = open_scene(tmp_path / "a.ply")
-    assert scene.count == 21 and shape.labels is not None
+    seen = np.setdiff1d(np.arange(25), [0, 7, 8, 24])
+    if kind == "folder":
+        (tmp_path / kind).mkdir()
+        xyz = np.stack([rows[axis] for axis in "xyz"], 1)
+        np.save(tmp_path / kind / "coord.npy", xyz)
+        np.save(tmp_path / kind / "segment.npy", rows["label"])
+    else:
+        header = "ply\nformat binary_little_endian 1.0\nelement vertex 25\nproperty float x\n"
+        header += "property float y\nproperty float z\nproperty int label\nend_header\n"
+        (tmp_path / "a.ply").write_bytes(header.encode() + rows.tobytes())
+        np.save(tmp_path / "a.npy", rows)
+        with pytest.warns(UserWarning, match="left out 4 of 25 points"):
+            shape = cloud(tmp_path / kind)
+        assert shape.labels is not None and shape.labels.tolist() == seen.tolist()
+    with pytest.warns(UserWarning, match=rf"{kind}: left out 4 of 25 points"):
+        scene = open_scene(tmp_path / kind)
+    assert scene.count == 21
     for start, stop in ((0, 21), (5, 9), (20, 21), (3, 3)):
         some = scene.read(start, stop)
-        assert np.array_equal(some.points, shape.points[start:stop])
-        assert some.labels is not None
-        assert np.array_equal(some.labels, shape.labels[start:stop])
+        assert np.array_equal(some.points, POINTS[seen[start:stop]].astype(np.float32))
+        assert some.labels is not None and some.labels.tolist() == seen[start:stop].tolist()
 
 
 def test_a_pointer_of_git_lfs_is_called_so(tmp_path: Path) -> None:

@@ -72,6 +72,20 @@ def test_ply_mesh_of_quads_and_triangles(tmp_path: Path, kind: str) -> None:
     assert mesh.face_labels.tolist() == [7, 7, 8]
 
 
+def test_ply_rows_may_go_on_over_lines(tmp_path: Path) -> None:
+    head = "ply\nformat ascii 1.0\nelement vertex 4\nproperty float x\nproperty float y\n"
+    head += "property float z\nelement face 2\nproperty list uchar int vertex_indices\n"
+    head += "property int label\nend_header\n0 0\n0\n1 0\n0\n0 1\n0\n0 0\n1\n"
+    (tmp_path / "a.ply").write_text(head + "3 0 1\n2\n7\n3\n0 1\n3 8\n")
+    shape = read_shape(tmp_path / "a.ply")
+    assert isinstance(shape, Mesh) and shape.face_labels is not None
+    assert shape.faces.tolist() == [[0, 1, 2], [0, 1, 3]] and shape.face_labels.tolist() == [7, 8]
+    for rest in ("3 0 1\n2 7 3 0 1 3 8\n", "3 0 1 2 7\n3 0 1\n", "3 0 1 2 7\n"):
+        (tmp_path / "a.ply").write_text(head + rest)
+        with pytest.raises(ValueError, match=r"a\.ply: .*(too long|too short|but 1 are there)"):
+            read_shape(tmp_path / "a.ply")
+
+
 @pytest.mark.parametrize("kind", PLY_KINDS)
 def test_ply_faces_of_one_length_are_read_the_same_way(tmp_path: Path, kind: str) -> None:
     mesh = read_shape(written(tmp_path / "a.ply", ply_mesh(kind, TRIANGLES)))

@@ -15,7 +15,7 @@ from nvc3d.data.registry import DataSet, Wanted
 from nvc3d.data.scenes.base import LabelledScenes, Place
 from nvc3d.data.scenes.own import split_places
 from nvc3d.data.scenes.s3dis import AREAS, CLASSES, SPLIT, by_area
-from nvc3d.data.scenes.scene import Rows, Scene
+from nvc3d.data.scenes.scene import Rows, Scene, without_missing
 from nvc3d.files import reading
 
 FOLDER = "Annotations"
@@ -82,7 +82,8 @@ class AnnotatedRooms(LabelledScenes):
             here = {name: values[start:stop] for name, values in columns.items()}
             return Rows(rows[start:stop, :3], here)
 
-        return Scene(path, len(rows), frozenset(columns), read, tuple(self._labels), held=True)
+        names = frozenset(columns)
+        return without_missing(Scene(path, len(rows), names, read, tuple(self._labels), held=True))
 
 
 def rooms(root: Path) -> list[Path]:

@@ -25,7 +25,7 @@ DRAWN = 200_000
 
 
 def open_scene(path: PathLike) -> Scene:
-    """A scene, of which nothing but the header is read where that is possible.
+    """A scene, of which no more than a stretch is in memory where that is possible.
 
     | what                                                                | read             |
     |---------------------------------------------------------------------|------------------|
@@ -35,8 +35,8 @@ def open_scene(path: PathLike) -> Scene:
     | any other cloud that `read_shape` knows                             | as a whole       |
     | a mesh, other than PLY: 200,000 points, drawn from its faces        | as a whole       |
 
-    What columns are called is judged as `read_shape` does; of PLY files, too, points that are NaN
-
+    What columns are called is judged as `read_shape` does, and points with a coordinate that is NaN
+    are left out, with a warning that counts them: to find those, all coordinates are read once.
 
     Raises:
         FileNotFoundError, OSError: there is no such file, or one is missing in the folder.
@@ -44,13 +44,13 @@ def open_scene(path: PathLike) -> Scene:
     """
     path = Path(path)
     if path.is_dir():
-        return _open_folder(path)
-    suffix = path.suffix.lower()
-    opener = {".ply": _open_ply, ".npy": _open_npy}.get(suffix)
-    if opener is None:
-        return _open_other(path)
-    with reading(path):
-        return opener(path)
+        return without_missing(_open_folder(path))
+    opener = {".ply": _open_ply, ".npy": _open_npy}.get(path.suffix.lower())
+    scene = None
+    if opener is not None:
+        with reading(path):
+            scene = opener(path)
+    return _open_other(path) if scene is None else without_missing(scene)
 
 
 def _open_folder(path: Path) -> Scene:
@@ -77,13 +77,14 @@ def _open_folder(path: Path) -> Scene:
     return Scene(path, points.count, frozenset(beside), read)
 
 
-def _open_npy(path: Path) -> Scene:
+def _open_npy(path: Path) -> Scene | None:
+    """The scene in an array; None where that is of a form that is read as a whole, if at all."""
     with path.open("rb") as file:
         shape, fortran, dtype, offset = npy_header(file)
     fields = bool(dtype.names) and len(shape) == 1
     rows = len(shape) == 2 and shape[1] >= 3 and not 3 <= shape[0] < shape[1]
     if 0 in shape or not (fields or (rows and dtype.kind in "fiu")):
-        return _open_other(path)
+        return None
     check_size("the array", shape, dtype, path.stat().st_size - offset)
     table = _Table(path, dtype, shape[1:], shape[0], offset, fortran)
     if fields:
@@ -105,7 +106,7 @@ def _open_ply(path: Path) -> Scene:
             dtype, count, offset, comments = fixed
             table = _Table(path, dtype, (), count, offset)
             scene = _of_table(path, table, dict.fromkeys(dtype.names or (), ()))
-            return without_missing(replace(scene, label_names=names_in(comments)))
+            return replace(scene, label_names=names_in(comments))
         file.seek(0)
         elements, comments = read_elements(file)
     vertex = elements.get("vertex", {})
@@ -116,7 +117,7 @@ def _open_ply(path: Path) -> Scene:
         return {name: values[start:stop] for name, values in columns.items()}
 
     scene = _named(path, count, dict.fromkeys(columns, 1), read)
-    return without_missing(replace(scene, label_names=names_in(comments), held=True))
+    return replace(scene, label_names=names_in(comments), held=True)
 
 
 def _of_table(path: Path, table: _Table, shapes: Mapping[str, tuple[int, ...]]) -> Scene:

@@ -1,4 +1,4 @@
-"""Scenes that can be read as a whole only, kept in a form that is read in stretches."""
+"""Scenes that are open; those that can be read as a whole only, in a form read in stretches."""
 
 from __future__ import annotations
 
@@ -28,26 +28,29 @@ class Kept:
 
     def __init__(self) -> None:
         self._home: Path | None = None
-        self._scenes: dict[Path, tuple[Path, tuple[str, ...]]] = {}
+        self._stored: dict[Path, tuple[Path, tuple[str, ...]]] = {}
+        self._open: dict[Path, Scene] = {}
 
     def open(self, path: Path, opener: Callable[[Path], Scene]) -> Scene:
         """The scene of a path. Raises as the opener does, and OSError where the disk is full."""
-        if path not in self._scenes:
-            scene = opener(path)
-            if not scene.held:
-                return scene
-            self._scenes[path] = self._keep(scene), scene.label_names
-        folder, names = self._scenes[path]
-        return replace(open_scene(folder), path=path, label_names=names)
+        if path not in self._open:
+            if path not in self._stored:
+                scene = opener(path)
+                if not scene.held:
+                    return self._open.setdefault(path, scene)
+                self._stored[path] = self._keep(scene), scene.label_names
+            folder, names = self._stored[path]
+            self._open[path] = replace(open_scene(folder), path=path, label_names=names)
+        return self._open[path]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_home": self._home, "_scenes": self._scenes}
+        return {"_home": self._home, "_stored": self._stored, "_open": {}}
 
     def _keep(self, scene: Scene) -> Path:
         if self._home is None:
             self._home = Path(tempfile.mkdtemp(prefix="nvc3d-scenes-"))
             weakref.finalize(self, _remove, self._home, os.getpid())
-        folder = self._home / str(len(self._scenes))
+        folder = self._home / str(len(self._stored))
         folder.mkdir(exist_ok=True)
         rows = scene.read(0, scene.count)
         np.save(folder / "coord.npy", rows.points)

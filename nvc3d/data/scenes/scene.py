@@ -99,7 +99,12 @@ class Survey(NamedTuple):
 
 def without_missing(scene: Scene) -> Scene:
     """The scene without the points that have a coordinate that is NaN, as sensors mark where they
-    saw nothing; a warning counts them. All of it is read once."""
+    saw nothing; a warning counts them. All of it is read once.
+
+    Raises ValueError, naming the file, where none is left.
+    """
+    if scene.read(0, 1).points.dtype.kind != "f":
+        return scene
     gone: list[NDArray[np.int64]] = []
     for number, rows in enumerate(scene.stretches()):
         gone.append(np.flatnonzero(np.isnan(rows.points).any(1)) + number * STRETCH)
@@ -107,7 +112,7 @@ def without_missing(scene: Scene) -> Scene:
     if not len(missing):
         return scene
     if len(missing) == scene.count:
-        raise ValueError(f"all of its {scene.count} points are NaN")
+        raise ValueError(f"{scene.path}: all of its {scene.count} points are NaN")
     before = missing - np.arange(len(missing))  # how many stay before each
     warnings.warn(
         f"{scene.path}: left out {len(missing)} of {scene.count} points that are NaN, which a "
