@@ -23,6 +23,7 @@ _COMPONENTS = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 51
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 # How many elements an accessor may have without bytes behind it, which the format allows.
 _UNBACKED = 2**16
+_MOST = 2**53  # beyond it some writers and readers of JSON round
 _MESHOPT = ("EXT_meshopt_compression", "KHR_meshopt_compression")
 
 
@@ -36,17 +37,20 @@ class Entry:
     def __contains__(self, key: str) -> bool:
         return key in self.values
 
+    def _under(self, key: str) -> str:
+        return f"{self.name}.{key}".lstrip(".")
+
     def wrong(self, key: str, expected: str) -> ValueError:
         got = json.dumps(self.values.get(key))
         got = got if len(got) <= 60 else got[:60] + "…"
-        return ValueError(f"{self.name}.{key} must be {expected}, got {got}")
+        return ValueError(f"{self._under(key)} must be {expected}, got {got}")
 
     def whole(self, key: str, default: int | None = None) -> int:
         """A whole number from 0 on."""
         value = self.values.get(key, default)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST:
             raise self.wrong(key, "a whole number from 0 on")
         return value
 
@@ -62,7 +66,9 @@ class Entry:
     def indices(self, key: str) -> list[int]:
         """A list of whole numbers from 0 on, empty where there is none."""
         value = self.values.get(key, [])
-        if not isinstance(value, list) or not all(type(v) is int and v >= 0 for v in value):
+        if not isinstance(value, list) or not all(
+            type(v) is int and 0 <= v <= _MOST for v in value
+        ):
             raise self.wrong(key, "a list of whole numbers from 0 on")
         return value
 
@@ -77,14 +83,14 @@ class Entry:
         value = self.values.get(key, {})
         if not isinstance(value, dict):
             raise self.wrong(key, "an object")
-        return Entry(value, f"{self.name}.{key}".lstrip("."))
+        return Entry(value, self._under(key))
 
     def entries(self, key: str) -> list[Entry]:
         """The objects in the list under a key, none where there is no list."""
         value = self.values.get(key, [])
         if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
             raise self.wrong(key, "a list of objects")
-        name = f"{self.name}.{key}".lstrip(".")
+        name = self._under(key)
         return [Entry(v, f"{name}[{i}]") for i, v in enumerate(value)]
 
 

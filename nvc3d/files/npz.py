@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
@@ -13,6 +12,8 @@ from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from nvc3d.files.zipped import open_zip
 
 _EXPANDED = 2**28
 """Bytes of an array that are unpacked whatever the size of the file."""
@@ -28,19 +29,12 @@ def open_npz(path: Path) -> Iterator[dict[str, Member]]:
 
     Raises ValueError on one that is no ZIP file.
     """
-    if not zipfile.is_zipfile(path):
-        raise ValueError("it is no ZIP file, which NPZ files are, or is truncated")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            yield {
-                info.filename.removesuffix(".npy"): Member(archive, info, path.stat().st_size)
-                for info in archive.infolist()
-                if info.filename.endswith(".npy")
-            }
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
-        if isinstance(error, OSError) and error.filename is not None:
-            raise
-        raise ValueError(f"it is a ZIP file that is corrupt or locked: {error}") from error
+    with open_zip(path, "NPZ") as archive:
+        yield {
+            info.filename.removesuffix(".npy"): Member(archive, info, path.stat().st_size)
+            for info in archive.infolist()
+            if info.filename.endswith(".npy")
+        }
 
 
 class Member:

@@ -358,8 +358,8 @@ HOSTILE = {
     "web": (lambda d: d.update(buffers=[{"byteLength": 9, "uri": "http://a/b"}]), "beside it"),
     "copies": (
         lambda d: (
-            d.update(nodes=[{"mesh": 0}] * 2000, scenes=[{"nodes": list(range(2000))}])
-            or d["meshes"][0].update(primitives=d["meshes"][0]["primitives"] * 2000)
+            d.update(nodes=[{"mesh": 0}] * 1000, scenes=[{"nodes": list(range(1000))}])
+            or d["meshes"][0].update(primitives=d["meshes"][0]["primitives"] * 1000)
         ),
         "too much for a file",
     ),

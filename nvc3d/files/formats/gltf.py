@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nvc3d.files import draco
+from nvc3d.files.assembly import Assembly
 from nvc3d.files.format import Format, Found
 from nvc3d.files.gltf_document import Document, Entry, normalised
 from nvc3d.geometry.mesh import Mesh
@@ -24,54 +25,21 @@ _FOLLOWED = {"KHR_mesh_quantization", "EXT_mesh_gpu_instancing", draco.EXTENSION
 _LOOKS = (
     *("KHR_materials_", "KHR_texture_", "EXT_texture_", "MSFT_texture_", "KHR_lights_"),
     *("EXT_lights_", "KHR_xmp", "KHR_animation_", "KHR_audio", "KHR_techniques_webgl"),
-    *("EXT_mesh_features", "EXT_instance_features", "EXT_structural_metadata"),
+    *("EXT_mesh_features", "FB_ngon_encoding", "EXT_instance_features", "EXT_structural_metadata"),
     *("FB_materials_", "ADOBE_materials_", "EXT_materials_", "NV_materials_"),
 )
 _PLACED = ("matrix", "translation", "rotation", "scale")
 _POINTS, _LINES, _TRIANGLES, _STRIP, _FAN = 0, (1, 2, 3), 4, 5, 6
-# How many vertices and corners are placed at most for each byte of the file, and at most in all
-# where the file has fewer bytes: copies of one part are a few bytes each.
-_COPIES_PER_BYTE, _COPIES = 200, 50_000_000
 
 
 @dataclass
 class _Scene:
-    """What is gathered from the parts of a scene."""
+    """What is gathered from a document."""
 
     document: Document
-    vertices: list[NDArray] = field(default_factory=list)  # (V, 3) each
-    faces: list[NDArray] = field(default_factory=list)  # (F, 3) each
-    points: list[NDArray] = field(default_factory=list)  # (N, 3) each
-    colors: list[NDArray | None] = field(default_factory=list)  # (N, 3) each
+    parts: Assembly = field(default_factory=Assembly)
     left_aside: dict[str, None] = field(default_factory=dict)  # in the order in which they came
     world: dict[int, NDArray] = field(default_factory=dict)  # (4, 4) of each node
-    count: int = 0
-    placed: int = 0
-
-    def place(self, part: _Part, places: NDArray) -> None:
-        """Put a copy of a part at each of its places (I, 4, 4)."""
-        size, copies = len(part.positions), len(places)
-        self.placed += copies * (size + (0 if part.faces is None else part.faces.size))
-        bytes_ = self.document.size
-        if self.placed > max(bytes_, min(_COPIES_PER_BYTE * bytes_, _COPIES)):
-            raise ValueError(
-                f"the copies of its parts have {self.placed} vertices and corners or more, which "
-                f"is too much for a file of {bytes_} bytes"
-            )
-        linear, move = places[:, :3, :3], places[:, None, :3, 3]
-        placed = part.positions @ linear.transpose(0, 2, 1) + move  # (I, V, 3)
-        if part.faces is None:
-            self.points.append(placed.reshape(-1, 3))
-            self.colors.append(None if part.colors is None else np.tile(part.colors, (copies, 1)))
-            return
-        faces = np.tile(part.faces, (copies, 1, 1))  # (I, F, 3)
-        # The corners of a reflected face would turn the other way; the format turns them back.
-        mirrored = np.linalg.det(linear) < 0
-        faces[mirrored] = faces[mirrored][:, :, ::-1]
-        faces += self.count + size * np.arange(copies)[:, None, None]
-        self.vertices.append(placed.reshape(-1, 3))
-        self.faces.append(faces.reshape(-1, 3))
-        self.count += copies * size
 
 
 @dataclass
@@ -108,21 +76,22 @@ def read(path: Path) -> Mesh | Found:
         else:
             for mesh in document.all("meshes"):
                 _add(scene, mesh, _weights(mesh, Entry({}, "")), None, np.eye(4)[None])
-    if not scene.faces and not scene.points:
+    parts = scene.parts
+    if not parts.faces and not parts.points:
         beside = f", only {_listed(scene)}" if scene.left_aside else ""
         raise ValueError(f"its scene holds no triangles and no points{beside}")
-    if scene.faces and scene.points:
-        count = sum(map(len, scene.points))
+    if parts.faces and parts.points:
+        count = sum(map(len, parts.points))
         scene.left_aside[f"{count} points beside the triangles"] = None
-    known = [v for v in scene.colors if v is not None]
-    if not scene.faces and 0 < len(known) < len(scene.colors):
+    known = [v for v in parts.colors if v is not None]
+    if not parts.faces and 0 < len(known) < len(parts.colors):
         scene.left_aside["colours that only some of its points have"] = None
     if scene.left_aside:
         warnings.warn(f"{path}: left aside {_listed(scene)}", stacklevel=3)
-    if scene.faces:
-        return Mesh(np.concatenate(scene.vertices), np.concatenate(scene.faces))
-    columns = {"color": np.concatenate(known)} if len(known) == len(scene.colors) else {}
-    return Found(np.concatenate(scene.points), columns)
+    if parts.faces:
+        return parts.mesh()
+    columns = {"color": np.concatenate(known)} if len(known) == len(parts.colors) else {}
+    return Found(np.concatenate(parts.points), columns)
 
 
 def _listed(scene: _Scene) -> str:
@@ -284,7 +253,8 @@ def _add(
             raise primitive.wrong("mode", "from 0 to 6")
         part = _part(scene.document, primitive, mode, weights, joints)
         if len(part.positions):
-            scene.place(part, places)
+            size = scene.document.size
+            scene.parts.place(size, places, part.positions, part.faces, part.colors)
 
 
 def _part(

@@ -67,7 +67,7 @@ def _index(corner: str, seen: int, line: str, lengths: list[int]) -> int:
         i = int(word)
     except ValueError:
         i = 0
-    if not (i > 0 or -seen <= i < 0):
+    if not (0 < i < 2**62 or -seen <= i < 0):
         raise ValueError(f"face {len(lengths) + 1} has the index {word[:60]}: {line[:60]!r}")
     return i - 1 if i > 0 else seen + i
 

@@ -68,9 +68,10 @@ def read(path: Path) -> Mesh | Found:
     for line in lines[vertex_count : vertex_count + face_count]:
         face = line.split()
         length = int(face[0]) if face[0].isdecimal() and len(face[0]) < 10 else len(face)
-        if length >= len(face) or not all(re.fullmatch(r"-?\d+", w) for w in face[1 : 1 + length]):
+        words = face[1 : 1 + length]
+        if length >= len(face) or not all(re.fullmatch(r"-?\d{1,18}", w) for w in words):
             raise ValueError(f"face {len(lengths) + 1} is wrong: {line[:60]!r}")
-        corners += map(int, face[1 : 1 + length])
+        corners += map(int, words)
         lengths.append(length)
     index = np.array(corners, np.int64)
     faces, _ = triangulate(index, np.array(lengths, np.int64), points)
