@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import operator
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
@@ -120,6 +120,15 @@ class Folder(Sequence[tuple[T, int, str]], Generic[T]):
         part = copy.copy(self)
         part._entries = [self._entries[index] for index in indices]
         part._stand_ins = StandIns()
+        return part
+
+    def without(self, faults: Mapping[int, str]) -> Self:
+        """The items but for some that turn out to be of no use, by number with the reason; a
+        warning counts and names them. Raises ValueError where none is left."""
+        part = copy.copy(self)
+        lost = [(self.name(index), why) for index, why in faults.items()]
+        part._hold([e for i, e in enumerate(self._entries) if i not in faults], lost, "left out")
+        part.skipped = self.skipped + part.skipped
         return part
 
     def split(self, seed: int, fractions: Sequence[float]) -> tuple[Self, ...]:

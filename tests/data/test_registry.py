@@ -242,7 +242,9 @@ def test_parts_of_ones_own_have_names_and_points_without_labels(tmp_path: Path) 
     assert splits.vocabulary.labels[7] == "shape wing"
     assert set(splits.val[0]["parts"].tolist()) == {-1, 0, 7}
     text(tmp_path / "classes.txt", "body\nwing\n")
-    with pytest.raises(ValueError, match=r"labels with names are from 0 to 1, and .* have 7"):
+    with pytest.raises(
+        ValueError, match=r"left out 4 of 4 .*labels with names must be from 0 to 1, got 7"
+    ):
         data_of_segmentation(config)
 
 

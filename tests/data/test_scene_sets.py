@@ -88,6 +88,20 @@ def test_a_broken_row_is_named_and_left_out(tmp_path: Path) -> None:
         opened(tmp_path)
 
 
+def test_text_of_other_systems_is_read_in_s3dis_too(tmp_path: Path) -> None:
+    for area in (1, 5):
+        annotated(tmp_path / f"Area_{area}" / "hallway_6", ["ceiling_1", "wall_1"])
+    changed = tmp_path / "Area_5" / "hallway_6" / "Annotations" / "ceiling_1.txt"
+    lines = changed.read_text().split("\n")
+    lines[3] = "-nan(ind) " + lines[3].split(" ", 1)[1]
+    changed.write_bytes("\r".join(lines).encode("utf-16"))
+    with pytest.warns(UserWarning, match=r"hallway_6: left out 1 of 400 points that are") as told:
+        _, test = opened(tmp_path)
+    assert len(told) == 1
+    rows = next(test.scenes()).read(0, 399)
+    assert np.allclose(rows.points[:4], xyz(200, 0)[[0, 1, 2, 4]], atol=1e-3)
+
+
 def test_without_area_5_rooms_are_dealt_with_a_word(tmp_path: Path) -> None:
     for number in range(4):
         annotated(tmp_path / "Area_2" / f"office_{number}", ["wall_1"], number)

@@ -325,9 +325,29 @@ def test_labelled_clouds_of_ones_own(tmp_path: Path) -> None:
     assert model.vocabulary.of_group == {"cup": (0, 1), "lid": (2, 3, 4, 5)}
     assert model.vocabulary.labels[2] == "lid 0"
     assert len(splits.train) == 6 and len(splits.val) == 2
-    write_cloud(tmp_path / "lid" / "bare.ply", rng.random((50, 3)))
-    with pytest.raises(ValueError, match=r"bare.ply: its points have no labels"):
-        TASK.data(replace(SMALL, data=str(tmp_path)))
+
+
+def test_shapes_whose_labels_are_no_parts_are_left_out_with_a_word(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    bare = tmp_path / "lid" / "bare.ply"
+    for kind in ("cup", "lid"):
+        (tmp_path / kind).mkdir()
+    for i in range(4):
+        write_cloud(tmp_path / "cup" / f"{i}.ply", rng.random((50, 3)), labels=np.arange(50) % 2)
+    write_cloud(bare, rng.random((50, 3)))
+    # -1 in the 32 bits of whoever knows no numbers below 0
+    labels = np.full(50, 2**32 - 1, np.uint32)
+    np.savez(tmp_path / "cup" / "bomb.npz", points=rng.random((50, 3)), labels=labels)
+    said = r"left out 2 of 6 shapes: cup/bomb.npz \(.* got 4294967295\), lid/bare.ply \(.*no labels"
+    with pytest.warns(UserWarning, match=said):
+        splits = TASK.data(replace(SMALL, data=str(tmp_path), holdout=0.25))
+    assert splits.vocabulary.of_group == {"cup": (0, 1)} and splits.vocabulary.groups == ("cup",)
+    assert len(splits.train) == 3 and len(splits.val) == 1
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    bare.rename(alone / "bare.ply")
+    with pytest.raises(ValueError, match=r"left out 1 of 1 shapes: bare.ply \(.*no labels"):
+        TASK.data(replace(SMALL, data=str(alone)))
 
 
 def test_labels_that_never_occur_are_no_parts(tmp_path: Path) -> None:

@@ -88,33 +88,42 @@ def builtin_parts() -> tuple[dict[str, tuple[int, ...]], tuple[str, ...]]:
 
 def own_parts(
     shapes: ShapeFolder, names_beside: Sequence[str] = ()
-) -> tuple[dict[str, tuple[int, ...]], tuple[str, ...], dict[str, int]]:
-    """The same of a folder, whose categories have the parts that occur in their shapes; and the
-    number that label 0 of each category becomes, whether or not it occurs.
+) -> tuple[ShapeFolder, dict[str, tuple[int, ...]], tuple[str, ...], dict[str, int]]:
+    """The shapes of a folder that have labels, and the same of them: their categories have the
+    parts that occur in their shapes; and the number that label 0 of each category becomes, whether
+    or not it occurs.
 
     Parts are called as the file beside the shapes tells (`label_names`), or the shapes themselves,
-    or by their numbers. -1 and 255 are no parts. All shapes are read once, to learn that.
+    or by their numbers. -1 and 255 are no parts. All shapes are read once, to learn that. Those
+    without labels, with labels that have no name in the file beside them, or too high to be of
+    parts, are left out; a warning counts and names them.
 
-    Raises ValueError on shapes without labels, on labels that have no name where others have, on
-    shapes of one category that name them differently, and on labels too high to be of parts.
+    Raises ValueError where none is left, on labels that have no name where others of their category
+    have, and on shapes of one category that name them differently.
     """
-    met: dict[str, set[int]] = {category: set() for category in shapes.categories}
+    met: dict[str, set[int]] = {}
     told: dict[str, tuple[str, ...]] = {}
-    for shape, label, name in shapes:
+    most = len(names_beside) - 1 if names_beside else MOST
+    faults: dict[int, str] = {}
+    for number, (shape, label, name) in enumerate(shapes):
         own, category = labels_of(shape), shapes.categories[label]
         if own is None:
-            raise ValueError(f"{name}: its points have no labels, so no parts can be learned")
-        met[category].update(set(np.unique(own).tolist()) - set(UNLABELLED))
-        if max(met[category], default=0) > MOST:
-            raise ValueError(
-                f"{name}: labels of parts must be from 0 to {MOST}, got {max(met[category])}"
-            )
+            faults[number] = "its points have no labels"
+            continue
+        found = set(np.unique(own).tolist()) - set(UNLABELLED)
+        if max(found, default=0) > most:
+            which = "with names" if names_beside else "of parts"
+            faults[number] = f"labels {which} must be from 0 to {most}, got {max(found)}"
+            continue
+        met.setdefault(category, set()).update(found)
         if shape.label_names and told.setdefault(category, shape.label_names) != shape.label_names:
             raise ValueError(f"{name} names its labels differently than others of {category}")
+    if faults:
+        shapes = shapes.without(faults)
     parts: dict[str, tuple[int, ...]] = {}
     names: list[str] = []
     first: dict[str, int] = {}
-    for category, labels in met.items():
+    for category, labels in sorted(met.items()):
         first[category] = len(names)
         # Labels that never occur keep their numbers but are no parts: each would count as found.
         parts[category] = tuple(first[category] + i for i in sorted(labels))
@@ -128,7 +137,7 @@ def own_parts(
         names += [f"{category} {name}" for name in (own_names[:count] or range(count))]
     if not any(parts.values()):
         raise ValueError(f"{shapes.root}: no point of its shapes has a label")
-    return parts, tuple(names), first
+    return shapes, parts, tuple(names), first
 
 
 def labels_of(shape: Shape) -> NDArray[np.int64] | None:

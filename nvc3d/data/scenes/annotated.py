@@ -17,6 +17,7 @@ from nvc3d.data.scenes.own import split_places
 from nvc3d.data.scenes.s3dis import AREAS, CLASSES, SPLIT, by_area
 from nvc3d.data.scenes.scene import Rows, Scene, without_missing
 from nvc3d.files import reading
+from nvc3d.files.parsing import decoded, lines_of, number
 
 FOLDER = "Annotations"
 OTHERS = {"stairs": "clutter"}
@@ -105,7 +106,7 @@ def _class_of(file: Path) -> str:
 def _rows(file: Path) -> NDArray[np.float64]:
     """The rows (N, 6) or (N, 3) of a file."""
     with reading(file):
-        lines = [line for line in file.read_text(encoding="latin-1").split("\n") if line.strip()]
+        lines = lines_of(decoded(file.read_bytes()))
         try:
             rows = np.loadtxt(lines, ndmin=2, comments=None)
         except ValueError:
@@ -119,17 +120,18 @@ def _good_rows(file: Path, lines: Sequence[str]) -> NDArray[np.float64]:
     """The rows that are of as many numbers as most are."""
     parsed: list[list[float]] = []
     for line in lines:
-        try:
-            parsed.append([float(word) for word in line.split()])
-        except ValueError:
-            parsed.append([])
+        numbers = [number(word) for word in line.split()]
+        parsed.append([value for value in numbers if value is not None])
+        if None in numbers:
+            parsed[-1] = []
     usual = int(np.bincount([len(row) for row in parsed]).argmax())
     bad = [number for number, row in enumerate(parsed, 1) if len(row) != usual]
     told = named([f"{number} ({lines[number - 1].strip()[:60]!r})" for number in bad])
     message = f"{len(bad)} of {len(lines)} rows are not {usual or 6} numbers: row {told}"
     if not usual or len(bad) > max(BROKEN * len(lines), 1):
         raise ValueError(message)
-    warnings.warn(f"{file}: left out, {message}", stacklevel=2)
+    if bad:
+        warnings.warn(f"{file}: left out, {message}", stacklevel=2)
     return np.array([row for row in parsed if len(row) == usual])
 
 

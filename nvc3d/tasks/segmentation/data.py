@@ -216,9 +216,8 @@ def _read(root: str, config: SegmentationConfig) -> Sources:
 
 
 def _own_parts(root: str, config: SegmentationConfig) -> Sources:
-    shapes = ShapeFolder(root)
+    shapes, parts, names, first = own_parts(ShapeFolder(root), label_names(Path(root)))
     own, held_out = shapes.parts(config.holdout, config.seed)
-    parts, names, first = own_parts(shapes, label_names(Path(root)))
     drawn = (config.points, config.seed)
     train = None if own is None else PartShapes(own, first, *drawn, training=True)
     val = PartShapes(held_out, first, *drawn, training=False)
