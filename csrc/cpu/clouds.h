@@ -40,6 +40,10 @@ struct Clouds {
 
   const T* cloud(int64_t b) const { return data + b * size * dim; }
   int64_t count(int64_t b) const { return counts ? counts[b] : size; }
+  // Whether these are the same clouds in the same memory, and none of their points is padding.
+  bool hold(const Clouds& other) const {
+    return data == other.data && batch == other.batch && size == other.size && !counts;
+  }
 };
 
 // torch's threads. What a body throws is thrown again here, with its type: torch would turn it

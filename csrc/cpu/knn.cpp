@@ -13,10 +13,9 @@ std::tuple<Tensor, Tensor> knn(Tensor x, Tensor y, int64_t k, std::optional<Tens
   return with_type(x, [&](auto type) {
     using T = decltype(type);
     const Clouds<T> from(x, x_lengths), to(y, y_lengths);
-    const bool same = from.data == to.data;
     if (check_finite) {
       require_finite(from, "x");
-      if (!same || y_lengths) require_finite(to, "y");
+      if (!from.hold(to)) require_finite(to, "y");
     }
     Tensor distance = torch::stable::new_empty(x, {from.batch, from.size, k});  // (B, N, k)
     Tensor index = new_index(x, {from.batch, from.size, k});                    // (B, N, k)

@@ -46,6 +46,11 @@ struct Clouds : CloudsView<T> {
   }
 
   const CloudsView<T>& view() const { return *this; }
+  // Whether these are the same clouds in the same memory, and none of their points is padding.
+  bool hold(const Clouds& other) const {
+    return this->data == other.data && this->batch == other.batch && this->size == other.size &&
+           !this->counts;
+  }
 };
 
 // A point with at most three coordinates; those that are not there are 0 and change no distance.

@@ -142,7 +142,7 @@ std::tuple<Tensor, Tensor> knn(Tensor x, Tensor y, int64_t k, std::optional<Tens
       checks.lengths(x_lengths, from.size, "x");
       checks.lengths(y_lengths, to.size, "y", k);
       checks.finite(from, "x");
-      if (from.data != to.data || y_lengths) checks.finite(to, "y");
+      if (!from.hold(to)) checks.finite(to, "y");
       checks.raise();
     }
     const Tensor distance = new_values(x, from.batch, from.size, k);  // (B, N, k)
