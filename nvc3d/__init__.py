@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .autoload import load_operators_with_torch
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
@@ -57,3 +59,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+load_operators_with_torch()

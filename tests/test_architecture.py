@@ -21,6 +21,7 @@ BELOW = {
     "encoders": {"ops"},
     "metrics": {"ops"},
     "compat": {"ops"},
+    "autoload": {"ops"},
     "files": {"geometry"},
     "interop": {"geometry"},
     "shapes": {"geometry"},

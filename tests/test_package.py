@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import nvc3d
 from nvc3d.extras import EXTRAS, MissingExtra, require
@@ -95,5 +96,30 @@ import sys
 from nvc3d import Nebula, compat, encoders, metrics, ops
 print("torch._dynamo" in sys.modules)
 """
+    result = python(code, tmp_path, PYTHONPATH=str(SOURCE.parent))
+    assert result.stdout.strip() == "False", result.stderr
+
+
+class Nearest(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.ops.nvc3d.nearest(x, x, None, None, 2, True)[0]
+
+
+@pytest.mark.parametrize("imports", ["import nvc3d, torch", "import torch, nvc3d"])
+def test_saved_programs_load_whichever_is_imported_first(tmp_path: Path, imports: str) -> None:
+    x = torch.rand(2, 9, 3)
+    torch.export.save(torch.export.export(Nearest(), (x,)), tmp_path / "nearest.pt2")
+    code = f"""
+import importlib.util
+importlib.util.find_spec("torch")  # a look that imports nothing
+{imports}
+print(torch.export.load("nearest.pt2").module()(torch.rand(2, 9, 3)).sum().item())
+"""
+    result = python(code, tmp_path, PYTHONPATH=str(SOURCE.parent))
+    assert result.stdout.strip() == "0.0", result.stderr
+
+
+def test_import_does_not_wait_for_torch(tmp_path: Path) -> None:
+    code = "import nvc3d, sys; print('torch' in sys.modules)"
     result = python(code, tmp_path, PYTHONPATH=str(SOURCE.parent))
     assert result.stdout.strip() == "False", result.stderr
