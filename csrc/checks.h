@@ -83,19 +83,24 @@ inline void require_lengths(const std::optional<Tensor>& lengths, const Tensor& 
     require_length(values[b * lengths->stride(0)], b, points.size(1), name, least);
 }
 
-// A padded batch (B, N, D) of non-empty clouds, each with at least `least` points.
-inline void require_clouds(const Tensor& points, const std::optional<Tensor>& lengths,
-                           const char* name, int64_t least = 1) {
+// A batch (B, N, D), which may be empty.
+inline void require_points(const Tensor& points, const char* name) {
   require(points.dim() == 3, name, " must be (B, N, D), got ", shape(points));
-  require(points.size(1) > 0 && points.size(2) > 0, name, " must not be empty, got ",
-          shape(points));
   require_float(points, name);
-  require(least >= 1, "k must be at least 1, got ", least);
-  require(least <= points.size(1), "k must be at most the number of points of ", name,
-          ", got k = ", least, " of ", points.size(1));
   // Positions within one cloud are 32 bits wide in the kernels.
   require(points.size(1) < INT32_MAX, name, " must have fewer than 2147483647 points a cloud, got ",
           points.size(1));
+}
+
+// A padded batch (B, N, D) of non-empty clouds, each with at least `least` points.
+inline void require_clouds(const Tensor& points, const std::optional<Tensor>& lengths,
+                           const char* name, int64_t least = 1) {
+  require_points(points, name);
+  require(points.size(1) > 0 && points.size(2) > 0, name, " must not be empty, got ",
+          shape(points));
+  require(least >= 1, "k must be at least 1, got ", least);
+  require(least <= points.size(1), "k must be at most the number of points of ", name,
+          ", got k = ", least, " of ", points.size(1));
   require_lengths(lengths, points, name, least);
 }
 
@@ -171,8 +176,14 @@ inline void require_anchors(const Tensor& latents, const Tensor& anchors) {
           anchors.size(0));
 }
 
-// The choices of x among y, and the gradient of their distances: (B, N, K) each.
-inline void require_choices(const Tensor& grad, const Tensor& index, const Tensor& x) {
+// Clouds x, which may be empty, their choices among y, and the gradient of their distances, both
+// (B, N, K).
+inline void require_choices(const Tensor& grad, const Tensor& x, const Tensor& y,
+                            const Tensor& index, const std::optional<Tensor>& x_lengths) {
+  require_points(x, "x");
+  require_lengths(x_lengths, x, "x", 1);
+  require_clouds(y, std::nullopt, "y");
+  require_pair(x, y, "x", "y");
   require(grad.scalar_type() == x.scalar_type() && index.scalar_type() == ScalarType::Long,
           "grad must be ", dtype(x), " and index torch.int64, got ", dtype(grad), " and ",
           dtype(index));

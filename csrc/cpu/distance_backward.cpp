@@ -10,8 +10,7 @@ namespace {
 
 std::tuple<Tensor, Tensor> distance_backward(Tensor grad, Tensor x, Tensor y, Tensor index,
                                              std::optional<Tensor> x_lengths, int64_t norm) {
-  require_two_clouds(x, y, x_lengths, std::nullopt);
-  require_choices(grad, index, x);
+  require_choices(grad, x, y, index, x_lengths);
   require_norm(norm);
   return with_type(x, [&](auto type) {
     using T = decltype(type);

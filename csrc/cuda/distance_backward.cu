@@ -136,8 +136,7 @@ void fill_grad_y(const Device& device, const Choices<T>& choices, const Clouds<T
 
 std::tuple<Tensor, Tensor> distance_backward(Tensor grad, Tensor x, Tensor y, Tensor index,
                                              std::optional<Tensor> x_lengths, int64_t norm) {
-  require_two_clouds(x, y, x_lengths, std::nullopt);
-  require_choices(grad, index, x);
+  require_choices(grad, x, y, index, x_lengths);
   require_norm(norm);
   const Device device(x, "distance_backward");
   return with_type(x, [&](auto type) {
@@ -151,7 +150,11 @@ std::tuple<Tensor, Tensor> distance_backward(Tensor grad, Tensor x, Tensor y, Te
     const Tensor grad_y = new_values(y, to.batch, to.size, to.dim);
     device.launch(pull_from_own<T>, pieces(from.points() * from.dim, threads), threads, choices,
                   from.view(), to.view(), pointer<T>(grad_x));
-    if (to.batch > 0) fill_grad_y<T>(device, choices, from, to, pointer<T>(grad_y));
+    if (from.points() * choices.k > 0) {
+      fill_grad_y<T>(device, choices, from, to, pointer<T>(grad_y));
+    } else {
+      device.fill(grad_y.data_ptr(), 0, to.points() * to.dim * static_cast<int64_t>(sizeof(T)));
+    }
     return std::make_tuple(grad_x, grad_y);
   });
 }

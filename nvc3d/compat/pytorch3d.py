@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -80,7 +81,9 @@ def chamfer_distance(
         raise ValueError('normals must be None where point_reduction is "max"')
     checks.check_pair(x, y)
     _check_weights(weights, x)
-    _warn_of_empty(x_lengths, y_lengths)
+    if not _whole(x, y, x_lengths, y_lengths):
+        x_lengths, y_lengths = _counts(x_lengths, x), _counts(y_lengths, y)
+        _warn_of_empty(x_lengths, y_lengths)
 
     if weights is not None and not weights.any():
         # PyTorch3D's own answer has this shape, and a second loss even without normals.
@@ -104,7 +107,7 @@ def chamfer_distance(
         return loss, normal_loss
     total: Any = 1
     if batch_reduction == "mean":
-        total = (len(x) if weights is None else weights.sum()) or 1
+        total = (x.shape[0] if weights is None else weights.sum()) or 1
     return loss.sum() / total, None if normal_loss is None else normal_loss.sum() / total
 
 
@@ -172,7 +175,10 @@ def knn_gather(x: Tensor, idx: Tensor, lengths: Tensor | None = None) -> Tensor:
     """
     if x.dim() == 3 and x.shape[1] == 0:
         return x.new_zeros(*idx.shape, x.shape[2]) + _zero_of(x, x)
-    counts = _lengths(lengths, x, "x")
+    lengths = _lengths(lengths, x, "x")
+    if lengths is None and idx.shape[2] <= x.shape[1]:
+        return group(x, idx)
+    counts = _counts(lengths, x)
     missing = torch.arange(idx.shape[2], device=x.device) >= counts[:, None]  # (N, K)
     return group(x, idx.masked_fill(missing[:, None], -1))
 
@@ -211,10 +217,10 @@ def ball_query(
     if not radius >= 0:
         raise ValueError(f"radius must not be negative, got {radius}")
     # The radius is rounded to float32 before it is squared, as PyTorch3D does.
-    squared = float(torch.tensor(radius, dtype=checks.as_points(p1, "p1").dtype).square())
+    rounded = radius if p1.dtype == torch.float64 else float(np.float32(radius))
     distance, index = _ragged(
         lambda x, y, x_lengths, y_lengths, k: torch.ops.nvc3d.ball_query(
-            x, y, k, squared, x_lengths, y_lengths, True
+            x, y, k, rounded**2, x_lengths, y_lengths, True
         ),
         p1,
         p2,
@@ -255,7 +261,18 @@ def sample_farthest_points(
             f"points and lengths must have the same batch dimension, got {tuple(points.shape)} "
             f"and {tuple(lengths.shape)}"
         )
-    counts = _lengths(lengths, points, "points")  # (N,)
+    cloud = checks.as_points(points, "points").detach()
+    if lengths is None and isinstance(K, int) and K >= 1 and batch > 0 and size > 0:
+        # No values are read: torch can trace the call and vmap it.
+        if random_start_point:
+            start = torch.randint(high=size, size=(batch,), device=points.device)
+        else:
+            start = torch.zeros(batch, dtype=torch.int64, device=points.device)
+        k = min(K, size)
+        index = torch.ops.nvc3d.farthest_point_sampling(cloud, k, None, start, True)
+        index = F.pad(index, (0, K - k), value=-1)
+        return knn_gather(points, index[..., None])[:, :, 0], index
+    counts = _counts(_lengths(lengths, points, "points"), points)  # (N,)
     wanted = torch.as_tensor(K, device=points.device)
     wanted = wanted.expand(batch) if wanted.dim() == 0 else wanted
     if wanted.shape != (batch,):
@@ -277,7 +294,6 @@ def sample_farthest_points(
             start = start.minimum(counts - 1)
     else:
         start = torch.zeros_like(counts)
-    cloud = checks.as_points(points, "points").detach()
     limits = wanted.minimum(counts)
     index = counts.new_full((batch, int(wanted.max())), -1)
     for k in limits.unique().tolist():
@@ -300,6 +316,9 @@ def _ragged(
     """Search clouds that may have fewer than K points: those with as many go together."""
     x, y = checks.as_points(p1, "p1"), checks.as_points(p2, "p2")
     x_lengths, y_lengths = _lengths(lengths1, x, "p1"), _lengths(lengths2, y, "p2")
+    if _whole(x, y, x_lengths, y_lengths) and y.shape[1] >= K:
+        return search(x, y, None, None, K)
+    x_lengths, y_lengths = _counts(x_lengths, x), _counts(y_lengths, y)
     limits = y_lengths.clamp(max=K) * (x_lengths > 0)  # (N,): the neighbours there are
     if len(x) and bool((limits == K).all()):
         return search(x, y, x_lengths, y_lengths, K)
@@ -316,12 +335,19 @@ def _ragged(
 
 
 def _nearest(
-    x: Tensor, y: Tensor, x_lengths: Tensor, y_lengths: Tensor, norm: int, both: bool
+    x: Tensor,
+    y: Tensor,
+    x_lengths: Tensor | None,
+    y_lengths: Tensor | None,
+    norm: int,
+    both: bool,
 ) -> list[tuple[Tensor, Tensor]]:
     """Distance and index from x to y and, if both, from y to x; 0 where a cloud is empty."""
-    filled = (x_lengths > 0) & (y_lengths > 0)
-    rows = filled.nonzero()[:, 0]
     search = torch.ops.nvc3d.nearest_both if both else torch.ops.nvc3d.nearest
+    if x_lengths is None or y_lengths is None:
+        found = search(x, y, None, None, norm, True)
+        return list(zip(found[::2], found[1::2], strict=True))
+    rows = ((x_lengths > 0) & (y_lengths > 0)).nonzero()[:, 0]
     if len(rows) == len(x) > 0:
         found = search(x, y, x_lengths, y_lengths, norm, True)
     else:
@@ -337,7 +363,7 @@ def _nearest(
 
 
 def _over_points(
-    values: Tensor, lengths: Tensor, weights: Tensor | None, reduction: str | None
+    values: Tensor, lengths: Tensor | None, weights: Tensor | None, reduction: str | None
 ) -> Tensor:
     """Weigh (N, P), which is 0 in padding, and reduce it to (N,)."""
     if weights is not None:
@@ -347,7 +373,9 @@ def _over_points(
     if reduction == "max" and values.shape[1] > 0:
         return values.max(1).values
     total = values.sum(1)
-    return total / lengths.clamp(min=1) if reduction == "mean" else total
+    if reduction == "sum":
+        return total
+    return total / (values.shape[1] if lengths is None else lengths.clamp(min=1))
 
 
 def _combine(values: list[Tensor], reduction: str | None) -> Any:
@@ -359,9 +387,13 @@ def _combine(values: list[Tensor], reduction: str | None) -> Any:
     return torch.maximum(*values) if reduction == "max" else values[0] + values[1]
 
 
-def _cosine_distance(normals: Tensor, near: Tensor, lengths: Tensor, absolute: bool) -> Tensor:
+def _cosine_distance(
+    normals: Tensor, near: Tensor, lengths: Tensor | None, absolute: bool
+) -> Tensor:
     """One minus the cosine between normals (N, P, 3), 0 in padding: (N, P)."""
-    padded = torch.arange(normals.shape[1], device=normals.device) >= lengths[:, None]
+    padded = (
+        torch.arange(normals.shape[1], device=normals.device) >= _counts(lengths, normals)[:, None]
+    )
     # Whatever stands in the padding must not reach the gradient.
     normals = normals.masked_fill(padded[..., None], 0)
     cosine = F.cosine_similarity(normals, near, dim=2, eps=1e-6)
@@ -370,7 +402,7 @@ def _cosine_distance(normals: Tensor, near: Tensor, lengths: Tensor, absolute: b
 
 def _unpack(
     points: Any, lengths: Tensor | None, normals: Tensor | None, name: str
-) -> tuple[Tensor, Tensor, Tensor | None]:
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Points, lengths and normals of a tensor or of an object like `Pointclouds`."""
     if hasattr(points, "points_padded") and hasattr(points, "num_points_per_cloud"):
         lengths = points.num_points_per_cloud()
@@ -395,12 +427,28 @@ def _unpack(
     return checks.as_points(points, name), _lengths(lengths, points, name), normals
 
 
-def _lengths(lengths: Tensor | None, points: Tensor, name: str) -> Tensor:
+def _whole(x: Tensor, y: Tensor, x_lengths: Tensor | None, y_lengths: Tensor | None) -> bool:
+    """Whether it is plain from the shapes that no cloud is empty or padded.
+
+    Then no values are read: torch can trace the call and vmap it.
+    """
+    given = x_lengths is not None or y_lengths is not None
+    return not given and x.shape[0] > 0 and x.shape[1] > 0 and y.shape[1] > 0
+
+
+def _counts(lengths: Tensor | None, points: Tensor) -> Tensor:
+    """How many points each cloud has: (N,)."""
+    if lengths is not None:
+        return lengths
+    return torch.full(points.shape[:1], points.shape[1], device=points.device)
+
+
+def _lengths(lengths: Tensor | None, points: Tensor, name: str) -> Tensor | None:
     """Lengths (N,) of a batch (N, P, D), int64; 0 is allowed here."""
     batch, size = points.shape[:2]
     lengths = checks.as_lengths(lengths, f"the lengths of {name}")
     if lengths is None:
-        return torch.full((batch,), size, device=points.device)
+        return None
     if lengths.shape != (batch,):
         raise ValueError(
             f"Expected lengths to be of shape ({batch},), got {tuple(lengths.shape)} for {name}"

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import checks
-from .distance_backward import distance_backward
+from . import checks, transforms
+from .distances import register_distances
+from .library import registrations
 
 
 def assign_anchors(
@@ -37,7 +38,7 @@ def assign_anchors(
     anchors = checks.as_points(anchors, "anchors")
     if latents.dim() == 0:
         raise ValueError("latents must be (..., D), got a scalar")
-    flat = latents.reshape(-1, latents.shape[-1])
+    flat = latents[None] if latents.dim() == 1 else latents.flatten(0, -2)
     distance, index = torch.ops.nvc3d.assign_anchors(flat, anchors, check_finite)
     return index.view(latents.shape[:-1]), distance.view(latents.shape[:-1])
 
@@ -49,20 +50,21 @@ def _fake(latents: Tensor, anchors: Tensor, check_finite: bool) -> tuple[Tensor,
     return latents.new_empty(rows), latents.new_empty(rows, dtype=torch.int64)
 
 
-def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    latents, anchors, _ = inputs
-    ctx.save_for_backward(latents, anchors, output[1])
-    ctx.mark_non_differentiable(output[1])
+def _vmap(
+    info: Any, in_dims: tuple[int | None, ...], latents: Tensor, anchors: Tensor, check_finite: bool
+) -> tuple[tuple[Tensor, ...], tuple[int, int]]:
+    latents = transforms.stacked(latents, in_dims[0], info.batch_size)  # (V, N, D)
+    if in_dims[1] is None and latents.dim() == 3:
+        found = torch.ops.nvc3d.assign_anchors(latents.flatten(0, 1), anchors, check_finite)
+        return tuple(part.unflatten(0, latents.shape[:2]) for part in found), (0, 0)
+    each = [
+        torch.ops.nvc3d.assign_anchors(*pair, check_finite)
+        for pair in zip(
+            latents, transforms.stacked(anchors, in_dims[1], info.batch_size), strict=True
+        )
+    ]
+    return tuple(torch.stack(parts) for parts in zip(*each, strict=True)), (0, 0)
 
 
-def _backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-    latents, anchors, index = ctx.saved_tensors
-    if latents.shape[0] == 0:
-        return torch.zeros_like(latents), torch.zeros_like(anchors), None
-    grad_latents, grad_anchors = distance_backward(
-        grad[None, :, None], latents[None], anchors[None], index[None, :, None], None, 2
-    )
-    return grad_latents[0], grad_anchors[0], None
-
-
-torch.library.register_autograd("nvc3d::assign_anchors", _backward, setup_context=_save)
+register_distances("assign_anchors")
+torch.library.register_vmap("nvc3d::assign_anchors", _vmap, lib=registrations)

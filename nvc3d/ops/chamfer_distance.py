@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, overload
+from typing import Literal, overload
 
 import torch
 from torch import Tensor
 
-from . import checks
-from .distance_backward import distance_backward
+from . import checks, transforms
+from .distances import register_distances
 
 
 @overload
@@ -131,23 +131,5 @@ def _fake(
     )
 
 
-def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    x, y, ctx.x_lengths, ctx.y_lengths, ctx.norm, _ = inputs
-    ctx.save_for_backward(x, y, output[1], output[3])
-    ctx.mark_non_differentiable(output[1], output[3])
-
-
-def _backward(
-    ctx: Any, grad_to_y: Tensor, _x: Tensor, grad_to_x: Tensor, _y: Tensor
-) -> tuple[Tensor | None, ...]:
-    x, y, to_y, to_x = ctx.saved_tensors
-    x_from, y_by = distance_backward(
-        grad_to_y[..., None], x, y, to_y[..., None], ctx.x_lengths, ctx.norm
-    )
-    y_from, x_by = distance_backward(
-        grad_to_x[..., None], y, x, to_x[..., None], ctx.y_lengths, ctx.norm
-    )
-    return x_from + x_by, y_from + y_by, None, None, None, None
-
-
-torch.library.register_autograd("nvc3d::nearest_both", _backward, setup_context=_save)
+register_distances("nearest_both")
+transforms.register_vmap("nearest_both")

@@ -31,14 +31,17 @@ def as_lengths(value: Tensor | None, name: str) -> Tensor | None:
 
 def check(condition: bool, message: str) -> None:
     """Raise ValueError unless the condition holds; in fake kernels also for symbolic sizes."""
-    torch._check_value(condition, lambda: message)
+    if torch.compiler.is_dynamo_compiling():
+        # There a message may not hold sizes; the operator's own check says what is wrong.
+        torch._check_value(condition)
+    else:
+        torch._check_value(condition, lambda: message)
 
 
-def check_clouds(points: Tensor, name: str, lengths: Tensor | None = None) -> None:
-    """A padded batch (B, N, D) of non-empty clouds, float32 or float64."""
+def check_points(points: Tensor, name: str, lengths: Tensor | None = None) -> None:
+    """A padded batch (B, N, D), which may be empty, float32 or float64."""
     shape = tuple(points.shape)
     check(points.dim() == 3, f"{name} must be (B, N, D), got {shape}")
-    check(shape[1] > 0 and shape[2] > 0, f"{name} must not be empty, got {shape}")
     check_float(points, name)
     if lengths is not None:
         check(
@@ -49,6 +52,13 @@ def check_clouds(points: Tensor, name: str, lengths: Tensor | None = None) -> No
             lengths.device == points.device,
             f"the lengths of {name} are on {lengths.device}, {name} is on {points.device}",
         )
+
+
+def check_clouds(points: Tensor, name: str, lengths: Tensor | None = None) -> None:
+    """The same of clouds that are not empty."""
+    check_points(points, name, lengths)
+    for size in points.shape[1:]:
+        check(size > 0, f"{name} must not be empty, got {tuple(points.shape)}")
 
 
 def check_float(value: Tensor, name: str) -> None:
@@ -92,6 +102,11 @@ def check_neighbours(
     check_clouds(x, "x", x_lengths)
     check_clouds(y, "y", y_lengths)
     check_pair(x, y)
+    check_norm(norm)
+
+
+def check_norm(norm: int) -> None:
+    """Squared Euclidean or L1 distances."""
     check(norm in (1, 2), f"norm must be 1 or 2, got {norm}")
 
 
@@ -126,10 +141,8 @@ def check_anchors(latents: Tensor, anchors: Tensor) -> None:
     for value, name in ((latents, "latents"), (anchors, "anchors")):
         check(value.dim() == 2, f"{name} must be (N, D), got {tuple(value.shape)}")
         check_float(value, name)
-    check(
-        anchors.shape[0] > 0 and anchors.shape[1] > 0,
-        f"anchors must not be empty, got {tuple(anchors.shape)}",
-    )
+    for size in anchors.shape:
+        check(size > 0, f"anchors must not be empty, got {tuple(anchors.shape)}")
     check_pair(latents, anchors, "latents", "anchors")
 
 
@@ -165,6 +178,29 @@ def check_start(start: Tensor, points: Tensor, lengths: Tensor | None) -> None:
             0 <= first < limit,
             f"start must be an index of points, from 0 to {limit - 1}, got {first} at position {b}",
         )
+
+
+def check_choices(
+    grad: Tensor, x: Tensor, y: Tensor, index: Tensor, x_lengths: Tensor | None, norm: int
+) -> None:
+    """Clouds x, which may be empty, their choices among y and the gradient of their distances."""
+    check_points(x, "x", x_lengths)
+    check_clouds(y, "y")
+    check_pair(x, y)
+    check(
+        grad.dtype == x.dtype and index.dtype == torch.int64,
+        f"grad must be {x.dtype} and index torch.int64, got {grad.dtype} and {index.dtype}",
+    )
+    check(
+        index.dim() == 3 and index.shape[:2] == x.shape[:2] and index.shape == grad.shape,
+        f"grad and index must be (B, N, K), got {tuple(grad.shape)} and {tuple(index.shape)}",
+    )
+    check_norm(norm)
+
+
+def check_index(index: Tensor) -> None:
+    """Chosen neighbours."""
+    check(index.dtype == torch.int64, f"index must be torch.int64, got {index.dtype}")
 
 
 def check_values(points: Tensor, lengths: Tensor | None, name: str) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import checks
+from . import checks, reference, transforms
+from .group import gather
 
 
 def distance_backward(
@@ -25,43 +26,45 @@ def distance_backward(
 def _fake(
     grad: Tensor, x: Tensor, y: Tensor, index: Tensor, x_lengths: Tensor | None, norm: int
 ) -> tuple[Tensor, Tensor]:
-    checks.check_neighbours(x, y, x_lengths, None, norm)
-    checks.check(
-        index.dim() == 3 and index.shape[:2] == x.shape[:2] and index.shape == grad.shape,
-        f"grad and index must be (B, N, K), got {tuple(grad.shape)} and {tuple(index.shape)}",
-    )
-    return torch.empty_like(x), torch.empty_like(y)
+    checks.check_choices(grad, x, y, index, x_lengths, norm)
+    # Contiguous, whatever the strides of x and y.
+    return x.new_empty(x.shape), y.new_empty(y.shape)
 
 
-def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    grad, x, y, index, ctx.x_lengths, ctx.norm = inputs
-    ctx.save_for_backward(grad, x, y, index)
+def _plain(operator: transforms.Call, arguments: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
+    return reference.distance_backward(*arguments)
 
 
-def _backward(ctx: Any, grad_x: Tensor, grad_y: Tensor) -> tuple[Tensor | None, ...]:
-    """The operator is linear in grad, and for norm 2 in the differences x - y[index].
+class _DistanceBackward(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, operator: transforms.Call, *arguments: Any) -> tuple[Tensor, Tensor]:
+        *tensors, ctx.norm = arguments
+        ctx.save_for_backward(*tensors)
+        return operator(*arguments)
 
-    With u and v the gradients that come in for its two results, <result, (u, v)> is the sum of
-    grad * slope(x - y[index]) * (u - v[index]): in grad a gather; in (x, y), for norm 2, the
-    operator itself with (u, v) in their place; for norm 1, whose slope is constant, nothing.
-    """
-    grad, x, y, index = ctx.saved_tensors
-    batch, rows, k = index.shape
-    flat = index.reshape(batch, rows * k, 1).expand(-1, -1, x.shape[-1])  # (B, N*K, D)
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """The operator is linear in grad, and for norm 2 in the differences x - y[index].
 
-    def differences(a: Tensor, b: Tensor) -> Tensor:
-        return a[:, :, None] - b.gather(1, flat).view(batch, rows, k, -1)  # (B, N, K, D)
+        With u and v the gradients that come in for its two results, <result, (u, v)> is the sum
+        of grad * slope(x - y[index]) * (u - v[index]): in grad a gather; in (x, y), for norm 2,
+        the operator itself with (u, v) in their place; for norm 1, whose slope is constant,
+        nothing.
+        """
+        grad, x, y, index, x_lengths = ctx.saved_tensors
+        slope = x[:, :, None] - gather(y, index)  # (B, N, K, D)
+        slope = slope.sign() if ctx.norm == 1 else 2 * slope
+        grad_x, grad_y = grads
+        change = grad_x[:, :, None] - gather(grad_y, index)
+        grad_grad = (slope * change).sum(-1)  # (B, N, K)
+        if x_lengths is not None:
+            padded = torch.arange(x.shape[1], device=x.device) >= x_lengths[:, None]
+            grad_grad = grad_grad.masked_fill(padded[..., None], 0)
+        if ctx.norm == 1:
+            return None, grad_grad, None, None, None, None, None
+        again_x, again_y = distance_backward(grad, grad_x, grad_y, index, x_lengths, ctx.norm)
+        return None, grad_grad, again_x, again_y, None, None, None
 
-    slope = differences(x, y)
-    slope = slope.sign() if ctx.norm == 1 else 2 * slope
-    grad_grad = (slope * differences(grad_x, grad_y)).sum(-1)  # (B, N, K)
-    if ctx.x_lengths is not None:
-        padded = torch.arange(rows, device=x.device) >= ctx.x_lengths[:, None]
-        grad_grad = grad_grad.masked_fill(padded[..., None], 0)
-    if ctx.norm == 1:
-        return grad_grad, None, None, None, None, None
-    again_x, again_y = distance_backward(grad, grad_x, grad_y, index, ctx.x_lengths, ctx.norm)
-    return grad_grad, again_x, again_y, None, None, None
 
-
-torch.library.register_autograd("nvc3d::distance_backward", _backward, setup_context=_save)
+transforms.register_autograd("distance_backward", 3, _plain, _DistanceBackward)
+transforms.register_vmap("distance_backward")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from . import checks
+from . import checks, transforms
 from .group import group
 
 # Up to this many points the exact matching takes fractions of a second.
@@ -84,3 +84,6 @@ def _fake(
 ) -> tuple[Tensor, Tensor]:
     checks.check_matching(x, y, lengths, tolerance)
     return x.new_empty(x.shape[:2], dtype=torch.int64), x.new_empty(x.shape[0])
+
+
+transforms.register_vmap("optimal_matching")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from . import checks
+from . import checks, transforms
 
 
 def farthest_point_sampling(
@@ -48,7 +48,9 @@ def farthest_point_sampling(
     lengths = checks.as_lengths(lengths, "lengths")
     batch, size = points.shape[:2]
     if start is None:
-        uniform = torch.rand(batch, dtype=torch.float64, generator=generator, device=points.device)
+        # Not torch.rand: with a generator it does not take sizes that are symbols of a trace.
+        uniform = torch.empty(batch, dtype=torch.float64, device=points.device)
+        uniform.uniform_(generator=generator)
         first = (uniform * (size if lengths is None else lengths)).long()
     elif isinstance(start, Tensor):
         if start.shape != (batch,):
@@ -66,3 +68,6 @@ def _fake(
     checks.check_clouds(points, "points", lengths)
     checks.check_k(k, points.shape[1], "points")
     return points.new_empty((points.shape[0], k), dtype=torch.int64)
+
+
+transforms.register_vmap("farthest_point_sampling")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+
+from . import checks
+from .library import registrations
 
 
 def group(values: Tensor, index: Tensor) -> Tensor:
@@ -25,17 +30,22 @@ def group(values: Tensor, index: Tensor) -> Tensor:
             together.
     """
     _check(values, index)
-    missing = index < 0
-    some = index.clamp(min=0)
-    if values.device.type == "cpu":
-        batch, rows, k = index.shape
-        flat = some.reshape(batch, rows * k, 1).expand(-1, -1, values.shape[-1])
-        chosen = values.gather(1, flat).view(batch, rows, k, -1)
-    else:
+    some = torch.ops.nvc3d.gather_index(index, values.shape[1])
+    if values.shape[1] == 0:
+        # Every index is -1, and there is nothing to gather from.
+        return values.sum(1)[:, None, None].expand(*index.shape, -1).to(values.dtype)
+    return gather(values, some).masked_fill((index < 0)[..., None], 0)
+
+
+def gather(values: Tensor, index: Tensor) -> Tensor:
+    """Values (B, N, C) at an index (B, M, K) from 0 to N - 1: (B, M, K, C)."""
+    batch, rows, k = index.shape
+    if values.device.type == "cuda":
         # Its gradient is sorted before it is summed up; that of gather is summed in any order.
-        cloud = torch.arange(len(values), device=values.device)[:, None, None]
-        chosen = values[cloud, some]
-    return chosen.masked_fill(missing[..., None], 0)
+        cloud = torch.arange(batch, device=values.device)[:, None, None]
+        return values[cloud, index]
+    flat = index.reshape(batch, rows * k, 1).expand(-1, -1, values.shape[-1])
+    return values.gather(1, flat).reshape(batch, rows, k, values.shape[-1])
 
 
 def _check(values: Tensor, index: Tensor) -> None:
@@ -46,17 +56,19 @@ def _check(values: Tensor, index: Tensor) -> None:
         raise ValueError(f"values must be (B, N, C), got {tuple(values.shape)}")
     if index.dim() != 3 or index.shape[0] != values.shape[0]:
         raise ValueError(f"index must be ({values.shape[0]}, M, K), got {tuple(index.shape)}")
-    if index.dtype != torch.int64:
-        raise ValueError(f"index must be torch.int64, got {index.dtype}")
+    checks.check_index(index)
     if index.device != values.device:
         raise ValueError(f"values are on {values.device}, index is on {index.device}")
-    # A traced program cannot branch on values; the gather itself refuses there.
-    if torch.compiler.is_compiling() or index.numel() == 0:
-        return
-    if index.is_cuda and torch.cuda.is_current_stream_capturing():
-        return
-    least, most = (int(bound) for bound in index.aminmax())
-    if least < -1 or most >= values.shape[1]:
-        raise ValueError(
-            f"index must be from -1 to {values.shape[1] - 1}, got {least if least < -1 else most}"
-        )
+
+
+@torch.library.register_fake("nvc3d::gather_index")
+def _fake(index: Tensor, size: int) -> Tensor:
+    checks.check_index(index)
+    return index.new_empty(index.shape)
+
+
+def _vmap(info: Any, in_dims: tuple[int | None, ...], index: Tensor, size: int) -> tuple:
+    return torch.ops.nvc3d.gather_index(index, size), in_dims[0]
+
+
+torch.library.register_vmap("nvc3d::gather_index", _vmap, lib=registrations)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from . import checks
-from .distance_backward import distance_backward
+from . import checks, transforms
+from .distances import register_distances
 
 
 def knn(
@@ -69,16 +67,5 @@ def _fake(
     return x.new_empty(shape), x.new_empty(shape, dtype=torch.int64)
 
 
-def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    x, y, _, ctx.x_lengths, _, ctx.norm, _ = inputs
-    ctx.save_for_backward(x, y, output[1])
-    ctx.mark_non_differentiable(output[1])
-
-
-def _backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-    x, y, index = ctx.saved_tensors
-    grad_x, grad_y = distance_backward(grad, x, y, index, ctx.x_lengths, ctx.norm)
-    return grad_x, grad_y, None, None, None, None, None
-
-
-torch.library.register_autograd("nvc3d::knn", _backward, setup_context=_save)
+register_distances("knn")
+transforms.register_vmap("knn")

@@ -24,6 +24,8 @@ OPERATORS: tuple[Callable[..., Any], ...] = (
     reference.optimal_matching,
     reference.assign_anchors,
 )
+# Those of PyTorch alone: operators, so that torch's compiler and transforms see them as a whole.
+PLAIN: tuple[Callable[..., Any], ...] = (reference.gather_index,)
 
 
 def _load() -> tuple[Path | None, str]:
@@ -90,14 +92,17 @@ def _match_on_the_cpu(
 
 _path, _reason = _load()
 # The library object owns the registrations: they end with it.
-_registrations = torch.library.Library("nvc3d", "FRAGMENT")
-for _function in OPERATORS:
-    if _path is None:
+registrations = torch.library.Library("nvc3d", "FRAGMENT")
+for _function in (*OPERATORS, *PLAIN):
+    if _path is None or _function in PLAIN:
         _schema = torch.library.infer_schema(_function, mutates_args=())
-        _registrations.define(_function.__name__ + _schema)
+        registrations.define(_function.__name__ + _schema)
     # Backends with kernels of their own take precedence over this one.
-    _registrations.impl(_function.__name__, _function, "CompositeExplicitAutograd")
-_registrations.impl("optimal_matching", _match_on_the_cpu, "CUDA")
+    registrations.impl(_function.__name__, _function, "CompositeExplicitAutograd")
+registrations.impl("optimal_matching", _match_on_the_cpu, "CUDA")
+for _name in ("farthest_point_sampling", "optimal_matching", "gather_index"):
+    # What they give has no derivatives. The others say what theirs are in their own files.
+    registrations.impl(_name, torch.library.fallthrough_kernel, "Autograd")
 if _path is None:
     warnings.warn(
         f"nvc3d runs on slow PyTorch code instead of its compiled operators: {_reason}",

@@ -97,6 +97,7 @@ def distance_backward(
 
     grad and index are (B, N, K). The derivative of |t| at 0 is 0.
     """
+    checks.check_choices(grad, x, y, index, x_lengths, norm)
     batch, rows, k = index.shape
     dim = x.shape[-1]
     if x_lengths is not None:
@@ -108,8 +109,8 @@ def distance_backward(
     pull = grad[..., None] * slope  # (B, N, K, D)
     if x_lengths is not None:
         pull = pull.masked_fill(padded[..., None, None], 0)
-    grad_y = torch.zeros_like(y).scatter_add(1, flat, -pull.reshape(batch, rows * k, dim))
-    return pull.sum(2), grad_y
+    grad_y = y.new_zeros(y.shape).scatter_add(1, flat, -pull.reshape(batch, rows * k, dim))
+    return pull.sum(2).contiguous(), grad_y
 
 
 def farthest_point_sampling(
@@ -230,6 +231,20 @@ def assign_anchors(latents: Tensor, anchors: Tensor, check_finite: bool) -> tupl
         return latents.new_zeros(0), latents.new_zeros(0, dtype=torch.int64)
     distance, index = knn(latents[None], anchors[None], 1, None, None, 2, False)
     return distance[0, :, 0], index[0, :, 0]
+
+
+def gather_index(index: Tensor, size: int) -> Tensor:
+    """The index with 0 in place of -1, "none", refused where it is not from -1 to size - 1."""
+    checks.check_index(index)
+    # Waiting for the device is not possible while a CUDA graph is captured.
+    unread = index.is_cuda and torch.cuda.is_current_stream_capturing()
+    if not unread and index.numel() > 0:
+        least, most = torch.stack(index.aminmax()).tolist()
+        checks.check(
+            least >= -1 and most < size,
+            f"index must be from -1 to {size - 1}, got {least if least < -1 else most}",
+        )
+    return index.clamp(min=0).contiguous()
 
 
 def _valid(points: Tensor, lengths: Tensor | None) -> list[Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nvc3d import ops
 from nvc3d.ops.distance_backward import distance_backward
-from nvc3d.ops.library import OPERATORS, describe
+from nvc3d.ops.library import OPERATORS, PLAIN, describe
 
 pytestmark = pytest.mark.usefixtures("device")
 
@@ -42,16 +42,63 @@ CALLS: dict[str, list[tuple]] = {
         (cloud(2, 9, 2), X, Y, torch.randint(0, 11, (2, 9, 2)), None, 2),
         (cloud(2, 9, 2), X, Y, torch.randint(0, 11, (2, 9, 2)), LENGTHS[0], 1),
     ],
-    "farthest_point_sampling": [(X, 4, None, torch.tensor([0, 3]), True)],
+    "farthest_point_sampling": [
+        (X, 4, None, torch.tensor([0, 3]), True),
+        (X, 3, LENGTHS[0], torch.tensor([0, 3]), False),
+    ],
+    "ball_query": [(X, Y, 4, 1.0, None, None, True), (X, Y, 20, 0.5, *LENGTHS, False)],
+    "optimal_matching": [(X, Y[:, :9], None, 0.0, True), (X, Y[:, :9], LENGTHS[0], 0.0, False)],
     "assign_anchors": [(X[0], Y[0], True)],
+    "gather_index": [(torch.randint(-1, 11, (2, 9, 3)), 11)],
 }
+
+
+def contiguous(value: Tensor) -> Tensor:
+    return value
+
+
+def transposed(value: Tensor) -> Tensor:
+    return value.mT.contiguous().mT if value.dim() > 1 else value
+
+
+def batch_last(value: Tensor) -> Tensor:
+    return value.movedim(0, -1).contiguous().movedim(-1, 0)
+
+
+def sliced(value: Tensor) -> Tensor:
+    """With an offset, and steps between the numbers."""
+    return torch.stack([torch.zeros_like(value), value], -1)[..., 1]
+
+
+def expanded(value: Tensor) -> Tensor:
+    return value[:1].expand_as(value)
+
+
+def one_point(value: Tensor) -> Tensor:
+    return value[:1, :1].expand_as(value) if value.dim() > 1 else value
+
+
+def no_batch(value: Tensor) -> Tensor:
+    return value[:0]
+
+
+LAYOUTS = [contiguous, transposed, batch_last, sliced, expanded, one_point, no_batch]
 
 
 def with_gradients(arguments: tuple) -> tuple:
     return tuple(
-        a.clone().requires_grad_() if isinstance(a, Tensor) and a.is_floating_point() else a
+        a.detach().requires_grad_() if isinstance(a, Tensor) and a.is_floating_point() else a
         for a in arguments
     )
+
+
+def test_every_operator_has_its_calls() -> None:
+    registered = {
+        name.removeprefix("nvc3d::")
+        for name in torch._C._dispatch_get_all_op_names()
+        if name.startswith("nvc3d::")
+    }
+    assert set(CALLS) == registered == {f.__name__ for f in (*OPERATORS, *PLAIN)}
 
 
 def test_compiled_operators_are_active() -> None:
@@ -68,10 +115,28 @@ def test_schema_stands_once(function: Callable) -> None:
     )
 
 
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)
 @pytest.mark.parametrize("name", CALLS)
-def test_opcheck(name: str) -> None:
+def test_opcheck(name: str, layout: Callable[[Tensor], Tensor]) -> None:
+    for arguments in CALLS[name] if layout is contiguous else CALLS[name][-1:]:
+        laid = tuple(layout(a) if isinstance(a, Tensor) else a for a in arguments)
+        if name == "assign_anchors" and layout is no_batch:
+            laid = (laid[0], *arguments[1:])  # anchors there must be
+        torch.library.opcheck(getattr(torch.ops.nvc3d, name).default, with_gradients(laid))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)
+@pytest.mark.parametrize("name", CALLS)
+def test_plain_definitions_have_the_same_strides(
+    name: str, layout: Callable[[Tensor], Tensor]
+) -> None:
     for arguments in CALLS[name]:
-        torch.library.opcheck(getattr(torch.ops.nvc3d, name).default, with_gradients(arguments))
+        laid = tuple(layout(a) if isinstance(a, Tensor) else a for a in arguments)
+        if name == "assign_anchors" and layout is no_batch:
+            laid = (laid[0], *arguments[1:])
+        expected = _tuple(getattr(ops.reference, name)(*laid))
+        got = _tuple(getattr(torch.ops.nvc3d, name)(*laid))
+        assert [o.stride() for o in got] == [o.stride() for o in expected]
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -446,6 +511,14 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         r"x .* got 2 NaN or infinite values, the first \(nan\) at \[0, 5, 1\]",
     ),
     "NaN in y": (lambda: ops.knn(Y, NAN, 2), r"y must be finite"),
+    "NaN in y, of which x is the beginning": (
+        lambda: ops.knn(NAN[:1, :4], NAN[:1], 9),
+        r"y must be finite, got 1 .* \(nan\) at \[0, 5, 1\]",
+    ),
+    "NaN in y, whose memory is also x": (
+        lambda: ops.knn(NAN, NAN, 2, torch.tensor([5, 2])),
+        r"y must be finite, got 2 .* \(nan\) at \[0, 5, 1\]",
+    ),
     "NaN in points": (lambda: ops.farthest_point_sampling(NAN, 2), r"points must be finite"),
     "inf in latents": (
         lambda: ops.assign_anchors(NAN[1], Y[0]),
