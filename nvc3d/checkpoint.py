@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import platform
 import shutil
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -91,38 +90,30 @@ def load_run(
     return run, model.eval()
 
 
-def claim(folder: Path, *, vacant: bool) -> None:
-    """Try whether a run can be written to `folder`, before any time is spent; leaves no trace.
-
-    Raises CheckpointError where it must be `vacant` and holds a run, OSError where it cannot be
-    written.
-    """
-    if vacant and (folder / "config.json").exists():
-        raise CheckpointError(
-            f"{folder} holds a run already: give another --output, or go on with --resume {folder}"
-        )
-    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not nearest.is_dir():
-        raise NotADirectoryError(f"cannot write into the folder {folder}: {nearest} is a file")
-    try:
-        with tempfile.TemporaryDirectory(dir=nearest):
-            pass
-    except OSError as error:
-        raise OSError(f"cannot write into the folder {folder}: {error.strerror}") from None
+def holds_run(folder: Path) -> bool:
+    """Whether there is a checkpoint in a folder. One with a config alone, of a run that was killed
+    before it had saved any, is as good as empty."""
+    return any((folder / name).exists() for name in ("model.safetensors", "state.pt"))
 
 
-def prepare(folder: Path, model: nn.Module) -> None:
+def prepare(folder: Path, model: nn.Module, processes: int = 1) -> None:
     """Make the run folder, free of what a killed run left half-written.
 
-    Raises OSError where the disk cannot hold the checkpoints of a run.
+    Raises OSError where the disk cannot hold the checkpoints of a run of so many processes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         for stale in folder.glob(f".{name}.*.tmp"):
             stale.unlink()
-    size = sum(t.nbytes for t in [*model.parameters(), *model.buffers()])
-    # Weights twice and two moments of each, and as much again while they are being replaced.
-    needed, free = 8 * size, shutil.disk_usage(folder).free
+    parameters = sum(p.nbytes for p in model.parameters())
+    learned = sum(p.nbytes for p in model.parameters() if p.requires_grad)
+    buffers = sum(b.nbytes for b in model.buffers())
+    weights = parameters + buffers
+    state = parameters + 2 * learned + processes * buffers  # with the two moments of the optimiser
+    # A file is there twice while it is being replaced; those of a run before make room.
+    present = sum(f.stat().st_size for n in FILES if (f := folder / n).is_file())
+    needed = weights + state + max(weights, state) + 2**20 - present
+    free = shutil.disk_usage(folder).free
     if free < needed:
         raise OSError(
             f"the disk of {folder} has {free / 1e6:.1f} MB free; checkpoints need "

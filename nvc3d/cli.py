@@ -13,6 +13,7 @@ from typing import Any
 
 from nvc3d import __version__
 from nvc3d.commands.saying import sentence
+from nvc3d.processes import launched, refuse_several
 
 # Each is a module of nvc3d.commands; it is imported only when called, so that help is quick.
 COMMANDS = {
@@ -40,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Before torch is there: its threads would else spin while they wait for one another, and on
     # a machine that does other work besides, each step then takes ten times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if launched() > 1:
+        # Each process would say that a model has no idle parameters just now.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("default", UserWarning)
@@ -73,6 +77,8 @@ def _dispatch(arguments: list[str]) -> int:
         hint = f"did you mean {near[0]}?" if near else f"commands: {', '.join(COMMANDS)}"
         kind = "option" if name.startswith("-") else "command"
         raise ValueError(f"unknown {kind} {name!r}; {hint}")
+    if name != "train":
+        refuse_several(f"nvc3d {name}")
     return int(import_module(f"nvc3d.commands.{name}").main(rest))
 
 

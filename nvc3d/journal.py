@@ -1,15 +1,11 @@
-"""What a user sees of a training run, and how a user ends it."""
+"""What a user sees of a training run."""
 
 from __future__ import annotations
 
 import csv
-import signal
-import threading
 from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Any
 
 from nvc3d.atomic import atomic_write
 from nvc3d.extras import require
@@ -105,40 +101,3 @@ class Journal:
         self.bar.close()
         if self.writer:
             self.writer.close()
-
-
-class Interruption:
-    """Turns the first SIGINT or SIGTERM into a request; a second one ends the process as usual."""
-
-    def __init__(self) -> None:
-        self.requested = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Interruption:
-        # Python lets only the main thread handle signals.
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._request)
-        return self
-
-    def _request(self, number: int, frame: FrameType | None) -> None:
-        self.requested = True
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._restore()
-
-
-def ignore_interrupts(worker: int) -> None:
-    """For data workers: a Ctrl-C reaches them too, and must not end them before the trainer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

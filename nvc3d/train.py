@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -13,25 +14,27 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from nvc3d import processes
 from nvc3d.checkpoint import (
     FORMAT,
     CheckpointError,
     Run,
-    claim,
     clear,
+    holds_run,
     load_state,
     prepare,
     save_config,
     save_state,
     save_weights,
 )
+from nvc3d.claim import claimed
 from nvc3d.config import TrainConfig
 from nvc3d.extras import require
-from nvc3d.journal import Interruption, Journal, ignore_interrupts
+from nvc3d.interruption import Interruption, shielded
+from nvc3d.journal import Journal
 from nvc3d.randomness import random_state, seed, set_random_state
 from nvc3d.tasks import Batch, Splits
 from nvc3d.tasks.task import Items
@@ -39,6 +42,14 @@ from nvc3d.tasks.task import Items
 VALIDATION_BATCHES = 16  # at most, at each checkpoint
 SKIPS = 20  # steps in a row that float16's loss scaler may skip before we call it divergence
 PRECISIONS = {"float32": "no", "float16": "fp16", "bfloat16": "bf16"}  # ours: Accelerate's
+
+
+NEEDED = (
+    ("accelerate", "to train"),
+    ("safetensors", "to save models"),
+    ("tensorboard", "to log training"),
+    ("tqdm", "to show progress"),
+)
 
 
 class NonFiniteLoss(ArithmeticError):
@@ -60,6 +71,10 @@ class Outcome:
     """True on the one process that writes files"""
 
 
+Rehearsal = Callable[[nn.Module, Splits], None]
+"""(untrained model, data): does in small what will be done with the trained model."""
+
+
 def train(
     run: Run,
     folder: Path,
@@ -67,63 +82,83 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     progress: bool = True,
+    rehearsal: Rehearsal | None = None,
 ) -> Outcome:
     """Train `run.task` and keep checkpoints in `folder`, from which `resume` goes on.
 
-    On the CPU a resumed run ends with the same bits as one that was never stopped, unless
-    `max_minutes` is set. SIGINT and SIGTERM end the run after the current step, saved. Several
-    processes, started by `torchrun` or `accelerate launch`, share each batch.
+    On the CPU a resumed run, of as many processes, ends with the same bits as one that was never
+    stopped, unless `max_minutes` is set. Signals (SIGINT, SIGTERM, SIGHUP, SIGUSR1, ...) end the
+    run after the current step, saved. Several processes, started by `torchrun` or `accelerate
+    launch`, share each batch; what fails on one of them ends all. What `rehearsal` raises is raised
+    before any time is spent.
 
     Raises CheckpointError for a folder that holds a run (unless `resume` or `overwrite`), or none
-    to resume; OSError where the folder cannot be written; NonFiniteLoss where training diverges.
+    to resume; FolderInUse where another run writes to it; OSError where it cannot be written;
+    NonFiniteLoss where training diverges; ProcessFailed where another process did.
     """
-    with _process_group():
-        return _train(run, folder, resume=resume, overwrite=overwrite, progress=progress)
+    for module, why in NEEDED:
+        require(module, why)
+    with processes.together(), ExitStack() as held:
+        with processes.in_step():
+            if processes.rank() == 0:
+                held.enter_context(claimed(folder))
+                if holds_run(folder) and not (resume or overwrite):
+                    raise CheckpointError(
+                        f"{folder} holds a run already: give another --output, or go on with "
+                        f"--resume {folder}"
+                    )
+        trainer = Trainer(run, folder, resume=resume, overwrite=overwrite, rehearsal=rehearsal)
+        return _train(trainer, progress)
 
 
-def _train(run: Run, folder: Path, *, resume: bool, overwrite: bool, progress: bool) -> Outcome:
-    training = run.training
-    trainer = Trainer(run, folder, resume=resume, overwrite=overwrite)
+def _train(trainer: Trainer, progress: bool) -> Outcome:
+    run, training = trainer.run, trainer.training
     stream = trainer.batches()
     began = time.monotonic() - trainer.elapsed
-    journal = Journal(folder / "log", run.task.name, trainer.step, trainer.main, progress)
-    with Interruption() as interruption, journal:
+    journal = Journal(trainer.folder / "log", run.task.name, trainer.step, trainer.main, progress)
+    with Interruption(launched="LOCAL_RANK" in os.environ) as interruption, journal:
         while trainer.step < training.steps:
-            trainer.elapsed, stop = trainer.agree(time.monotonic() - began, interruption.requested)
+            with processes.in_step():  # a file that only one process reads may be broken
+                batch = next(stream)
+            trainer.elapsed, stop = processes.largest(
+                [time.monotonic() - began, interruption.requested]
+            )
             if stop or trainer.part >= 1:
                 break
             rate = learning_rate(trainer.part, training)
-            losses = trainer.advance(next(stream), rate)
+            losses = trainer.advance(batch, rate)
             journal.losses(trainer.step, trainer.part, losses, rate)
             if trainer.step % training.save_every == 0 and trainer.step < training.steps:
                 trainer.save()
-                journal.validation(trainer.step, trainer.validate())
+                with processes.in_step():
+                    journal.validation(trainer.step, trainer.validate())
         trainer.save()
     finished = trainer.part >= 1
     return Outcome(trainer.model.eval(), trainer.splits, trainer.step, finished, trainer.main)
 
 
-@contextmanager
-def _process_group() -> Iterator[None]:
-    """Closes the process group that training opens; one that was open before stays open.
-
-    The threads of an open one can crash the interpreter at its end.
-    """
-    kept = not dist.is_available() or dist.is_initialized()
-    if not kept:
-        # Imported later, as torch itself may, it would take hold of the group for good.
-        import torch.distributed.nn.functional  # noqa: F401
-    try:
-        yield
-    finally:
-        if not kept and dist.is_initialized():
-            dist.destroy_process_group()
-
-
 class Trainer:
     """All that changes while training: the model, its optimiser, the step, the random numbers."""
 
-    def __init__(self, run: Run, folder: Path, *, resume: bool, overwrite: bool) -> None:
+    def __init__(
+        self,
+        run: Run,
+        folder: Path,
+        *,
+        resume: bool,
+        overwrite: bool,
+        rehearsal: Rehearsal | None = None,
+    ) -> None:
+        """Each step needs those before it:
+
+        1. the accelerator knows the processes, which all that follows may ask for;
+        2. the saved state is read while the folder is as it was;
+        3. the seed is set before data and model, so that all processes make the same ones;
+        4. the folder is prepared and the rehearsal held when the model is there, and on its device;
+        5. only then come the random numbers of the steps, each process's own, or those saved: what
+           the rehearsal and the making of the model drew has no part in them;
+        6. the run before is deleted, and the config written, when nothing more can go wrong.
+        """
         accelerate = require("accelerate", "to train")
         self.run, self.folder, self.training = run, folder, run.training
         if self.training.precision == "float16" and not torch.cuda.is_available():
@@ -134,35 +169,53 @@ class Trainer:
         self.accelerator = accelerate.Accelerator(
             cpu=not torch.cuda.is_available(),
             mixed_precision=PRECISIONS[self.training.precision],
-            # A model may leave parameters idle for a while, as anchors that have not started.
-            kwargs_handlers=[accelerate.DistributedDataParallelKwargs(find_unused_parameters=True)],
+            kwargs_handlers=[
+                accelerate.DistributedDataParallelKwargs(
+                    # A model may leave parameters idle for a while, as anchors that have not
+                    # started.
+                    find_unused_parameters=True,
+                    # What a process remembers of its own share, as a nebula does, is its own.
+                    broadcast_buffers=False,
+                )
+            ],
         )
         self.main: bool = self.accelerator.is_main_process
         self.world: int = self.accelerator.num_processes
         self.rank: int = self.accelerator.process_index
+        if self.world != processes.count():
+            raise ValueError(
+                f"there is a group of {processes.count()} processes, and the environment says "
+                f"{self.world}: start them with torchrun or accelerate launch"
+            )
         self.step, self.elapsed = 0, 0.0
         self.saved_step, self.skipped = 0, 0
 
-        saved = load_state(folder / "state.pt") if resume else None
-        if self.main:
-            claim(folder, vacant=not (resume or overwrite))
-        seed(run.config.seed)
-        self.splits = run.task.splits(run.config)
-        self.model = run.task.fresh(run.config, self.splits)
-        if self.main:
-            prepare(folder, self.model)
+        with processes.in_step():
+            saved = None
+            if resume and (holds_run(folder) or not (folder / "config.json").exists()):
+                saved = load_state(folder / "state.pt")
+            seed(run.config.seed)
+            self.splits = run.task.splits(run.config)
+            self.share = self._share()
+            self.model = run.task.fresh(run.config, self.splits)
+            if self.main:
+                prepare(folder, self.model, self.world)
         self.objective, self.optimizer = self.accelerator.prepare(
             Objective(self.model, run.task.loss),
             torch.optim.AdamW(parameter_groups(self.model, self.training.weight_decay)),
         )
-        # The noise of the processes differs; the weights, made above, do not.
-        seed(run.config.seed + 1 + self.rank)
-        if saved:
-            self.restore(saved)
-        if self.main:
-            if overwrite:
-                clear(folder)
-            save_config(folder, replace(run, vocabulary=self.splits.vocabulary))
+        with processes.in_step():
+            if self.main and rehearsal:
+                rehearsal(self.model, self.splits)
+            # The noise of the processes differs; the weights, made above, do not.
+            seed(run.config.seed + 1 + self.rank)
+            if saved:
+                self.restore(saved)
+        with processes.in_step():
+            if self.main:
+                if overwrite:
+                    clear(folder)
+                save_config(folder, replace(run, vocabulary=self.splits.vocabulary))
 
     @property
     def part(self) -> float:
@@ -177,14 +230,14 @@ class Trainer:
         losses: dict[str, Tensor] = self.objective(batch)
         self.accelerator.backward(losses["total"])
         norm = float(self.accelerator.clip_grad_norm_(self.model.parameters(), self.training.clip))
-        values = {name: value.item() for name, value in losses.items()}
-        bad_loss, bad_gradient = self.agree(
-            not all(map(math.isfinite, values.values())), not math.isfinite(norm)
-        )
+        # Of all processes, so that they take the same turn, and the means are the batch's.
+        table = processes.rows([*(value.item() for value in losses.values()), norm])
+        *means, norm = (sum(column) / len(table) for column in zip(*table, strict=True))
+        values = dict(zip(losses, means, strict=True))
         # float16 overflows now and then: its scaler skips the step and scales the next one down.
-        self.skipped = self.skipped + 1 if bad_gradient else 0
+        self.skipped = 0 if math.isfinite(norm) else self.skipped + 1
         allowed = SKIPS if self.training.precision == "float16" else 0
-        if bad_loss or self.skipped > allowed:
+        if not all(map(math.isfinite, means)) or self.skipped > allowed:
             raise NonFiniteLoss(self._diverged(values, norm))
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -196,16 +249,8 @@ class Trainer:
 
         Which shapes are in a batch depends on the seed and the step alone.
         """
-        data, training = self.splits.train, self.training
+        data, training, size = self.splits.train, self.training, self.share * self.world
         count = len(data)
-        # Whole batches only; all processes get equally many samples.
-        size = min(training.batch_size, count) // self.world * self.world
-        if size == 0:
-            raise ValueError(
-                f"{self.world} processes share each batch, so batch_size and the number of "
-                f"training samples must be at least {self.world}, got {training.batch_size} and "
-                f"{count}"
-            )
         epoch, first = divmod(self.step, count // size)
         while True:
             if hasattr(data, "set_epoch"):
@@ -216,12 +261,11 @@ class Trainer:
                 data,  # type: ignore[arg-type] # torch asks for its own base class
                 batch_sampler=[share[self.rank :: self.world] for share in shares],
                 num_workers=training.workers,
-                worker_init_fn=ignore_interrupts,
                 # The loader draws from the global generator otherwise, and a run that resumes
                 # inside an epoch would have drawn once more than one that never stopped.
                 generator=torch.Generator(),
             )
-            for batch in loader:
+            for batch in _shielded(loader):
                 yield to_device(batch, self.accelerator.device)
             epoch, first = epoch + 1, 0
 
@@ -239,37 +283,33 @@ class Trainer:
         self.model.train()
         return means
 
-    def agree(self, *values: float) -> list[float]:
-        """The largest of each value over all processes, so that all take the same turn."""
-        if self.world == 1:
-            return list(values)
-        mine = torch.tensor([values], dtype=torch.float64, device=self.accelerator.device)
-        return list(self.accelerator.gather(mine).amax(dim=0).tolist())
-
     def save(self) -> None:
         """Write a checkpoint; the one before it stays whole until this one is."""
-        states = [random_state()]
-        if self.world > 1:
-            states = require("accelerate.utils", "to train").gather_object(states)
-        if self.main:
-            scaler = self.accelerator.scaler
-            state = {
-                "format": FORMAT,
-                "step": self.step,
-                "elapsed": self.elapsed,
-                "model": self.model.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "scaler": scaler.state_dict() if scaler else None,
-                "random": states,
-            }
-            save_state(state, self.folder / "state.pt")
-            save_weights(self.model, self.folder / "model.safetensors")
+        randoms = processes.on_main(random_state())
+        own = processes.on_main(self._own())
+        with processes.in_step():
+            if self.main:
+                scaler = self.accelerator.scaler
+                state = {
+                    "format": FORMAT,
+                    "step": self.step,
+                    "elapsed": self.elapsed,
+                    "model": self.model.state_dict(),
+                    "optimizer": self.optimizer.state_dict(),
+                    "scaler": scaler.state_dict() if scaler else None,
+                    "random": randoms,
+                    "others": own[1:],
+                }
+                save_state(state, self.folder / "state.pt")
+                save_weights(self.model, self.folder / "model.safetensors")
         self.saved_step = self.step
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Take up a saved state; raises CheckpointError where it does not fit this run."""
         try:
-            self.model.load_state_dict(saved["model"])
+            others = saved.get("others", [])
+            own = others[self.rank - 1] if 0 < self.rank <= len(others) else {}
+            self.model.load_state_dict(saved["model"] | own)
             self.optimizer.load_state_dict(saved["optimizer"])
             if self.accelerator.scaler and saved["scaler"]:
                 self.accelerator.scaler.load_state_dict(saved["scaler"])
@@ -282,6 +322,29 @@ class Trainer:
                 f"{self.folder / 'state.pt'} does not fit this run; resume with the config it was "
                 f"trained with ({str(error).splitlines()[0]})"
             ) from None
+
+    def _own(self) -> dict[str, Any]:
+        """The part of the model's state that is each process's own: all but its parameters."""
+        shared = {name for name, _ in self.model.named_parameters(remove_duplicate=False)}
+        state = self.model.state_dict()
+        return {
+            name: value.cpu() if isinstance(value, Tensor) else value
+            for name, value in state.items()
+            if name not in shared
+        }
+
+    def _share(self) -> int:
+        """How many samples of each batch are this process's; all have equally many."""
+        size, count = self.training.batch_size, len(self.splits.train)
+        if count == 0:
+            raise ValueError("there is nothing to train on: all of the data are kept out of it")
+        # Whole batches only.
+        if (share := min(size, count) // self.world) > 0:
+            return share
+        raise ValueError(
+            f"{self.world} processes share each batch, so batch_size and the number of training "
+            f"samples must be at least {self.world}, got {size} and {count}"
+        )
 
     def _diverged(self, values: dict[str, float], norm: float) -> str:
         terms = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
@@ -342,11 +405,17 @@ def evaluation_batches(
         data,  # type: ignore[arg-type]
         batch_size=training.batch_size,
         num_workers=training.workers,
-        worker_init_fn=ignore_interrupts,
         generator=torch.Generator(),  # the global one is left alone
     )
-    for batch in loader:
+    for batch in _shielded(loader):
         yield to_device(batch, device)
+
+
+def _shielded(loader: DataLoader[Any]) -> Iterator[Batch]:
+    """The batches of a loader, whose processes do not get the signals that end a training."""
+    with shielded():
+        batches = iter(loader)
+    return batches
 
 
 def to_device(batch: Batch, device: torch.device | str) -> Batch:

@@ -12,7 +12,7 @@ import nvc3d
 
 ROOT = Path(nvc3d.__file__).parent
 # Small modules that anyone may use, and that use nothing but one another.
-SMALL = {"atomic", "config", "extras", "interruption", "lazy", "local", "randomness"}
+SMALL = {"atomic", "config", "extras", "interruption", "lazy", "local", "processes", "randomness"}
 # Part -> the parts below it that it may import.
 BELOW = {
     "ops": set(),
@@ -30,7 +30,7 @@ BELOW = {
     "tasks": {"data", "encoders", "files", "geometry", "metrics", "nebula", "ops", "shapes", "viz"},
 }
 # On top: run folders, training and commands may use everything below them, in this order.
-TOP = ("journal", "checkpoint", "processes", "train", "loaded", "commands", "cli", "__main__")
+TOP = ("claim", "journal", "checkpoint", "train", "loaded", "commands", "cli", "__main__")
 
 
 def parts() -> Iterator[tuple[str, Path]]:

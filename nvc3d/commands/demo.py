@@ -28,7 +28,8 @@ def main(arguments: Sequence[str]) -> int:
 
     # Here, so that --help does not wait for torch.
     from nvc3d.checkpoint import Run
-    from nvc3d.commands.results import finish, interrupted
+    from nvc3d.claim import claimed
+    from nvc3d.commands.results import finish, interrupted, rehearsal
     from nvc3d.config import TrainConfig
     from nvc3d.tasks import TASKS
     from nvc3d.train import train
@@ -38,11 +39,14 @@ def main(arguments: Sequence[str]) -> int:
     training = TrainConfig(max_minutes=given.minutes, workers=1)
     run = Run(task, task.config(), training)
     # The demo's own folder is written anew each time; a folder of the user's never is.
-    outcome = train(run, given.output, overwrite=given.output == FOLDER)
-    if not outcome.finished:
-        return interrupted(run, given.output, outcome)
-    write_clouds(outcome, given.output / "clouds")
-    finish(run, given.output, outcome)
+    with claimed(given.output):
+        outcome = train(
+            run, given.output, overwrite=given.output == FOLDER, rehearsal=rehearsal(run)
+        )
+        if not outcome.finished:
+            return interrupted(run, given.output, outcome)
+        write_clouds(outcome, given.output / "clouds")
+        finish(run, given.output, outcome)
     return 0
 
 
@@ -52,8 +56,6 @@ def write_clouds(outcome: Outcome, folder: Path) -> None:
 
     from nvc3d.files import write_cloud
 
-    if not outcome.main:
-        return
     folder.mkdir(exist_ok=True)
     device = next(outcome.model.parameters()).device
     val, categories = outcome.splits.val, outcome.splits.vocabulary.groups

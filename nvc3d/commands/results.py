@@ -3,12 +3,52 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from torch import nn
 
 from nvc3d.checkpoint import Run, save_json
-from nvc3d.tasks import Measured, Table
-from nvc3d.train import Outcome, evaluation_batches
+from nvc3d.tasks import Measured, Splits, Table
+from nvc3d.tasks.task import Items
+from nvc3d.train import Outcome, Rehearsal, evaluation_batches
+
+REHEARSED = 4  # shapes
+
+
+@dataclass(frozen=True)
+class _First:
+    """The first items of a split."""
+
+    items: Items
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return self.items[range(self.count)[index]]
+
+
+def rehearsal(run: Run) -> Rehearsal:
+    """What `finish` will do, for a few shapes and into a folder that is thrown away: so that what
+    would fail after a long training fails before it."""
+
+    def rehearse(model: nn.Module, splits: Splits) -> None:
+        if len(splits.val) == 0:
+            return
+        few = _First(splits.val, min(REHEARSED, len(splits.val)))
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                _measure(run, model, splits, few, Path(folder))
+            except ValueError:
+                # Of those few, nothing can be measured; of all there may be something.
+                _measure(run, model, splits, splits.val, Path(folder))
+
+    return rehearse
 
 
 def finish(run: Run, folder: Path, outcome: Outcome) -> None:
@@ -19,13 +59,20 @@ def finish(run: Run, folder: Path, outcome: Outcome) -> None:
     if len(splits.val) == 0:
         print("No shapes were kept out of training (raise --holdout): nothing is measured.")
     else:
-        device = next(model.parameters()).device
-        batches = evaluation_batches(splits.val, run.training, device)
-        measured = run.task.metrics(model, batches, splits.vocabulary.groups)
-        save_json(folder / "metrics.json", {"step": outcome.step} | measured.to_dict())
-        run.task.pictures(model, measured.shown, folder)
-        print_tables(measured)
-    print(f"Written to {folder}: {', '.join(sorted(p.name for p in folder.iterdir()))}")
+        print_tables(_measure(run, model, splits, splits.val, folder, outcome.step))
+    written = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
+    print(f"Written to {folder}: {', '.join(written)}")
+
+
+def _measure(
+    run: Run, model: nn.Module, splits: Splits, items: Items, folder: Path, step: int = 0
+) -> Measured:
+    """Metrics and pictures of some items, written to a folder."""
+    batches = evaluation_batches(items, run.training, next(model.parameters()).device)
+    measured = run.task.metrics(model, batches, splits.vocabulary.groups)
+    save_json(folder / "metrics.json", {"step": step} | measured.to_dict())
+    run.task.pictures(model, measured.shown, folder)
+    return measured
 
 
 def interrupted(run: Run, folder: Path, outcome: Outcome) -> int:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stderr
-from itertools import count
+from contextlib import ExitStack, redirect_stderr, suppress
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from nvc3d.checkpoint import Run, load_config
-from nvc3d.commands.results import finish, interrupted
+from nvc3d import processes
+from nvc3d.checkpoint import CheckpointError, Run, load_config
+from nvc3d.claim import FolderInUse, claimed
+from nvc3d.commands.results import finish, interrupted, rehearsal
 from nvc3d.config import TrainConfig
 from nvc3d.extras import require
 from nvc3d.tasks import TASKS
@@ -38,23 +41,66 @@ class Options(Generic[C]):
 
 def main(arguments: Sequence[str]) -> int:
     """Train a task; exit code 130 where Ctrl-C ended it early, its checkpoint saved."""
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: nvc3d train TASK [options]\n\ntasks:")
-        print("\n".join(f"  {name}" for name in TASKS))
-        print("\nnvc3d train TASK --help lists the options of a task.")
-        return 0
-    name, *rest = arguments
-    if name not in TASKS:
-        raise ValueError(f"unknown task {name!r}; tasks: {', '.join(TASKS)}")
-    options = parse(name, rest)
-    known = load_config(options.resume).id if options.resume else ""
-    run = Run(TASKS[name], _absolute(options.task), options.training, id=known)
-    folder = options.resume or options.output or next(_free(name))
-    outcome = train(run, folder, resume=options.resume is not None)
-    if not outcome.finished:
-        return interrupted(run, folder, outcome)
-    finish(run, folder, outcome)
+    with ExitStack() as held:
+        with processes.together(one_voice=True):
+            if not arguments or arguments[0] in ("-h", "--help"):
+                print("usage: nvc3d train TASK [options]\n\ntasks:")
+                print("\n".join(f"  {name}" for name in TASKS))
+                print("\nnvc3d train TASK --help lists the options of a task.")
+                return 0
+            name, *rest = arguments
+            if name not in TASKS:
+                raise ValueError(f"unknown task {name!r}; tasks: {', '.join(TASKS)}")
+            options = parse(name, rest)
+            run = Run(TASKS[name], _absolute(options.task), options.training)
+            place = (Path(), False)
+            with processes.in_step():
+                if processes.rank() == 0:
+                    place = _place(run, options, held)
+            folder, resume = processes.of_main(place)
+            if resume:
+                run = dataclasses.replace(run, id=load_config(folder).id)
+            outcome = train(run, folder, resume=resume, rehearsal=rehearsal(run))
+        if not outcome.finished:
+            return interrupted(run, folder, outcome)
+        finish(run, folder, outcome)
     return 0
+
+
+def _place(run: Run, options: Options[Any], held: ExitStack) -> tuple[Path, bool]:
+    """The folder of the run, claimed until `held` ends, and whether a run goes on there."""
+    if options.resume:
+        load_config(options.resume)
+        held.enter_context(claimed(options.resume))
+        return options.resume, True
+    given = [options.output] if options.output else None
+    if int(os.environ.get("TORCHELASTIC_RESTART_COUNT") or 0) > 0:
+        # The same command once more, by a launcher, after a process of it failed.
+        for folder in given or reversed(list(takewhile(Path.exists, _numbered(run.task.name)))):
+            if _is_begun(folder, run):
+                with suppress(FolderInUse):
+                    held.enter_context(claimed(folder))
+                    return folder, True
+    if options.output:
+        held.enter_context(claimed(options.output))
+        return options.output, False
+    for folder in _numbered(run.task.name):
+        # Of two commands that find the same folder free, one gets it.
+        with suppress(FileExistsError, FolderInUse):
+            held.enter_context(claimed(folder, new=True))
+            return folder, False
+    raise AssertionError("there is no end of names")
+
+
+def _is_begun(folder: Path, run: Run) -> bool:
+    """Whether a folder holds the very run, and it did not come to its end."""
+    if (folder / "metrics.json").exists():
+        return False
+    try:
+        begun = load_config(folder)
+    except CheckpointError:
+        return False
+    return (begun.task, begun.config, begun.training) == (run.task, run.config, run.training)
 
 
 def parse(name: str, arguments: Sequence[str]) -> Options[Any]:
@@ -119,8 +165,6 @@ def _absolute(config: Any) -> Any:
     return dataclasses.replace(config, data=str(Path(config.data).expanduser().absolute()))
 
 
-def _free(name: str) -> Iterator[Path]:
+def _numbered(name: str) -> Iterator[Path]:
     for i in count(1):
-        folder = Path("runs") / (name if i == 1 else f"{name}-{i}")
-        if not folder.exists():
-            yield folder
+        yield Path("runs") / (name if i == 1 else f"{name}-{i}")
