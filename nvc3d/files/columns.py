@@ -170,7 +170,10 @@ def unnamed(values: NDArray) -> list[str]:
 
     What follows them is understood where it is certain: three columns of whole numbers from 0 to
     255 that vary are colours, and three that are vectors of length 1 are normals, in either order.
-    The others, from 1 on, are called column_4, column_5, ...
+    Where six or seven columns are all there is, three fractions from 0 to 1 are colours, too, and
+    the seventh, if it is of whole numbers, is the label, as in S3DIS and ShapeNetPart. The others,
+    from 1 on, are called column_4, column_5, ...; so are all four that follow where they may as
+    well be an intensity and colours.
     """
     names = ["x", "y", "z"]
     while len(names) + 3 <= values.shape[1]:
@@ -181,7 +184,27 @@ def unnamed(values: NDArray) -> list[str]:
             names += _SPREAD["color"]
         else:
             break
+    if len(names) == 3 and values.shape[1] in (6, 7) and _are_fractions(values[:, 3:6]):
+        names += _SPREAD["color"]
+    if len(names) == 6 and values.shape[1] == 7:
+        if names[3] == "red" and _are_bytes(values[:, 4:]) and _top(values[:, 6]) > _CLASSES:
+            names = names[:3]
+        elif ((values[:, 6] == np.floor(values[:, 6])) & (values[:, 6] >= -1)).all():
+            names.append("label")
     return names + [f"column_{at}" for at in range(len(names) + 1, values.shape[1] + 1)]
+
+
+_CLASSES = 200
+"""The highest label that is sooner a class than how blue a point is."""
+
+
+def _top(values: NDArray) -> float:
+    """The highest but for 255, which says that there is no label."""
+    return float(values[values != 255].max(initial=0))
+
+
+def _are_fractions(values: NDArray) -> bool:
+    return values.dtype.kind == "f" and bool(((values >= 0) & (values <= 1)).all())
 
 
 def _are_normals(values: NDArray) -> bool:

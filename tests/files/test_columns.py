@@ -129,6 +129,21 @@ def test_columns_without_names_are_understood_where_that_is_certain() -> None:
     assert unnamed(np.c_[POINTS, np.full((25, 3), 7)])[3:] == ["column_4", "column_5", "column_6"]
 
 
+def test_text_without_names_is_understood_as_arrays_are_with_a_word(tmp_path: Path) -> None:
+    labels = np.arange(25) % 3
+    for beside in (COLORS, NORMALS.astype(np.float64)):
+        np.savetxt(tmp_path / "a.txt", np.c_[POINTS, beside, labels], "%.9g")
+        with pytest.warns(UserWarning, match="a.txt: took its last column for labels"):
+            assert np.array_equal(cloud(tmp_path / "a.txt").columns["label"], labels)
+    np.savetxt(tmp_path / "a.txt", np.c_[POINTS, COLORS / 255], "%.9g")
+    with pytest.warns(UserWarning, match="a.txt: took columns 4 to 6, from 0 to 1, for colours"):
+        assert np.array_equal(cloud(tmp_path / "a.txt").columns["color"], COLORS)
+    # An intensity, red, green and blue may be no less than red, green, blue and a label.
+    either = np.c_[POINTS, np.arange(25), COLORS]
+    either[0, 6] = 250
+    assert unnamed(either)[3:] == ["column_4", "column_5", "column_6", "column_7"]
+
+
 @pytest.mark.parametrize(
     ("values", "limit"),
     [

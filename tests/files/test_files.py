@@ -354,7 +354,7 @@ def test_normals_of_clouds(tmp_path: Path) -> None:
     np.savetxt(
         tmp_path / "d.csv", rows[:, [3, 4, 5, 0, 1, 2]], "%.9g", ",", header="nx,ny,nz,x,y,z"
     )
-    np.savetxt(tmp_path / "e.txt", np.c_[rows, np.zeros(20)], "%.9g")
+    np.savetxt(tmp_path / "e.txt", np.c_[rows, rng.random(20)], "%.9g")
     for name in ("a.ply", "b.pcd", "c.npz", "d.csv", "e.txt"):
         cloud = read_shape(tmp_path / name)
         assert np.array_equal(cloud.points, points) and np.array_equal(cloud.normals, normals), name

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from nvc3d.data.scenes.scene import STRETCH, Rows, Scene, without_missing
 from nvc3d.files import PathLike, read_shape, reading
-from nvc3d.files.columns import POINTS, arranged, named
-from nvc3d.files.formats.arrays import table_names
+from nvc3d.files.columns import POINTS, arranged, named, unnamed
 from nvc3d.files.npz import check_size, npy_header
 from nvc3d.files.parsing import names_in
 from nvc3d.files.ply_elements import read_elements, vertex_table
@@ -90,7 +89,7 @@ def _open_npy(path: Path) -> Scene | None:
     if fields:
         return _of_table(path, table, {name: dtype[name].shape for name in dtype.names or ()})
     # The first rows tell what they are; of colours that later ones belie `survey` complains.
-    names = table_names(table.read(0, min(STRETCH, table.count)))
+    names = unnamed(table.read(0, min(STRETCH, table.count)))
     if len(names) in (6, 7) and names[3] != "nx":
         names[3:] = ["red", "green", "blue", "label"][: len(names) - 3]
 

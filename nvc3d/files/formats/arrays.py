@@ -26,8 +26,8 @@ def read(path: Path) -> Mesh | Found:
     """Read the shape of an NPY or NPZ file.
 
     NPY: an array (N, 3 or more), whose first three columns are the coordinates; what the others
-    are is understood where it is certain, see `unnamed`, and as in the rooms of S3DIS, where
-    colours and a label follow. Or a structured array (N,) with fields x, y, z and any other.
+    are is understood where it is certain, see `unnamed`. Or a structured array (N,) with fields x,
+    y, z and any other.
 
     NPZ: such an array as `points`, `xyz`, `pos`, `vertices`, `coords` or the only one there, or
     arrays x, y and z, with others (N,) or (N, C): `labels`, `colors`, `normals`, ...; the names of
@@ -110,23 +110,8 @@ def tabled(name: str, array: NDArray) -> Found:
         )
     elif rows == width == 3:
         notes.append(f"took the rows of {name} {shape} for points, not its columns")
-    names = table_names(array)
-    return named({name: array[:, at] for at, name in enumerate(names)}, notes=notes)
-
-
-def table_names(array: NDArray) -> list[str]:
-    """Names of the columns of an array (N, C); as in `unnamed`, and if there are six or seven, the
-    three after the coordinates may also be colours out of 1, and the seventh is the label if it is
-    a whole number and follows colours."""
     names = unnamed(array)
-    unknown = len(names) in (6, 7) and names[3] == "column_4" and array.dtype.kind == "f"
-    if unknown and ((array[:, 3:6] >= 0) & (array[:, 3:6] <= 1)).all():
-        names[3:6] = ["red", "green", "blue"]
-    if len(names) == 7 and names[3] == "red":
-        last = array[:, 6]
-        if ((last == np.floor(last)) & (last >= -1)).all():
-            names[6] = "label"
-    return names
+    return named({name: array[:, at] for at, name in enumerate(names)}, notes=notes)
 
 
 def _array(path: Path) -> NDArray:

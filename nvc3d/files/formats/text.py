@@ -108,7 +108,7 @@ def read(path: Path) -> Found:
         values = _words(rows, delimiter, names)
     if names is None:
         follow = _PTS.get(width) if path.suffix.lower() == ".pts" else None
-        names = ["x", "y", "z", *follow] if follow else unnamed(np.stack(values, 1))
+        names = ["x", "y", "z", *follow] if follow else _guessed(values, notes)
         if width > 3 and len(rows) > 2 and _counts(values[0]):
             notes.append("took its first column for x, and it counts the rows: has it names?")
     columns: dict[str, NDArray] = {}
@@ -343,6 +343,16 @@ def _words(rows: list[str], delimiter: str | None, names: list[str]) -> list[NDA
             raise ValueError(f"expected numbers, got {column[at].strip()[:60]!r} in row {at + 1}")
         columns.append(np.array([word.strip() for word in column]))
     return columns
+
+
+def _guessed(values: list[NDArray], notes: list[str]) -> list[str]:
+    """Names of columns that have none, with a note where it is not their values alone that tell."""
+    names = unnamed(np.stack(values, 1))
+    if names[3:4] == ["red"] and max(column.max() for column in values[3:6]) <= 1:
+        notes.append("took columns 4 to 6, from 0 to 1, for colours: they have no names")
+    if "label" in names:
+        notes.append("took its last column for labels: it has no names")
+    return names
 
 
 def _counts(values: NDArray) -> bool:
