@@ -128,7 +128,7 @@ class Task:
     config: type[Any]
     data: Callable[[Any], Splits]
     """(config) -> the data."""
-    model: Callable[[Any, Vocabulary], nn.Module]
+    model: Callable[[Any, Vocabulary], Any]
     """(config, or its model half; vocabulary) -> the model, untrained."""
     loss: Callable[[Any, Batch], dict[str, Tensor]]
     """(model, batch) -> scalar terms by name; "total" is the one to minimise."""
@@ -160,7 +160,7 @@ class Task:
             )
         return self.data(config)
 
-    def fresh(self, config: Any, splits: Splits) -> nn.Module:
+    def fresh(self, config: Any, splits: Splits) -> Any:
         """The model that a training begins with."""
         model = self.model(config, splits.vocabulary)
         self.begin(model, splits, config.seed)

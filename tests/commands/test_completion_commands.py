@@ -298,7 +298,7 @@ def test_eval_cuts_away_of_shapenet55_what_is_asked_for(
     seen = {}
     for difficulty in ("simple", "moderate", "hard", None):
         call = ["eval", f"--checkpoint={run}", f"--data={tmp_path}", "--json"]
-        assert main(call + ["--difficulty", difficulty] * (difficulty is not None)) == 0
+        assert main(call + (["--difficulty", difficulty] if difficulty else [])) == 0
         tables = json.loads(capsys.readouterr().out)
         seen[difficulty] = tables["overall"]["partial input"]["CD-L2"]
     assert seen["simple"] < 0.7 * seen["moderate"] < 0.5 * seen["hard"]

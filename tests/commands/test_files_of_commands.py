@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,7 +69,7 @@ def scan(count: int = 300) -> np.ndarray:
     return points / np.linalg.norm(points, axis=1, keepdims=True)
 
 
-def columns(path: Path) -> dict[str, np.ndarray]:
+def columns(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         return read_elements(file)[0]["vertex"]
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
-def columns(path: Path) -> dict[str, np.ndarray]:
+def columns(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         return read_elements(file)[0]["vertex"]
 

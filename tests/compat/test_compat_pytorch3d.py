@@ -192,6 +192,7 @@ def test_every_reduction(norm: int, absolute: bool, weights: Tensor | None) -> N
                     one = one.sum()
                 if batch == "mean":
                     one = one / (2 if weights is None else weights.sum())
+                assert isinstance(one, Tensor)
                 expected, value = [one], [value]
             for a, b in zip(value, expected, strict=True):
                 torch.testing.assert_close(a.double(), b, rtol=1e-5, atol=1e-6)
