@@ -27,7 +27,7 @@ def plus_plus(latents: Tensor, count: int, generator: torch.Generator) -> Tensor
     Returns:
         (count, D), rows of `latents`.
     """
-    draws = torch.rand(count, generator=generator).to(latents)  # (count,)
+    draws = torch.rand(count, generator=generator, device=generator.device).to(latents)  # (count,)
     chosen = [latents[(draws[0] * latents.shape[0]).long().clamp_max(latents.shape[0] - 1)]]
     distance = (latents - chosen[0]).square().sum(1)  # (N,)
     for draw in draws[1:]:
@@ -73,7 +73,8 @@ def fit(latents: Tensor, anchors: Tensor, generator: torch.Generator) -> Tensor:
     """
     kept, kept_error = lloyd(latents, anchors, 4)
     # A part of the latents shows where the anchors belong; all of them, where exactly.
-    part = latents[torch.randperm(len(latents), generator=generator)[: max(1024, 4 * len(anchors))]]
+    order = torch.randperm(len(latents), generator=generator, device=generator.device)
+    part = latents[order[: max(1024, 4 * len(anchors))].to(latents.device)]
     fresh, _ = lloyd(part, plus_plus(part, len(anchors), generator), 8)
     fresh, fresh_error = lloyd(latents, fresh, 4)
     return renumber(fresh, kept) if bool(fresh_error < 0.99 * kept_error) else kept
@@ -83,7 +84,7 @@ def renumber(anchors: Tensor, old: Tensor) -> Tensor:
     """Order anchors (M, D): each takes the number of an old one near it, nearest pairs first."""
     centre = old.mean(0)
     distance = squared_distance(anchors - centre, old - centre).cpu()  # (M, M)
-    order = torch.empty(len(anchors), dtype=torch.int64)
+    order = torch.empty(len(anchors), dtype=torch.int64, device="cpu")
     for _ in range(len(anchors)):
         new_number, old_number = divmod(int(distance.argmin()), len(anchors))
         order[old_number] = new_number
@@ -99,8 +100,8 @@ def apart(anchors: Tensor) -> Tensor:
         return anchors
     spread = anchors.var(0, unbiased=False).mean().sqrt()
     size = 1e-3 * torch.where(spread > 0, spread, anchors.abs().mean().clamp_min(1e-3))
-    generator = torch.Generator().manual_seed(count)
-    jitter = torch.randn(count, dim, generator=generator).to(anchors)
+    generator = torch.Generator("cpu").manual_seed(count)
+    jitter = torch.randn(count, dim, generator=generator, device="cpu").to(anchors)
     index, _ = ops.assign_anchors(anchors, anchors, check_finite=False)
     # Equal anchors are all assigned to the first of them: the others are the doubles.
     double = index != torch.arange(count, device=anchors.device)

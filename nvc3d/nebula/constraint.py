@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from . import gather
+from .gather import Processes
 
 # The least distance bounds the force: the pole of 1/d would throw the anchors out of the data.
 _LEAST = 1e-3
@@ -27,6 +27,7 @@ class Weights(NamedTuple):
     strength: Tensor  # ()
     awake: Tensor  # () 0 to 1
     factor: Tensor | None  # () takes note in the backward pass what the total was multiplied by
+    processes: Processes  # whose joined batch it is
 
 
 def constraint(
@@ -79,6 +80,7 @@ class _Constraint(torch.autograd.Function):
         strength: Tensor,
         awake: Tensor,
         factor: Tensor | None,
+        processes: Processes,
     ) -> tuple[Tensor, Tensor, Tensor]:
         (rows, dim), count = mean.shape, len(anchors)
         column = index[:, None]  # (B, 1)
@@ -91,12 +93,12 @@ class _Constraint(torch.autograd.Function):
         seen = torch.cat([own, torch.ones_like(own)], 1)  # (B, 2)
         members = own.new_zeros(count + 1, 2).index_add_(0, index, seen)  # (M + 1, 2)
         members[count, 0], members[count, 1] = nats, rows
-        members = gather.total_of(members)
-        share = gather.processes() / members[count, 1]
+        members = processes.total_of(members)
+        share = processes.count / members[count, 1]
         kl = members[count, 0] / members[count, 1]
         size = members[:count, 1].clamp_min(1) * dim  # (M,)
         pull, to_mass, to_anchors = _gravity(anchors, 1 + members[:count, 0] / size)
-        to_own = (to_mass * gather.processes() / size)[index]  # (B,)
+        to_own = (to_mass * processes.count / size)[index]  # (B,)
         for_kl, for_pull = strength * kl_weight, strength * awake * gravity_weight
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(
@@ -124,7 +126,7 @@ class _Constraint(torch.autograd.Function):
         to_distances = assignment * (half * awake)
         to_distances.scatter_add_(1, column, (to_own * pull)[:, None])
         to_mean = mean * (kl - kl * awake)
-        return (to_mean, excess * half, to_distances, to_anchors * pull, *[None] * 7)
+        return (to_mean, excess * half, to_distances, to_anchors * pull, *[None] * 8)
 
 
 def _gravity(anchors: Tensor, mass: Tensor) -> tuple[Tensor, Tensor, Tensor]:

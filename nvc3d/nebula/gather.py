@@ -6,11 +6,13 @@ processes, which DistributedDataParallel takes, is the gradient of that loss.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
 
 def is_distributed() -> bool:
@@ -18,76 +20,150 @@ def is_distributed() -> bool:
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
-def total(values: Tensor) -> Tensor:
-    """The sum over all processes, differentiable."""
-    return _Sum.apply(values) if is_distributed() else values
+@dataclass(frozen=True, eq=False)
+class Processes:
+    """Those that train a module together. Of one alone every method is the identity.
 
+    All of them must call the same methods in the same order.
+    """
 
-def total_of(values: Tensor) -> Tensor:
-    """The sum over all processes, not differentiable; written over `values`."""
-    if is_distributed():
-        dist.all_reduce(values)
-    return values
+    group: Any = None
+    """The process group; None: that of all."""
+    count: int = 1
+    rank: int = 0
+    """Of this process, in the group."""
 
+    @classmethod
+    def of(cls, group: Any) -> Processes:
+        """Those of a process group, one for a process outside of it; None: of all."""
+        if not is_distributed() or dist.get_rank(group) < 0:
+            return ALONE
+        return cls(group, dist.get_world_size(group), dist.get_rank(group))
 
-def processes() -> int:
-    """How many processes there are."""
-    return dist.get_world_size() if is_distributed() else 1
+    # A group belongs to this process and run: a copied module shares it, a pickled one has none.
+    def __deepcopy__(self, memo: dict[int, Any]) -> Processes:
+        return self
 
+    def __reduce__(self) -> tuple[type[Processes], tuple[()]]:
+        return Processes, ()
 
-def mean(values: Tensor) -> Tensor:
-    """The mean () of the values (B,) of all processes, differentiable."""
-    if not is_distributed():
-        return values.mean()
-    summed, count = total(torch.stack([values.sum(), values.new_tensor(float(len(values)))]))
-    return summed / count
+    def total(self, values: Tensor) -> Tensor:
+        """The sum over all processes, differentiable."""
+        return _Sum.apply(values, self) if self.count > 1 else values
 
-
-def rows(values: Tensor) -> Tensor:
-    """The rows (B, ...) of all processes, in the order of their ranks; not differentiable."""
-    return rows_with_gradient(values.detach())
-
-
-def rows_with_gradient(values: Tensor) -> Tensor:
-    """The rows (B, ...) of all processes, in the order of their ranks, differentiable."""
-    if not is_distributed():
+    def total_of(self, values: Tensor) -> Tensor:
+        """The sum over all processes, not differentiable; written over `values`."""
+        if self.count > 1:
+            dist.all_reduce(values, group=self.group)
         return values
-    counts = _counts(values)
-    parts = _Gather.apply(_pad(values, max(counts)))
-    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean () of the values (B,) of all processes, differentiable."""
+        if self.count == 1:
+            return values.mean()
+        summed, count = self.total(torch.stack([values.sum(), values.new_tensor(len(values))]))
+        return summed / count
+
+    def from_first(self, values: Tensor) -> Tensor:
+        """The values of the first process, written over `values`."""
+        if self.count > 1:
+            dist.broadcast(values, group=self.group, group_src=0)
+        return values
+
+    def table(self, row: Tensor) -> Tensor:
+        """The equally long rows (N,) of all processes (P, N), in the order of their ranks."""
+        if self.count == 1:
+            return row[None]
+        rows = [torch.empty_like(row) for _ in range(self.count)]
+        dist.all_gather(rows, row, group=self.group)
+        return torch.stack(rows)
+
+    def rows(self, values: Tensor, counts: list[int] | None = None) -> Tensor:
+        """The rows (B, ...) of all processes, in the order of their ranks, differentiable.
+
+        `counts`: how many rows each has; None: to be asked first.
+        """
+        if self.count == 1:
+            return values
+        if counts is None:
+            own = torch.tensor([len(values)], device=values.device)
+            counts = self.table(own).flatten().tolist()
+        parts = _Gather.apply(_pad(values, max(counts)), self)
+        return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
+
+
+ALONE = Processes()
+
+
+@dataclass(frozen=True, eq=False)
+class Meeting:
+    """What the processes that take a training step together know of each other's batches."""
+
+    processes: Processes
+    counts: list[int]
+    """Rows of each process's batch."""
+
+    @property
+    def total(self) -> int:
+        """Rows of the joined batch."""
+        return sum(self.counts)
+
+    def rows(self, values: Tensor, most: int | None = None) -> Tensor:
+        """The rows (B, ...) of the joined batch; of more than `most`, evenly spaced ones."""
+        counts = self.counts
+        if most is not None and self.total > most:
+            keep = torch.arange(most, device="cpu") * self.total // most
+            ends = torch.tensor(counts, device="cpu").cumsum(0)
+            owner = torch.searchsorted(ends, keep, right=True)
+            rank = self.processes.rank
+            own = keep[owner == rank] - (int(ends[rank]) - counts[rank])
+            values = values[own.to(values.device)]
+            counts = torch.bincount(owner, minlength=len(counts)).tolist()
+        return self.processes.rows(values.detach(), counts)
+
+
+def around() -> Any:
+    """The process group of the DistributedDataParallel that is at work; None: of all.
+
+    Raises RuntimeError inside of torch's Join: a process that has joined takes part in the
+    collectives of DistributedDataParallel, and in none of a module's own.
+    """
+    wrapper = getattr(DistributedDataParallel, "_active_ddp_module", None)
+    if wrapper is None:
+        return None
+    if wrapper._join_config.enable:
+        raise RuntimeError(
+            "a nebula cannot be trained inside of torch's Join, whose processes leave the others "
+            "when their data ends: give such a process batches of 0 rows instead"
+        )
+    return wrapper.process_group
 
 
 # Torch's own differentiable collectives hold on to the process group they were first imported
 # with: it cannot be closed then, and its threads may crash the interpreter at its end.
 class _Sum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, values: Tensor) -> Tensor:
-        summed = values.clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(summed)
-        return summed
+    def forward(ctx: Any, values: Tensor, processes: Processes) -> Tensor:
+        ctx.processes = processes
+        return processes.total_of(values.clone(memory_format=torch.contiguous_format))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return total(gradient)
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return ctx.processes.total(gradient), None
 
 
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, values: Tensor) -> tuple[Tensor, ...]:
-        parts = [torch.empty_like(values) for _ in range(dist.get_world_size())]
-        dist.all_gather(parts, values)
+    def forward(ctx: Any, values: Tensor, processes: Processes) -> tuple[Tensor, ...]:
+        ctx.processes = processes
+        parts = [torch.empty_like(values) for _ in range(processes.count)]
+        dist.all_gather(parts, values, group=processes.group)
         return tuple(parts)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        return total(torch.stack(gradients))[dist.get_rank()]
-
-
-def _counts(values: Tensor) -> list[int]:
-    own = torch.tensor([values.shape[0]], device=values.device)
-    counts = [torch.empty_like(own) for _ in range(dist.get_world_size())]
-    dist.all_gather(counts, own)
-    return [int(count) for count in counts]
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        processes = ctx.processes
+        return processes.total(torch.stack(gradients))[processes.rank], None
 
 
 def _pad(values: Tensor, count: int) -> Tensor:

@@ -3,57 +3,55 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from . import gather
+from .gather import Meeting
+from .state import Count, Counting
 
 
-class Memory(nn.Module):
-    """A ring of the last `capacity` latents (capacity, dim), with the step each was seen at."""
+class Memory(Counting):
+    """A ring of the last `capacity` latents (capacity, dim).
+
+    In a distributed run every process holds the latents of all, those that a single one would.
+    """
+
+    seen = Count()
+    """Rows ever written; the next one goes to seen % capacity."""
 
     rows: Tensor
-    step: Tensor
 
     def __init__(self, capacity: int, dim: int) -> None:
-        super().__init__()
+        super().__init__(seen=0)
         self.register_buffer("rows", torch.zeros(capacity, dim))
-        self.register_buffer("step", torch.full((capacity,), -1, dtype=torch.int64))
-        self.seen = 0  # rows ever written; the next one goes to seen % capacity
 
-    def add(self, latents: Tensor, step: int) -> None:
-        """Write latents (B, dim) over the oldest; of more than fit, evenly spaced ones."""
+    def add(self, latents: Tensor, meeting: Meeting | None = None) -> None:
+        """Write latents (B, dim) over the oldest; of more than fit, evenly spaced ones.
+
+        Where processes have met, `latents` are this one's and all take part.
+        """
         capacity = len(self.rows)
-        if len(latents) > capacity:
+        if meeting is not None:
+            latents = meeting.rows(latents, capacity)
+        elif len(latents) > capacity:
             keep = torch.arange(capacity, device=latents.device) * len(latents) // capacity
             latents = latents[keep]
-        start = self.seen % capacity
+        seen = self.seen
+        start = seen % capacity
         first = min(len(latents), capacity - start)
         self.rows[start : start + first] = latents[:first]
         self.rows[: len(latents) - first] = latents[first:]
-        self.step[start : start + first] = step
-        self.step[: len(latents) - first] = step
-        self.seen += len(latents)
+        self.seen = seen + len(latents)
 
-    def latents(self) -> Tensor:
-        """The latents (N, dim) of this process, oldest first."""
-        return self._unrolled(self.rows)
+    def latents(self, count: int | None = None) -> Tensor:
+        """The last latents (N, dim), at most `count`, oldest first.
 
-    def all_latents(self, count: int | None = None) -> Tensor:
-        """The last latents (N, dim) of all processes, at most `count`, oldest first: those that a
-        single process would have seen, in its order.
+        Raises AveragedState where the memory was averaged with that of other steps.
         """
-        capacity = len(self.rows)
+        capacity, seen = len(self.rows), self.seen
         count = capacity if count is None else min(count, capacity)
-        own = self.latents()[-count:]
-        if not gather.is_distributed():
-            return own
-        rows = gather.rows(own)
-        step = gather.rows(self._unrolled(self.step)[-count:])
-        return rows[step.argsort(stable=True)][-count:]
+        if seen <= capacity:
+            return self.rows[:seen][-count:]
+        start = seen % capacity
+        return torch.cat([self.rows[start:], self.rows[:start]])[-count:]
 
-    def _unrolled(self, ring: Tensor) -> Tensor:
-        capacity = len(ring)
-        if self.seen <= capacity:
-            return ring[: self.seen]
-        start = self.seen % capacity
-        return torch.cat([ring[start:], ring[:start]])
+    all_latents = latents

@@ -8,14 +8,16 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from . import gather
 from .constraint import squared_distance
+from .gather import ALONE, Processes
 
 # Pairs of latents held at once: a bound on memory, not on the batch.
 _PAIRS = 1 << 22
 
 
-def ratio_triplets(latents: Tensor, label: Tensor, offset: Tensor) -> Tensor:
+def ratio_triplets(
+    latents: Tensor, label: Tensor, offset: Tensor, processes: Processes = ALONE
+) -> Tensor:
     """Mean of d_ij / (d_ik + offset) over triplets: i, j != i of one label, k of another.
 
     d is the squared distance. The sum over j and the sum over k part, so the cost is that of all
@@ -27,8 +29,7 @@ def ratio_triplets(latents: Tensor, label: Tensor, offset: Tensor) -> Tensor:
         label: (B,) int64.
         offset: () > 0, differentiable.
     """
-    everyone = gather.rows_with_gradient(latents)  # (G, D)
-    labels = gather.rows(label)  # (G,)
+    everyone, labels = joined(latents, label, processes)  # (G, D), (G,)
     centre = everyone.detach().mean(0)
     latents, everyone = latents - centre, everyone - centre
     step = max(1, _PAIRS // max(1, len(everyone)))
@@ -41,8 +42,18 @@ def ratio_triplets(latents: Tensor, label: Tensor, offset: Tensor) -> Tensor:
                 for part, own in zip(latents.split(step), label.split(step), strict=True)
             ]
         ).sum(0)
-    ratio, count = gather.total(sums)
+    ratio, count = processes.total(sums)
     return ratio / count.clamp_min(1)
+
+
+def joined(latents: Tensor, label: Tensor, processes: Processes) -> tuple[Tensor, Tensor]:
+    """The latents (G, D), differentiable, and labels (G,) of all processes."""
+    if processes.count == 1:
+        return latents, label
+    # One journey for both: float64 holds any number of an anchor.
+    both = torch.cat([latents.double(), label[:, None].double()], 1)
+    both = processes.rows(both)
+    return both[:, :-1].to(latents.dtype), both[:, -1].detach().long()
 
 
 def _triplets(
@@ -59,7 +70,9 @@ def _triplets(
     return torch.stack([(near * far).sum(), count.to(near)])
 
 
-def disagreement(distances: Tensor, others: Tensor, dim: int) -> Tensor:
+def disagreement(
+    distances: Tensor, others: Tensor, dim: int, processes: Processes = ALONE
+) -> Tensor:
     """How much two views of the same samples differ in their anchors, 0 at best.
 
     The cross entropy between their soft assignments, with the entropy of the anchors' use taken
@@ -72,12 +85,18 @@ def disagreement(distances: Tensor, others: Tensor, dim: int) -> Tensor:
         others: (B, M) those of the second.
         dim: of the latents.
     """
-    mean = gather.mean((distances + others).detach().mean(1)) / 2
+    mean = processes.mean((distances + others).detach().mean(1)) / 2
     scale = -0.5 * dim / mean.clamp_min(torch.finfo(mean.dtype).tiny)
     first, second = (scale * distances).log_softmax(1), (scale * others).log_softmax(1)  # (B, M)
     p, q = first.exp(), second.exp()
     cross = -0.5 * (p * second + q * first).sum(1)  # (B,)
-    use = gather.total((p + q).sum(0))  # (M,)
+    use = (p + q).sum(0)  # (M,)
+    if processes.count > 1:
+        seen = torch.stack([cross.sum(), cross.new_tensor(len(cross))])
+        use, (summed, rows) = processes.total(torch.cat([use, seen])).split([len(use), 2])
+        apart = summed / rows
+    else:
+        apart = cross.mean()
     # The slope of the entropy is infinite at 0, where the weight of a far anchor underflows to.
     use = (use / use.detach().sum()).clamp_min(torch.finfo(use.dtype).tiny)
-    return gather.mean(cross) + math.log(len(use)) - torch.special.entr(use).sum()
+    return apart + math.log(len(use)) - torch.special.entr(use).sum()

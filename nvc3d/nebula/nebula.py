@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, Literal, TypeVar, cast, get_args
 
@@ -14,14 +14,15 @@ from torch import Tensor, nn
 
 from nvc3d import ops
 
-from . import alternatives, gather, gravity, metric, posterior
+from . import alternatives, gather, gravity, metric, posterior, recall, strength
 from . import anchors as places
 from .code import Code, Losses
 from .constraint import Weights, constraint, distances_to
 from .diagnostics import Diagnostics, diagnose
+from .gather import ALONE, Meeting, Processes
 from .memory import Memory
 from .rhythm import Rhythm
-from .strength import measured
+from .state import Wide, upgrade
 
 Gravity = Literal["newton", "paper", "nearest"]
 
@@ -47,7 +48,7 @@ def _untraced(function: _Function) -> _Function:
     return cast(_Function, call)
 
 
-class Nebula(nn.Module):
+class Nebula(Wide):
     """A latent space with anchors, between any encoder and any decoder or classifier.
 
         code = nebula(encoder(x))
@@ -57,7 +58,8 @@ class Nebula(nn.Module):
     assignment's part of the embedding zero. Then it places the anchors by k-means, fades them in,
     and fits them anew as the latents move. The total is scaled to the task's loss, whatever
     its unit, by the task's gradient at the latents: a factor before `total` changes nothing,
-    use `weight`. In evaluation the module is deterministic and does not change.
+    use `weight`. In evaluation the module is deterministic, does not change, and waits for no other
+    process. Anchors with requires_grad=False are not moved.
 
     After Wang, Tan, Navab, Tombari, "Self-supervised Latent Space Optimization with Nebula
     Variational Coding", TPAMI 46(3), 2024, arXiv 2506.01414; docs/nebula.md has the formulas.
@@ -151,62 +153,102 @@ class Nebula(nn.Module):
         self.register_buffer("moments", torch.zeros(2))
         self.register_buffer("factor", torch.ones(()))
         self.rhythm = Rhythm()
-        self._warned = self._moved = False
+        self._warned = False
+        self._group: Processes | None = None
+        # Of the training step under way alone.
+        self._meeting: Meeting | None = None
+        self._noted: Tensor | None = None
+        self._passes = recall.Passes()
+        self._recalled: recall.Pass | None = None
 
     @property
     def embedding_dim(self) -> int:
         """Length of `Code.embedding`: latent_dim + num_anchors."""
         return self.latent_dim + self.num_anchors
 
+    @property
+    def process_group(self) -> Any:
+        """The process group of those that train together; None: that of the
+        DistributedDataParallel around the forward pass, or else that of all processes."""
+        return None if self._group is None else self._group.group
+
+    @process_group.setter
+    def process_group(self, group: Any) -> None:
+        self._group = None if group is None else Processes.of(group)
+
     def forward(self, features: Tensor) -> Code:
         """The code of features (..., dim); half precision is computed in float32.
 
         In training it also remembers the latents and tends the anchors. Raises ValueError on
-        features of another shape or dtype, none at all, and on NaN or inf.
+        features of another shape or dtype, none at all, on NaN or inf, and on such large ones that
+        their losses would overflow. Where several processes train together one of them may have
+        none, and what one refuses is refused by all.
         """
-        self._check_features(features)
+        together = self.training and gather.is_distributed()
+        refusal = self._refusal(features)
+        if not together:
+            refusal = refusal or self._none(features)
+            if refusal is not None:
+                raise refusal
         with torch.autocast(features.device.type, enabled=False):
-            wide = torch.promote_types(self.anchors.dtype, torch.float32)
-            head = self.posterior
-            raw = nn.functional.linear(features.to(wide), head.weight.to(wide), head.bias.to(wide))
-            if not torch.compiler.is_compiling():
-                self._check_finite(features, raw)
+            raw = self._raw(features) if refusal is None else self.anchors.new_zeros(0)
+            if together:
+                self._meet(features, raw, refusal)
+            elif not torch.compiler.is_compiling():
+                self._check_size(features, raw)
+            then = None
             if self.training:
                 noise = torch.randn_like(raw[..., : self.latent_dim])
-                moments = self.moments if self._measures else None
-                mean, log_variance, z = posterior.draw(raw, noise, moments, self.factor)
-                self._tend(mean.detach(), log_variance.detach())
+                moments, rows = self._measure(together)
+                mean, log_variance, z = posterior.draw(raw, noise, moments, self.factor, rows)
+                then = self._tend(mean.detach(), log_variance.detach())
             else:
                 mean, log_variance = posterior.split(raw)
                 z = mean
-                if self._moved and not torch.compiler.is_compiling():
+                if not torch.compiler.is_compiling():
                     self._catch_up(mean.flatten(0, -2))
             # The mean is the better judge: E|z - a|^2 over the posterior has the same nearest a.
-            index, distances = self._place(mean if self.gravity == "newton" else z)
-            assignment = torch.softmax(-0.5 * distances, -1)
-            # A copy: a second view's forward pass may change it before the backward pass.
-            awake = self.awake.clone()
-            embedding = torch.cat([z, awake * assignment], -1).to(features.dtype)
+            judged = mean if self.gravity == "newton" else z
+            return self._code(z, mean, log_variance, judged, features.dtype, then)
+
+    def _code(
+        self,
+        z: Tensor,
+        mean: Tensor,
+        log_variance: Tensor,
+        judged: Tensor,
+        dtype: torch.dtype,
+        then: recall.Pass | None = None,
+    ) -> Code:
+        index, distances = self._place(judged, self._anchors_of(then))
+        assignment = torch.softmax(-0.5 * distances, -1)
+        # A copy: a second view's forward pass may change it before the backward pass.
+        awake = (self if then is None else then).awake.to(z.dtype, copy=True)
+        embedding = torch.cat([z, awake * assignment], -1).to(dtype)
         return Code(z, mean, log_variance, index, assignment, distances, embedding)
 
     def losses(self, code: Code, view: Code | None = None) -> Losses:
         """The losses of a code, in float32; in a distributed run, those of the joined batch.
 
-        `view` is the code of a second, augmented view of the same samples, in the same order: it
-        must choose the same anchors.
+        In evaluation they are those of the code alone. `view` is the code of a second, augmented
+        view of the same samples, in the same order: it must choose the same anchors.
         """
         with torch.autocast(code.z.device.type, enabled=False):
             mean = code.mean.flatten(0, -2)  # (B, D)
             log_variance = code.log_variance.flatten(0, -2)  # (B, D)
             index = code.anchor.flatten()  # (B,)
             distances = code.distances.flatten(0, -2)  # (B, M)
+            then = self._recalled if self.training else None
+            now = self if then is None else then
             # Copies: the parameter may be fitted anew before the backward pass.
-            anchors = self.anchors.to(mean.dtype, copy=True)  # (M, D)
-            scale = self.weight * self.strength
+            anchors = self._anchors_of(then).to(mean.dtype, copy=True)  # (M, D)
+            awake = now.awake.to(mean.dtype, copy=True)
+            scale = self.weight * now.strength.to(mean.dtype)
+            company = self._company()
             if self.gravity == "newton":
                 factor = self.factor if self.training and self._measures else None
                 weights = Weights(
-                    self.kl_weight, self.gravity_weight, scale, self.awake.clone(), factor
+                    self.kl_weight, self.gravity_weight, scale, awake, factor, company
                 )
                 assignment = code.assignment.flatten(0, -2)  # (B, M)
                 kl, pull, total = constraint(
@@ -214,24 +256,24 @@ class Nebula(nn.Module):
                 )
             else:
                 verbatim = gravity.paper if self.gravity == "paper" else gravity.nearest
-                kl, pull = verbatim(mean, log_variance, distances, anchors, index)
+                kl, pull = verbatim(mean, log_variance, distances, anchors, index, company)
                 total = scale * (self.kl_weight * kl + self.gravity_weight * pull)
-            scale = scale * self.awake.clone()
+            scale = scale * awake
             ratio = apart = kl.new_zeros(())
             if self.metric_weight > 0:
-                ratio = self._metric(mean, index)
+                ratio = self._metric(mean, index, company)
                 total = total + scale * self.metric_weight * ratio
             if view is not None:
-                apart = metric.disagreement(distances, view.distances.flatten(0, -2), mean.shape[1])
+                others = view.distances.flatten(0, -2)
+                apart = metric.disagreement(distances, others, mean.shape[1], company)
                 total = total + scale * self.view_weight * apart
         return Losses(kl, pull, ratio, apart, total)
 
-    def _metric(self, mean: Tensor, index: Tensor) -> Tensor:
+    def _metric(self, mean: Tensor, index: Tensor, company: Processes) -> Tensor:
         if self.metric_loss is not None:
-            loss = self.metric_loss(gather.rows_with_gradient(mean), gather.rows(index))
-            return loss.reshape(())
+            return self.metric_loss(*metric.joined(mean, index, company)).reshape(())
         assert self.offset is not None
-        return metric.ratio_triplets(mean, index, self.offset.to(mean.dtype).sigmoid())
+        return metric.ratio_triplets(mean, index, self.offset.to(mean.dtype).sigmoid(), company)
 
     def embed(self, z: Tensor) -> Tensor:
         """The embedding (..., D + M) of latents z (..., D), e.g. of a walk between anchors."""
@@ -240,8 +282,9 @@ class Nebula(nn.Module):
                 f"z must be (..., {self.latent_dim}) and of a float dtype, "
                 f"got {tuple(z.shape)} of {z.dtype}"
             )
-        distances = self._place(z)[1]
-        return torch.cat([z, self.awake * torch.softmax(-0.5 * distances, -1)], -1)
+        distances = self._place(z, self.anchors)[1]
+        awake = self.awake.to(z.dtype, copy=True)
+        return torch.cat([z, awake * torch.softmax(-0.5 * distances, -1)], -1)
 
     @torch.no_grad()
     def alternatives(
@@ -256,19 +299,19 @@ class Nebula(nn.Module):
         """
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise ValueError(f"count must be an integer of at least 1, got {count!r}")
-        was_training = self.training
-        self.eval()
-        code = self(features)
-        self.train(was_training)
-        anchors = self.anchors.to(code.mean.dtype) if bool(self.awake > 0) else None
-        z = alternatives.around(
-            code.mean, code.log_variance, count, generator, anchors, code.distances
-        )  # (count, ..., D)
-        index, distances = self._place(z)
-        assignment = torch.softmax(-0.5 * distances, -1)
-        embedding = torch.cat([z, self.awake * assignment], -1).to(features.dtype)
-        spread = code.log_variance.expand_as(z)
-        return Code(z, z, spread, index, assignment, distances, embedding)
+        refusal = self._refusal(features) or self._none(features)
+        if refusal is not None:
+            raise refusal
+        with torch.autocast(features.device.type, enabled=False):
+            raw = self._raw(features)
+            self._check_size(features, raw)
+            mean, log_variance = posterior.split(raw)
+            if not self.training:
+                self._catch_up(mean.flatten(0, -2))
+            anchors = self.anchors.to(mean.dtype) if bool(self.awake > 0) else None
+            distances = self._place(mean, self.anchors)[1]
+            z = alternatives.around(mean, log_variance, count, generator, anchors, distances)
+            return self._code(z, z, log_variance.expand_as(z), z, features.dtype)  # (count, ..., D)
 
     @torch.no_grad()
     def sample(self, anchor: int, n: int = 1, generator: torch.Generator | None = None) -> Tensor:
@@ -288,27 +331,41 @@ class Nebula(nn.Module):
     @torch.no_grad()
     def spread(self) -> Tensor:
         """Standard deviation (M, D) of the latents of each anchor, as last seen in training."""
-        return places.spread(self.memory.latents(), self.anchors)
+        return places.spread(self._remembered(), self._wide_anchors())
 
     @torch.no_grad()
     def diagnostics(self) -> Diagnostics:
         """How the anchors fare on the latents last seen in training."""
         return diagnose(
-            self.memory.latents(),
-            self.anchors,
+            self._remembered(),
+            self._wide_anchors(),
             awake=float(self.awake),
             strength=float(self.strength),
             steps=self.rhythm.step + 1,
         )
 
-    def get_extra_state(self) -> Tensor:
-        """What is counted in Python, as a tensor that any checkpoint format can hold."""
-        return torch.cat([torch.tensor([self.memory.seen]), self.rhythm.to_tensor()])
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """As that of any module; a state that is refused changes nothing."""
+        before = {name: value.clone() for name, value in self.state_dict().items()}
+        try:
+            return super().load_state_dict(state_dict, strict, assign)
+        except RuntimeError:
+            super().load_state_dict(before, True, assign)
+            raise
 
-    def set_extra_state(self, state: Tensor) -> None:
-        """Take up what get_extra_state gave."""
-        self.memory.seen = int(state[0])
-        self.rhythm = Rhythm.from_tensor(state[1:])
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *arguments: Any
+    ) -> None:
+        upgrade(state_dict, prefix)
+        own = self.state_dict(prefix=prefix)
+        fits = {name: getattr(state_dict.get(name), "shape", None) for name in own}
+        # Of a state that is not of such a nebula nothing is taken; torch names what does not fit.
+        refused = [n for n, shape in fits.items() if n in state_dict and shape != own[n].shape]
+        if refused:
+            state_dict.update((name, own[name]) for name in own if name not in refused)
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     def extra_repr(self) -> str:
         """The arguments that matter, for repr."""
@@ -317,67 +374,183 @@ class Nebula(nn.Module):
             f"gravity={self.gravity!r}, weight={self.weight}"
         )
 
-    def _check_features(self, features: Tensor) -> None:
-        if features.dim() < 2 or features.shape[-1] != self.dim or features.numel() == 0:
-            raise ValueError(
+    def _refusal(self, features: Tensor) -> ValueError | None:
+        """What is wrong with the shape or dtype of features."""
+        if features.dim() < 2 or features.shape[-1] != self.dim:
+            return ValueError(
                 f"features must be (..., {self.dim}) with at least one row, "
                 f"got {tuple(features.shape)}"
             )
         if not features.is_floating_point():
-            raise ValueError(f"features must be of a float dtype, got {features.dtype}")
+            return ValueError(f"features must be of a float dtype, got {features.dtype}")
+        return None
 
-    def _check_finite(self, features: Tensor, raw: Tensor) -> None:
-        if bool(raw.sum().isfinite()) or bool(raw.isfinite().all()):
-            return
+    def _none(self, features: Tensor) -> ValueError | None:
+        """What is wrong with features without a row."""
+        if features.numel() > 0:
+            return None
+        return ValueError(f"features must have at least one row, got {tuple(features.shape)}")
+
+    def _raw(self, features: Tensor) -> Tensor:
+        """The head's output (..., 2 D)."""
+        wide = torch.promote_types(self.anchors.dtype, torch.float32)
+        head = self.posterior
+        return nn.functional.linear(features.to(wide), head.weight.to(wide), head.bias.to(wide))
+
+    def _check_size(self, features: Tensor, raw: Tensor) -> None:
+        size = float(raw.detach().abs().max())
+        if not size <= self._limit(raw):
+            raise self._oversize(features, raw, size)
+
+    def _limit(self, raw: Tensor) -> float:
+        """Beyond it the squares of squared distances, or the anchors themselves, overflow."""
+        return min(torch.finfo(raw.dtype).max ** 0.25 / 16, torch.finfo(self.anchors.dtype).max / 2)
+
+    def _oversize(self, features: Tensor, raw: Tensor, size: float) -> ValueError:
         if not bool(features.isfinite().all()):
-            raise ValueError("features must be finite, got NaN or inf")
-        raise ValueError(
-            "the posterior is NaN or inf though the features are finite: the nebula's weights "
-            "have diverged"
-            + ("" if self.gravity == "newton" else ', gravity="newton" is the stable form')
+            return ValueError("features must be finite, got NaN or inf")
+        hint = "" if self.gravity == "newton" else ', gravity="newton" is the stable form'
+        if not all(bool(weight.isfinite().all()) for weight in self.posterior.parameters()):
+            return ValueError(
+                "the posterior is NaN or inf though the features are finite: the nebula's weights "
+                f"have diverged{hint}"
+            )
+        return ValueError(
+            f"the posterior of the features must stay below {self._limit(raw):.2g} for losses that "
+            f"are finite, got {size:.2g}: the features are too large, or the nebula's weights have "
+            f"diverged{hint}"
         )
 
-    def _place(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+    def _anchors_of(self, then: recall.Pass | None) -> Tensor:
+        """The anchors; with the values of an earlier pass, if that is repeated."""
+        if then is None:
+            return self.anchors
+        return then.anchors + (self.anchors - self.anchors.detach())
+
+    def _place(self, latents: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor]:
         """Nearest anchor (...) and squared distances to all (..., M) of latents (..., D)."""
-        anchors = self.anchors.to(latents.dtype)  # (M, D)
+        anchors = anchors.to(latents.dtype)  # (M, D)
         flat = latents.flatten(0, -2)  # (B, D)
         index, _ = ops.assign_anchors(flat.detach(), anchors.detach(), check_finite=False)
         distances = distances_to(flat, anchors)
         lead = latents.shape[:-1]
         return index.view(lead), distances.view(*lead, self.num_anchors)
 
+    def _measure(self, together: bool) -> tuple[Tensor | None, Tensor | None]:
+        """Where the task's gradient is measured into, and of how many rows its loss is the mean."""
+        if not self._measures:
+            return None, None
+        if not together or self._meeting is None:
+            return self.moments, None
+        # Not into a buffer, which DistributedDataParallel may overwrite before all are asked.
+        meeting, noted = self._meeting, self._noted
+        rows = self.factor.new_tensor(meeting.total / meeting.processes.count)
+        return noted, rows
+
+    @_untraced
+    @torch.no_grad()
+    def _meet(self, features: Tensor, raw: Tensor, refusal: ValueError | None) -> None:
+        """Ask all processes for their batch, so that they go on together, or none does.
+
+        Raises what is wrong with this one's batch, ValueError where that of another is refused, and
+        RuntimeError where the processes are not at the same step.
+        """
+        if recall.is_repeated():
+            return
+        company = self._group or Processes.of(gather.around())
+        device = self.anchors.device
+        if self._noted is None or self._noted.device != device:
+            self._noted = strength.pending(self.anchors)
+        rows = raw.numel() // (2 * self.latent_dim)
+        state = [*self.rhythm.numbers(), self.memory.seen, self.anchors.requires_grad]
+        said = torch.tensor([rows, refusal is not None, *state], dtype=torch.float64, device=device)
+        size = raw.abs().max() if rows else raw.new_zeros(())
+        table = company.table(torch.cat([said, self._noted, size.double()[None]]))
+        answers = table.tolist()
+        largest = [answer[-1] for answer in answers]
+        if refusal is not None:
+            raise refusal
+        if not largest[company.rank] <= self._limit(raw):
+            raise self._oversize(features, raw, largest[company.rank])
+        for rank, answer in enumerate(answers):
+            if answer[1] or not answer[-1] <= self._limit(raw):
+                raise ValueError(f"process {rank} was given features that a nebula refuses")
+        if any(answer[2 : 2 + len(state)] != answers[0][2 : 2 + len(state)] for answer in answers):
+            raise RuntimeError(
+                "processes that train a nebula together must have the same state of it: they are "
+                f"at steps {[int(answer[2]) for answer in answers]}; load a checkpoint on all"
+            )
+        self._meeting = Meeting(company, [int(answer[0]) for answer in answers])
+        if self._meeting.total == 0:
+            raise ValueError("features must have at least one row in one of the processes")
+        strength.settle(self.moments, table[:, -4:-1])
+        self._noted = strength.pending(self.anchors)
+
+    def _company(self) -> Processes:
+        """Those whose joined batch the losses are of."""
+        if not self.training or not gather.is_distributed():
+            return ALONE
+        if self._meeting is None:
+            return self._group or Processes.of(gather.around())
+        return self._meeting.processes
+
     # Its decisions depend on values: it runs as Python beside a compiled graph.
     @_untraced
     @torch.no_grad()
-    def _tend(self, mean: Tensor, log_variance: Tensor) -> None:
-        """Remember the latents (..., D) of a training step; wake, move and fit the anchors."""
+    def _tend(self, mean: Tensor, log_variance: Tensor) -> recall.Pass | None:
+        """Remember the latents (..., D) of a training step; wake, move and fit the anchors.
+
+        Changes nothing where the step is only repeated; gives what it was computed with then.
+        """
         mean, log_variance = mean.flatten(0, -2), log_variance.flatten(0, -2)
+        if recall.is_repeated():
+            self._recalled = self._passes.find(mean)
+            return self._recalled
+        self._recalled = None
+        self._passes.begin(self.anchors, self.awake, self.strength)
+        meeting = self._meeting if gather.is_distributed() else None
         rhythm = self.rhythm
-        rhythm.step += 1
-        self.memory.add(mean, rhythm.step)
-        self._moved = self.gravity == "newton"
-        if self.gravity != "newton":
+        rhythm.step = step = rhythm.step + 1
+        self.memory.add(mean, meeting)
+        if self.gravity == "newton":
+            self._move(step, log_variance, meeting)
+        else:
             self._watch()
-            return
+        self._passes.end(mean, self.anchors)
+        return None
+
+    def _move(self, step: int, log_variance: Tensor, meeting: Meeting | None) -> None:
+        """Wake, move and fit the anchors, as is due."""
+        rhythm, memory = self.rhythm, self.memory
         # Also after the first step of all: until then the strength is a guess.
-        if self._measures and (rhythm.step == 2 or rhythm.step % _STRIDE == 1):
-            moments = gather.total(self.moments) / gather.processes()
-            self.strength.copy_(measured(moments, self.strength))
-        if rhythm.woke < 0 and self._ripe(log_variance):
+        if self._measures and (step == 2 or step % _STRIDE == 1):
+            self.strength.copy_(strength.measured(self.moments, self.strength))
+        if rhythm.woke < 0 and self._ripe(step, log_variance, meeting):
             rhythm.wake()
-        if rhythm.step == rhythm.next_fit:
-            generator = torch.Generator().manual_seed(rhythm.step)
-            self.anchors.copy_(
-                places.fit(self.memory.all_latents(), self._wide_anchors(), generator)
-            )
+        if step == rhythm.next_fit:
+            generator = torch.Generator("cpu").manual_seed(step)
+            self._take(lambda old: places.fit(memory.latents(), old, generator))
             rhythm.fitted()
         elif rhythm.woke < 0:
             # Unripe latents move fast: the last few, each step.
-            batch = len(mean) * gather.processes()
-            self._follow(self.memory.all_latents(max(4 * self.num_anchors, 2 * batch)))
-        elif rhythm.step % _STRIDE == 0:
-            self._follow(self.memory.all_latents())
+            batch = len(log_variance) if meeting is None else meeting.total
+            recent = max(4 * self.num_anchors, 2 * batch)
+            self._take(lambda old: places.lloyd(memory.latents(recent), old, 1)[0])
+        elif step % _STRIDE == 0:
+            self._take(lambda old: places.lloyd(memory.latents(), old, 1)[0])
         self.awake.fill_(rhythm.awake)
+        if meeting is not None and meeting.processes.count > 1:
+            # Each would have to catch up by itself, and they could come to differ.
+            rhythm.settled = step
+
+    def _take(self, fitted: Callable[[Tensor], Tensor]) -> None:
+        """Move the anchors to where they are fitted; by the first process, for all."""
+        if not self.anchors.requires_grad:
+            return
+        company = self._company()
+        if company.rank == 0:
+            self.anchors.copy_(fitted(self._wide_anchors()))
+        company.from_first(self.anchors.detach())
 
     @torch.no_grad()
     def _catch_up(self, mean: Tensor) -> None:
@@ -386,32 +559,45 @@ class Nebula(nn.Module):
         The last step of the optimiser may have moved them further than they are spread; before
         this forward pass nobody could know.
         """
-        if len(mean) < 20 * self.num_anchors or gather.is_distributed():
+        rhythm = self.rhythm
+        if (
+            self.gravity != "newton"
+            or len(mean) < 20 * self.num_anchors
+            or not self.anchors.requires_grad
+            or gather.is_distributed()
+            or rhythm.is_averaged()
+            or rhythm.settled == rhythm.step
+        ):
             return
-        self._moved = False
+        rhythm.settled = rhythm.step
         anchors = self._wide_anchors()
-        recent = self.memory.all_latents(20 * self.num_anchors)
+        recent = self.memory.latents(20 * self.num_anchors)
         before = ops.assign_anchors(recent, anchors, check_finite=False)[1].mean()
-        index, distance = ops.assign_anchors(mean, anchors, check_finite=False)
+        index, distance = ops.assign_anchors(mean.to(anchors), anchors, check_finite=False)
         used = len(index.unique())
         # Far from all anchors, not just members of a few of them; asleep, none is read by anyone.
-        ran_away = self.rhythm.awake < 1 or bool(distance.mean() > 1.1 * before)
+        ran_away = rhythm.awake < 1 or bool(distance.mean() > 1.1 * before)
         if used < 0.9 * self.num_anchors and ran_away:
-            self.anchors.copy_(places.fit(mean, anchors, torch.Generator().manual_seed(0)))
+            generator = torch.Generator("cpu").manual_seed(0)
+            self.anchors.copy_(places.fit(mean.to(anchors), anchors, generator))
 
-    def _ripe(self, log_variance: Tensor) -> bool:
+    def _ripe(self, step: int, log_variance: Tensor, meeting: Meeting | None) -> bool:
         rhythm = self.rhythm
         if self.warmup_steps is not None:
-            return rhythm.step >= self.warmup_steps
-        known = self.memory.seen * gather.processes()
-        if rhythm.step < rhythm.next_check or known < 20 * self.num_anchors:
+            return step >= self.warmup_steps
+        if step < rhythm.next_check or self.memory.seen < 20 * self.num_anchors:
             return False
         # Old latents are of another encoder: the last ones alone tell how much these say.
-        recent = self.memory.all_latents(20 * self.num_anchors)
-        return rhythm.ripe(float(posterior.information(recent, gather.rows(log_variance))))
+        recent = self.memory.latents(20 * self.num_anchors)
+        everyone = log_variance if meeting is None else meeting.rows(log_variance)
+        nats = posterior.information(recent, everyone)
+        return rhythm.ripe(float(self._company().from_first(nats)))
 
-    def _follow(self, latents: Tensor) -> None:
-        self.anchors.copy_(places.lloyd(latents, self._wide_anchors(), 1)[0])
+    def _remembered(self) -> Tensor:
+        """The latents (N, D) last seen in training; what has been counted is read anew."""
+        self.rhythm.forget()
+        self.memory.forget()
+        return self.memory.latents()
 
     def _wide_anchors(self) -> Tensor:
         return self.anchors.detach().to(self.memory.rows.dtype)

@@ -26,13 +26,18 @@ def split(raw: Tensor) -> tuple[Tensor, Tensor]:
 class _Draw(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, raw: Tensor, noise: Tensor, moments: Tensor | None, factor: Tensor
+        ctx: Any,
+        raw: Tensor,
+        noise: Tensor,
+        moments: Tensor | None,
+        factor: Tensor,
+        rows: Tensor | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         mean, log_variance = split(raw)
         deviation = (0.5 * log_variance).exp()
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(noise, log_variance, deviation)
-        ctx.moments, ctx.factor = moments, factor
+        ctx.moments, ctx.factor, ctx.rows = moments, factor, rows
         return mean.clone(), log_variance, torch.addcmul(mean, deviation, noise)
 
     @staticmethod
@@ -46,23 +51,29 @@ class _Draw(torch.autograd.Function):
         if to_z is not None:
             slope = to_z * noise
             if ctx.moments is not None:
-                strength.note(ctx.moments, ctx.factor, to_z, (slope / deviation).sum())
+                curvature = (slope / deviation).sum()
+                strength.note(ctx.moments, ctx.factor, to_z, curvature, ctx.rows)
             to_mean = to_mean + to_z
             to_variance = torch.addcmul(to_variance, slope, deviation, value=0.5)
         bent = torch.addcmul(
             to_variance, to_variance * log_variance, log_variance, value=-(_LIMIT**-2)
         )
-        return torch.cat([to_mean, bent], -1), None, None, None
+        return torch.cat([to_mean, bent], -1), None, None, None, None
 
 
 def draw(
-    raw: Tensor, noise: Tensor, moments: Tensor | None, factor: Tensor
+    raw: Tensor,
+    noise: Tensor,
+    moments: Tensor | None,
+    factor: Tensor,
+    rows: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Mean, log variance and a latent drawn from the posterior (..., D) of the head's output.
 
-    On the way back the task's gradient in the latent is measured into `moments`, unless None.
+    On the way back the task's gradient in the latent is measured into `moments`, unless None;
+    its loss is a mean of `rows` () latents, if not of these.
     """
-    out: tuple[Tensor, Tensor, Tensor] = _Draw.apply(raw, noise, moments, factor)
+    out: tuple[Tensor, Tensor, Tensor] = _Draw.apply(raw, noise, moments, factor, rows)
     return out
 
 

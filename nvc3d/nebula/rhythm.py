@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
-
 import torch
 from torch import Tensor
+
+from .state import Count, Counting
 
 # Latents are ripe when what they tell (nats) twice changes by less than this while the number of
 # steps grows by the ratio: training slows down with time, so the checks do as well. Before the
@@ -19,31 +19,40 @@ _FIT_GAP = 16
 _LEAST_NATS = 0.5
 
 
-@dataclass
-class Rhythm:
+class Rhythm(Counting):
     """Counts training steps and decides what is due; all in whole steps, the same everywhere."""
 
-    step: int = -1
+    step = Count()
     """The step now under way."""
-    woke: int = -1
+    woke = Count()
     """The step at which the anchors woke; -1 while they sleep."""
-    next_check: int = _FIRST_CHECK
-    next_fit: int = 0
-    nats: float = 0.0
-    """What the latents told at the last check."""
-    quiet: int = 0
+    next_check = Count()
+    next_fit = Count()
+    quiet = Count()
     """How many checks in a row found little change."""
+    settled = Count()
+    """The last step whose latents the anchors are known not to have lost."""
+
+    nats: Tensor  # () what the latents told at the last check
+
+    def __init__(self, step: int = -1) -> None:
+        super().__init__(
+            step=step, woke=-1, next_check=_FIRST_CHECK, next_fit=0, quiet=0, settled=step
+        )
+        self.register_buffer("nats", torch.zeros(()))
 
     @property
     def awake(self) -> float:
         """How far the anchors take part, 0 to 1: faded in over a quarter of the time they slept."""
-        if self.woke < 0:
+        woke = self.woke
+        if woke < 0:
             return 0.0
-        return min(1.0, (self.step - self.woke + 1) / (self.woke // 4 + 1))
+        return min(1.0, (self.step - woke + 1) / (woke // 4 + 1))
 
     def ripe(self, nats: float) -> bool:
         """Whether latents that tell so many nats have stopped changing; sets the next check."""
-        before, self.nats = self.nats, nats
+        before = float(self.nats)
+        self.nats.fill_(nats)
         self.next_check = int(_RATIO * self.step) + 1
         still = nats > _LEAST_NATS and abs(nats - before) < _CHANGE * nats
         self.quiet = self.quiet + 1 if still else 0
@@ -55,14 +64,5 @@ class Rhythm:
 
     def fitted(self) -> None:
         """Set the next fit, after a quarter of the steps so far; none before the latents woke."""
-        self.next_fit = self.step + max(self.step // 4, _FIT_GAP) if self.woke >= 0 else -1
-
-    def to_tensor(self) -> Tensor:
-        """All of it as one tensor, so that any checkpoint format can hold it."""
-        return torch.tensor(astuple(self), dtype=torch.float64)
-
-    @classmethod
-    def from_tensor(cls, state: Tensor) -> Rhythm:
-        """The inverse of to_tensor."""
-        step, woke, next_check, next_fit, nats, quiet = state.tolist()
-        return cls(int(step), int(woke), int(next_check), int(next_fit), nats, int(quiet))
+        step = self.step
+        self.next_fit = step + max(step // 4, _FIT_GAP) if self.woke >= 0 else -1

@@ -22,20 +22,37 @@ _CAP = 0.03
 _HORIZON = 50  # steps
 
 
-def note(moments: Tensor, factor: Tensor, grad: Tensor, curvature: Tensor) -> None:
+def note(
+    moments: Tensor, factor: Tensor, grad: Tensor, curvature: Tensor, rows: Tensor | None = None
+) -> None:
     """Take a step's measurement into the running moments (2,): square and curvature.
 
     Args:
+        moments: or the blank of `pending` (3,), to be taken into moments later.
         factor: () what the user multiplied the whole loss by, a loss scale for one.
         grad: (..., D) of the task's mean loss in the latents.
         curvature: () sum of grad * noise / deviation.
+        rows: () latents that the loss is a mean of, where it is not those of `grad`.
     """
-    rows = grad.numel() // grad.shape[-1]
-    square = torch.linalg.vector_norm(grad / factor).square() * rows
-    seen = torch.stack([square, curvature / factor])
+    count = grad.numel() // grad.shape[-1] if rows is None else rows
+    square = torch.linalg.vector_norm(grad / factor).square() * count
+    seen = torch.stack([square, curvature / factor]).to(moments.dtype)
+    if len(moments) == 3:
+        seen = torch.cat([torch.zeros_like(seen[:1]), seen])
     # A step that overflowed (mixed precision) is no measurement.
     seen = torch.where(seen.isfinite().all(), seen, moments)
     moments.lerp_(seen, 1 / _HORIZON)
+
+
+def pending(like: Tensor) -> Tensor:
+    """A blank (3,) for measurements: the share of the moments before them, and their sums."""
+    return torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64, device=like.device)
+
+
+def settle(moments: Tensor, notes: Tensor) -> None:
+    """Take the measurements (P, 3) that several processes have noted into the moments (2,)."""
+    kept, square, curvature = notes.mean(0)
+    moments.copy_(kept * moments + torch.stack([square, curvature]))
 
 
 def measured(moments: Tensor, before: Tensor) -> Tensor:

@@ -153,18 +153,19 @@ def test_memory_keeps_the_last_latents_in_order():
     memory, seen = Memory(10, 1), []
     for step, count in enumerate([3, 4, 5, 1, 9]):
         rows = torch.arange(count)[:, None] + 100.0 * step
-        memory.add(rows, step)
+        memory.add(rows)
         seen += rows[:, 0].tolist()
-        assert memory.all_latents()[:, 0].tolist() == seen[-10:]
+        assert memory.latents()[:, 0].tolist() == seen[-10:]
+        assert memory.latents(6)[:, 0].tolist() == seen[-6:]
 
 
 def test_memory_takes_evenly_spaced_rows_of_a_batch_too_large():
     memory = Memory(4, 1)
-    memory.add(torch.arange(12.0)[:, None], 0)
+    memory.add(torch.arange(12.0)[:, None])
     assert memory.latents()[:, 0].tolist() == [0, 3, 6, 9]
 
 
-def test_rhythm_survives_its_tensor_and_waits_for_what_changes():
+def test_rhythm_survives_its_state_and_waits_for_what_changes():
     rhythm = Rhythm(step=300)
     checks = [rhythm.ripe(nats) for nats in (1.0, 2.0, 2.1, 4.0, 4.1)]
     assert not any(checks)
@@ -172,7 +173,10 @@ def test_rhythm_survives_its_tensor_and_waits_for_what_changes():
     assert rhythm.ripe(4.2)
     rhythm.wake()
     assert 0 < rhythm.awake < 1
-    assert Rhythm.from_tensor(rhythm.to_tensor()) == rhythm
+    other = Rhythm()
+    other.load_state_dict(rhythm.state_dict())
+    assert other.numbers() == rhythm.numbers() and other.nats == rhythm.nats
+    assert other.awake == rhythm.awake
 
 
 def test_a_posterior_that_tells_nothing_is_never_ripe():

@@ -251,7 +251,7 @@ def test_covariances_are_those_of_all_and_around_the_anchors(
 def test_a_gallery_shows_the_anchor_what_is_drawn_and_what_is_nearest(tmp_path: Path) -> None:
     nebula = line([[0.0, 0], [10, 0], [50, 50]])
     latents = torch.cat([torch.randn(30, 2), torch.randn(30, 2) + torch.tensor([10.0, 0])])
-    nebula.memory.add(latents, 0)
+    nebula.memory.add(latents)
     samples = latents[:, :, None].expand(-1, -1, 2)  # (60, 2, 2): a picture tells its latent
     shown = []
 
