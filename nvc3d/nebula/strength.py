@@ -39,8 +39,12 @@ def note(
     seen = torch.stack([square, curvature / factor]).to(moments.dtype)
     if len(moments) == 3:
         seen = torch.cat([torch.zeros_like(seen[:1]), seen])
-    # A step that overflowed (mixed precision) is no measurement.
-    seen = torch.where(seen.isfinite().all(), seen, moments)
+    # A step that overflowed (mixed precision) is no measurement, nor is that of latents which the
+    # task does not read, and which have zeros for a gradient in place of none.
+    valid = seen.isfinite().all()
+    if grad.numel() > 0:
+        valid = valid & (square > 0)
+    seen = torch.where(valid, seen, moments)
     moments.lerp_(seen, 1 / _HORIZON)
 
 
