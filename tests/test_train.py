@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -427,7 +428,7 @@ def test_configs_survive_json() -> None:
     ):
         assert from_dict(type(config), json.loads(json.dumps(to_dict(config)))) == config
     assert from_dict(TrainConfig, {"max_minutes": 2}).max_minutes == 2.0
-    for values in (
+    refused: tuple[dict[str, Any], ...] = (
         {"pair": [1]},
         {"pair": [True, 1.0]},
         {"names": "ab"},
@@ -437,7 +438,8 @@ def test_configs_survive_json() -> None:
         {"path": 3},
         [],
         None,
-    ):
+    )
+    for values in refused:
         with pytest.raises(ValueError, match="config"):
             from_dict(Outer, values)
 
