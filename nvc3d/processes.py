@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -84,6 +86,11 @@ def together(*, one_voice: bool = False) -> Iterator[None]:
     except Exception as error:
         if not several:
             raise
+        if one_voice and threading.current_thread() is threading.main_thread():
+            # The launcher ends the others as soon as one has failed: before they could tell why.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if isinstance(error, ProcessFailed) and one_voice:
+            raise SystemExit(2) from None  # that process is there, and tells it
         lost = _is_loss(error)
         told = _LOST if lost else f"process {rank()} failed: {describe(error)}"
         if _first("failure"):

@@ -298,7 +298,7 @@ class Trainer:
                     "optimizer": self.optimizer.state_dict(),
                     "scaler": scaler.state_dict() if scaler else None,
                     "random": randoms,
-                    "others": own[1:],
+                    "others": [_differing(one, own[0]) for one in own[1:]],
                 }
                 save_state(state, self.folder / "state.pt")
                 save_weights(self.model, self.folder / "model.safetensors")
@@ -354,6 +354,15 @@ class Trainer:
             f"{kept}try a lower learning rate than {self.training.learning_rate:g}"
             + (" or float32 precision" if self.training.precision != "float32" else "")
         )
+
+
+def _differing(state: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """The part of a state that is not the same as in another."""
+    return {
+        name: value
+        for name, value in state.items()
+        if not (isinstance(value, Tensor) and torch.equal(value, other[name]))
+    }
 
 
 class Objective(nn.Module):

@@ -7,8 +7,6 @@ import json
 import math
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +18,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-import nvc3d
 from nvc3d import checkpoint
 from nvc3d.checkpoint import CheckpointError, Run, load_config, load_run, load_state
 from nvc3d.config import TrainConfig, from_dict, to_dict
@@ -228,27 +225,6 @@ def test_an_epoch_has_every_sample_at_most_once(tmp_path: Path) -> None:
 
 def test_fewer_samples_than_a_batch_are_one_batch(tmp_path: Path) -> None:
     assert train(run(3, PlaneConfig(samples=5)), tmp_path, progress=False).step == 3
-
-
-def test_two_processes_do_what_one_does(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "import test_train as t\n"
-        "t.TASKS['plane'] = t.PLANE\n"
-        "run = t.run(20, t.PlaneConfig(noise=0.0))\n"
-        f"t.train(run, t.Path({str(tmp_path / 'two')!r}), progress=False)\n"
-        "threads = [t.read_text() for t in t.Path('/proc/self/task').glob('*/comm')]\n"
-        "assert not any('gloo' in thread for thread in threads)\n"
-    )
-    environment = os.environ | {"PYTHONPATH": str(Path(nvc3d.__file__).parents[1])}
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    subprocess.run([*command, str(script)], check=True, timeout=300, env=environment)
-    train(run(20, PlaneConfig(noise=0.0)), tmp_path / "one", progress=False)
-    one, two = contents(tmp_path / "one"), contents(tmp_path / "two")
-    torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-5)
-    assert len(load_state(tmp_path / "two" / "state.pt")["random"]) == 2
-    assert train(run(25), tmp_path / "two", resume=True, progress=False).step == 25
 
 
 @pytest.mark.parametrize("bad_at", [0, 20])
