@@ -28,8 +28,8 @@ RUNS: dict[str, tuple[str, dict[str, Any], Vocabulary, str | None]] = {
         json.dumps([PARTS.labels, {"cup": [0, 1], "lid": [2]}, 3]),
     ),
     "rooms": ("segmentation", {"scenes": True}, ROOMS, json.dumps([ROOMS.labels, {}, 3])),
-    "grids": ("voxel_completion", {"size": (8, 8, 8)}, Vocabulary(), ""),
-    "scenes": ("voxel_completion", {"size": (8, 8, 8)}, Vocabulary(labels=("car",)), "car"),
+    "grids": ("voxel_completion", {"size": (16, 16, 16)}, Vocabulary(), ""),
+    "scenes": ("voxel_completion", {"size": (16, 16, 16)}, Vocabulary(labels=("car",)), "car"),
 }
 
 

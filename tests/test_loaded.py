@@ -70,7 +70,7 @@ def test_every_task_answers(tmp_path: Path) -> None:
     assert (
         main(["train", "segmentation", *tiny, "--points=64", f"--output={tmp_path / 'parts'}"]) == 0
     )
-    grids = ["--size", "8", "8", "8", "--width=2"]
+    grids = ["--size", "16", "16", "16", "--width=2"]
     assert main(["train", "voxel_completion", *tiny, *grids, f"--output={tmp_path / 'grids'}"]) == 0
 
     answer = nvc3d.load(tmp_path / "clouds")(far, samples=3)
@@ -94,7 +94,7 @@ def test_every_task_answers(tmp_path: Path) -> None:
         "grid-1.npz",
         "grid-2.npz",
     ]
-    assert np.load(tmp_path / "grid-1.npz")["voxels"].shape == (8, 8, 8)
+    assert np.load(tmp_path / "grid-1.npz")["voxels"].shape == (16, 16, 16)
 
 
 def test_nothing_is_guessed(model: Model, tmp_path: Path) -> None:
