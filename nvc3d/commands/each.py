@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from nvc3d.commands.saying import sentence, shown
+from nvc3d.data.naming import named
 from nvc3d.extras import require
 
 T = TypeVar("T")
-
-_NAMED_AT_MOST = 20
 
 
 def each_file(targets: Mapping[Path, T], work: Callable[[Path, T], str], done: str) -> None:
@@ -49,10 +48,8 @@ def each_file(targets: Mapping[Path, T], work: Callable[[Path, T], str], done: s
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"after {count} of {len(targets)} files were {done}") from None
     if failed:
-        more = len(failed) - _NAMED_AT_MOST
         raise ValueError(
-            f"{len(failed)} of {len(targets)} files could not be {done}: "
-            f"{', '.join(failed[:_NAMED_AT_MOST])}{f' and {more} more' if more > 0 else ''}"
+            f"{len(failed)} of {len(targets)} files could not be {done}: {named(failed)}"
         )
     print(f"{count} files {done}")
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nvc3d.data.draws import resample
+from nvc3d.data.naming import named
 from nvc3d.data.pairs import KittiCars
 from nvc3d.data.stand_ins import FAULTS
 from nvc3d.metrics import consistency, fidelity, minimal_matching_distance
@@ -19,7 +20,6 @@ from nvc3d.tasks.task import Splits, Table
 KNOWN = 256
 """Training shapes that completions are compared with."""
 COLUMNS = ("fidelity", "consistency", "MMD")
-_NAMED_AT_MOST = 20
 
 
 @torch.no_grad()
@@ -56,9 +56,7 @@ def measure_cars(
             measured[row].append((float(fidelity(seen, cloud)), float(nearest)))
     model.train(was_training)
     if bad:
-        more = f" and {len(bad) - _NAMED_AT_MOST} more" if len(bad) > _NAMED_AT_MOST else ""
-        message = f"{len(bad)} of {len(cars)} cars cannot be read: "
-        message += ", ".join(bad[:_NAMED_AT_MOST]) + more
+        message = f"{len(bad)} of {len(cars)} cars cannot be read: {named(bad)}"
         if len(bad) == len(cars):
             raise ValueError(message)
         warnings.warn(message, stacklevel=2)
