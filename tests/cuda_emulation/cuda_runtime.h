@@ -292,15 +292,52 @@ inline Row gather_row(float early, float late, unsigned of) {
     return row;
   });
 }
+// Whose tensor cores multiply: tests set it with multiply_as_hopper.
+inline bool hopper = false;
+
+// sum + a . b of eight, as tensor cores add: they align the products, which are exact, and the sum
+// so far to the largest of them, cut what lies below, and round the result towards zero. Up to Ada
+// they keep 24 bits behind the largest one's leading bit and add four products at a time; Hopper
+// and Blackwell keep 25 and add eight. (Fasi et al., "Numerical behavior of NVIDIA tensor cores",
+// 2021; Khattak and Mikaitis, "Accurate models of NVIDIA tensor cores", 2025.) Where they leave
+// open what is largest before products are normalised, this is the coarser of the two readings.
+inline float tensor_core_sum(float sum, const float (&a)[8], const float (&b)[8]) {
+  const int step = hopper ? 8 : 4, bits = hopper ? 25 : 24;
+  for (int k = 0; k < 8; k += step) {
+    double terms[9] = {sum};
+    for (int i = 0; i < step; ++i) terms[1 + i] = double{a[k + i]} * double{b[k + i]};
+    double largest = 0, all = 0;
+    for (int i = 0; i <= step; ++i) {
+      largest = std::max(largest, std::abs(terms[i]));
+      all += terms[i];
+    }
+    if (!std::isfinite(all)) return static_cast<float>(all);
+    if (largest == 0) continue;
+    // The largest power of two in it, and the last bit that is kept.
+    const double power = std::bit_cast<double>(std::bit_cast<uint64_t>(largest) & 0x7FFull << 52);
+    const double unit = power / static_cast<double>(1 << bits);
+    int64_t units = 0;  // no more than 30 bits
+    for (int i = 0; i <= step; ++i) units += static_cast<int64_t>(terms[i] / unit);
+    const double kept = static_cast<double>(units) * unit;
+    sum = static_cast<float>(kept);
+    if (std::isfinite(sum) && std::abs(double{sum}) > std::abs(kept))
+      sum = std::nextafter(sum, 0.0f);
+  }
+  return sum;
+}
+
 inline void multiply_add(float (&sum)[4], const float (&a)[4], const float (&b)[2]) {
+  for (const float value : {a[0], a[1], a[2], a[3], b[0], b[1]}) {
+    // The hardware would read such a value without its last bits.
+    if (!(std::bit_cast<unsigned>(value) & 0x1FFF) || value != value) continue;
+    std::fprintf(stderr, "emulation: a tensor core got %a, which is not a TF32 number\n", value);
+    std::abort();
+  }
   const unsigned g = lane() / 4, t = lane() % 4;
   const Row rows[2] = {gather_row(a[0], a[2], g), gather_row(a[1], a[3], g)};
   const Row columns[2] = {gather_row(b[0], b[1], 2 * t), gather_row(b[0], b[1], 2 * t + 1)};
-  for (unsigned i = 0; i < 4; ++i) {
-    float product = 0;
-    for (unsigned k = 0; k < 8; ++k) product += rows[i / 2].at[k] * columns[i % 2].at[k];
-    sum[i] += product;
-  }
+  for (unsigned i = 0; i < 4; ++i)
+    sum[i] = tensor_core_sum(sum[i], rows[i / 2].at, columns[i % 2].at);
 }
 }  // namespace emulation
 

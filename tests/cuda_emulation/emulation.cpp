@@ -18,6 +18,18 @@ extern "C" __attribute__((visibility("default"))) void fail_next_launch(int erro
   emulated_failure = static_cast<cudaError_t>(error);
 }
 
+// Tensor cores add as those of Hopper and later do, or as those before it.
+extern "C" __attribute__((visibility("default"))) void multiply_as_hopper(bool yes) {
+  emulation::hopper = yes;
+}
+extern "C" __attribute__((visibility("default"))) float tensor_core_sum(float sum, const float* a,
+                                                                        const float* b) {
+  float rows[8], columns[8];
+  std::copy_n(a, 8, rows);
+  std::copy_n(b, 8, columns);
+  return emulation::tensor_core_sum(sum, rows, columns);
+}
+
 namespace nvc3d {
 
 // In the place of CUB's.

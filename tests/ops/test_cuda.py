@@ -170,6 +170,33 @@ def test_assign_anchors(cuda: torch._ops._OpNamespace, dtype: torch.dtype, offse
         same(cuda.assign_anchors(*arguments), CPU.assign_anchors(*arguments), (n, dim, m))
 
 
+def tensor_core_sum(library: Path, total: float, a: list[float], b: list[float]) -> float:
+    function = ctypes.CDLL(str(library)).tensor_core_sum
+    function.restype, array = ctypes.c_float, ctypes.c_float * 8
+    return float(function(ctypes.c_float(total), array(*a), array(*b)))
+
+
+@pytest.fixture(params=["Ampere", "Hopper"])
+def generation(library: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Whose tensor cores are emulated."""
+    switch = ctypes.CDLL(str(library)).multiply_as_hopper
+    switch(request.param == "Hopper")
+    yield request.param
+    switch(False)
+
+
+def test_tensor_cores_cut_what_lies_below_their_last_bit(library: Path, generation: str) -> None:
+    # Four steps of 2^-24 fit below 1 on all; of 2^-25, only Hopper keeps any: eight are 2^-22.
+    one = [1.0] * 8
+    assert tensor_core_sum(library, 1, one, [2**-24] * 8) == 1 + 2**-21
+    kept = 2**-22 if generation == "Hopper" else 0
+    assert tensor_core_sum(library, 1, one, [2**-25] * 8) == 1 + kept
+    # The result is rounded towards zero, on either side of it, and large terms cancel exactly.
+    assert tensor_core_sum(library, 1, one, [3 * 2**-25] + [0] * 7) == 1
+    assert tensor_core_sum(library, -1, one, [-3 * 2**-25] + [0] * 7) == -1
+    assert tensor_core_sum(library, 0, one, [2.0**20, -(2.0**20), 0.5] + [0] * 5) == 0.5
+
+
 def test_anchors_too_close_for_the_scores(cuda: torch._ops._OpNamespace) -> None:
     groups = torch.tensor([[1.0], [-1.0]]).repeat(10, 40)
     anchors = groups + cloud(20, 40) * 1e-6
