@@ -83,6 +83,24 @@ __global__ void __launch_bounds__(256)
   if constexpr (Shared) write_row(heaps, mine, k, distance_out + out, index_out + out);
 }
 
+// The heaps of a warp's queries, as search() wants them.
+template <class T, class Norm, class Index>
+struct HeapFound {
+  BestHeap<T, Index> best;
+
+  __device__ T worst() const { return best.worst(); }
+  __device__ int32_t worst_index() const { return best.worst_index(); }
+  __device__ void settle() {}
+  // Padding, at infinity and with the highest of all indices, never enters.
+  __device__ void look(const Packet<T>& packet, const Site<T>* leaf, int32_t, unsigned) {
+    for (int i = 0; i < warp; ++i) {
+      best.offer(distance3<Norm>(packet.at[0] - leaf[i].at.x, packet.at[1] - leaf[i].at.y,
+                                 packet.at[2] - leaf[i].at.z),
+                 leaf[i].index);
+    }
+  }
+};
+
 template <class T, class Norm, bool Shared>
 __global__ void __launch_bounds__(search_threads)
     knn_by_tree(TreeView<T> x, TreeView<T> y, int64_t size, int64_t k, T* distance_out,
@@ -101,12 +119,12 @@ __global__ void __launch_bounds__(search_threads)
       return BestHeap<T, Index>(distance_out + out, index_out + out, 1, k);
     }
   };
-  BestHeap<T, Index> best = memory();
-  if (!queries.valid) best.close();
+  HeapFound<T, Norm, Index> found{memory()};
+  if (!queries.valid) found.best.close();
   const Packet<T> packet(queries.site, queries.valid);
-  search<Norm>(y, queries.b, packet, leaf[threadIdx.x / warp], best);
+  search<Norm>(y, queries.b, packet, leaf[threadIdx.x / warp], found);
   if (!queries.valid) return;
-  best.sort();
+  found.best.sort();
   if constexpr (Shared) write_row(heaps, mine, k, distance_out + out, index_out + out);
 }
 
@@ -115,14 +133,16 @@ void find(const Device& device, const Clouds<T>& x, const Clouds<T>& y, int64_t 
           int64_t* index) {
   // Picking costs more than a distance: trees pay four times sooner.
   if (trees_pay(x.batch * 4, x.size, y.size, x.dim)) {
-    const Tree<T> y_tree(device, y);
-    const bool same = x.data == y.data && x.size == y.size && x.counts == y.counts;
-    std::optional<Tree<T>> x_tree;
-    if (!same) x_tree.emplace(device, x);
-    const TreeView<T>& queries = same ? y_tree.view() : x_tree->view();
-    device.launch(knn_by_tree<T, Norm, Shared>, pieces(x.batch * queries.leaves, search_warps),
-                  search_threads, queries, y_tree.view(), x.size, k, distance, index);
-    return;
+    const auto search = [&](const Tree<T>& queries, const Tree<T>& tree) {
+      device.launch(knn_by_tree<T, Norm, Shared>, pieces(x.batch * queries.leaves, search_warps),
+                    search_threads, queries.view(), tree.view(), x.size, k, distance, index);
+    };
+    if (x.data == y.data && x.size == y.size && x.counts == y.counts) {
+      const Tree<T> tree(device, y);
+      return search(tree, tree);
+    }
+    const Trees<T> trees(device, x, y);
+    return search(trees.x, trees.y);
   }
   using Tile = nvc3d::Tile<T, Norm>;
   device.launch(knn_by_tiles<T, Norm, Shared>, x.batch * pieces(x.size, Tile::rows), Tile::threads,

@@ -39,10 +39,10 @@ template <class T, class Norm>
 void find(const Device& device, const Clouds<T>& x, const Clouds<T>& y, const Found<T>& to_y,
           const Found<T>* to_x) {
   if (trees_pay(x.batch, x.size, y.size, x.dim)) {
-    const Tree<T> x_tree(device, x), y_tree(device, y);
-    nearest_tree<T, Norm>(device, x_tree, y_tree, x.size, to_y.distances(), to_y.indices());
+    const Trees<T> trees(device, x, y);
+    nearest_tree<T, Norm>(device, trees.x, trees.y, x.size, to_y.distances(), to_y.indices());
     if (to_x)
-      nearest_tree<T, Norm>(device, y_tree, x_tree, y.size, to_x->distances(), to_x->indices());
+      nearest_tree<T, Norm>(device, trees.y, trees.x, y.size, to_x->distances(), to_x->indices());
     return;
   }
   if constexpr (std::is_same_v<T, float>) {

@@ -23,10 +23,23 @@ __device__ double from_ordered(unsigned long long number) {
       static_cast<long long>(number >> 63 ? number & ~(1ull << 63) : ~number));
 }
 
+// Two batches, the second perhaps empty, whose trees are built side by side: every kernel works on
+// both, and their clouds are numbered one after the other.
+template <class T>
+struct Both {
+  CloudsView<T> first, second;
+
+  __host__ __device__ int64_t batch() const { return first.batch + second.batch; }
+  __host__ __device__ int64_t points() const { return first.points() + second.points(); }
+};
+
 // Each cloud is the work of `parts` blocks.
 template <class T>
-__global__ void widen_bounds(CloudsView<T> clouds, int64_t parts, Bounds* bounds) {
-  const int64_t b = blockIdx.x / parts, part = blockIdx.x % parts;
+__global__ void widen_bounds(Both<T> both, int64_t parts, Bounds* bounds) {
+  const int64_t number = blockIdx.x / parts, part = blockIdx.x % parts;
+  const bool second = number >= both.first.batch;
+  const CloudsView<T> clouds = second ? both.second : both.first;
+  const int64_t b = second ? number - both.first.batch : number;
   const int32_t count = clouds.count(b);
   T below[3], above[3];
   for (int axis = 0; axis < 3; ++axis) below[axis] = above[axis] = -infinity<T>;
@@ -42,19 +55,23 @@ __global__ void widen_bounds(CloudsView<T> clouds, int64_t parts, Bounds* bounds
     below[axis] = warp_largest(below[axis]);
     above[axis] = warp_largest(above[axis]);
     if (lane_number() == 0) {
-      atomicMax(&bounds[b].below[axis], ordered(below[axis]));
-      atomicMax(&bounds[b].above[axis], ordered(above[axis]));
+      atomicMax(&bounds[number].below[axis], ordered(below[axis]));
+      atomicMax(&bounds[number].above[axis], ordered(above[axis]));
     }
   }
 }
 
 // A point's key: its cloud, then the number of its cell, `bits` bits each way. Padding comes last.
 template <class T>
-__global__ void number_points(CloudsView<T> clouds, const Bounds* bounds, int bits, uint64_t* keys,
+__global__ void number_points(Both<T> both, const Bounds* bounds, int bits, uint64_t* keys,
                               int32_t* indices) {
   const int64_t at = int64_t{blockIdx.x} * threads + threadIdx.x;
-  if (at >= clouds.points()) return;
-  const int64_t b = at / clouds.size, i = at % clouds.size;
+  if (at >= both.points()) return;
+  const bool second = at >= both.first.points();
+  const CloudsView<T> clouds = second ? both.second : both.first;
+  const int64_t row = second ? at - both.first.points() : at;
+  const int64_t b = row / clouds.size, i = row % clouds.size;
+  const int64_t of_both = second ? both.first.batch + b : b;
   const uint64_t cells = uint64_t{1} << bits;
   uint64_t number = (uint64_t{1} << 3 * bits) - 1;
   if (i < clouds.count(b)) {
@@ -63,8 +80,8 @@ __global__ void number_points(CloudsView<T> clouds, const Bounds* bounds, int bi
     // All coordinates are taken a quarter as large, so that no difference overflows.
     double lower[3], extent = 0;
     for (int axis = 0; axis < 3; ++axis) {
-      lower[axis] = -from_ordered(bounds[b].below[axis]) / 4;
-      extent = fmax(extent, from_ordered(bounds[b].above[axis]) / 4 - lower[axis]);
+      lower[axis] = -from_ordered(bounds[of_both].below[axis]) / 4;
+      extent = fmax(extent, from_ordered(bounds[of_both].above[axis]) / 4 - lower[axis]);
     }
     int32_t cell[3];
     for (int axis = 0; axis < 3; ++axis) {
@@ -75,7 +92,7 @@ __global__ void number_points(CloudsView<T> clouds, const Bounds* bounds, int bi
     }
     number = hilbert_number(cell[0], cell[1], cell[2], bits);
   }
-  keys[at] = static_cast<uint64_t>(b) << 3 * bits | number;
+  keys[at] = static_cast<uint64_t>(of_both) << 3 * bits | number;
   indices[at] = static_cast<int32_t>(i);
 }
 
@@ -91,13 +108,30 @@ __device__ void write_box(const T* lower, const T* upper, int32_t least_index, B
   if (lane_number() == 0) *to = box;
 }
 
+// A level of the trees of one batch, to be filled: `filled` boxes a cloud and empty places after
+// them. Of level 0, with its leaves' sites; above, from the boxes of the level below.
+template <class T>
+struct Filling {
+  int64_t batch, filled, places;
+  Site<T>* sites;
+  const Box<T>* below;
+  Box<T>* boxes;
+};
+
 // A leaf, or an empty place for one, is the work of a warp.
 template <class T>
-__global__ void fill_leaves(CloudsView<T> clouds, const int32_t* order, int64_t leaves,
-                            int64_t places, Site<T>* sites, Box<T>* boxes) {
-  const int64_t number = int64_t{blockIdx.x} * warps + threadIdx.x / warp;
-  if (number >= clouds.batch * places) return;
-  const int64_t b = number / places, l = number % places;
+__global__ void fill_leaves(Both<T> both, const int32_t* order, Filling<T> first,
+                            Filling<T> second) {
+  int64_t number = int64_t{blockIdx.x} * warps + threadIdx.x / warp;
+  const bool in_second = number >= first.batch * first.places;
+  const CloudsView<T> clouds = in_second ? both.second : both.first;
+  const Filling<T> filling = in_second ? second : first;
+  if (in_second) {
+    number -= first.batch * first.places;
+    order += both.first.points();
+  }
+  if (number >= filling.batch * filling.places) return;
+  const int64_t b = number / filling.places, l = number % filling.places;
   const int64_t at = l * warp + lane_number();
   Site<T> site{{infinity<T>, infinity<T>, infinity<T>}, no_index};
   T lower[3] = {infinity<T>, infinity<T>, infinity<T>};
@@ -109,67 +143,106 @@ __global__ void fill_leaves(CloudsView<T> clouds, const int32_t* order, int64_t 
     lower[1] = upper[1] = site.at.y;
     lower[2] = upper[2] = site.at.z;
   }
-  if (l < leaves) sites[(b * leaves + l) * warp + lane_number()] = site;
-  write_box(lower, upper, site.index, boxes + number);
+  if (l < filling.filled) filling.sites[(b * filling.filled + l) * warp + lane_number()] = site;
+  write_box(lower, upper, site.index, filling.boxes + number);
 }
 
 // A box around a group of the level below, or an empty place for one, is the work of a warp.
 template <class T>
-__global__ void fill_level(const Box<T>* below, int64_t groups, int64_t places, int64_t batch,
-                           Box<T>* boxes) {
-  const int64_t number = int64_t{blockIdx.x} * warps + threadIdx.x / warp;
-  if (number >= batch * places) return;
-  const int64_t b = number / places, g = number % places;
+__global__ void fill_level(Filling<T> first, Filling<T> second) {
+  int64_t number = int64_t{blockIdx.x} * warps + threadIdx.x / warp;
+  const bool in_second = number >= first.batch * first.places;
+  const Filling<T> filling = in_second ? second : first;
+  if (in_second) number -= first.batch * first.places;
+  if (number >= filling.batch * filling.places) return;
+  const int64_t b = number / filling.places, g = number % filling.places;
   Box<T> box{{infinity<T>, infinity<T>, infinity<T>},
              {-infinity<T>, -infinity<T>, -infinity<T>},
              no_index};
-  if (g < groups) box = below[(b * groups + g) * warp + lane_number()];
-  write_box(box.lower, box.upper, box.least_index, boxes + number);
+  if (g < filling.filled) box = filling.below[(b * filling.filled + g) * warp + lane_number()];
+  write_box(box.lower, box.upper, box.least_index, filling.boxes + number);
+}
+
+// Takes the memory of a tree.
+template <class T>
+void reserve(const Clouds<T>& clouds, Tree<T>& tree) {
+  const auto memory = [&](auto& pointer, int64_t count) {
+    using Item = std::remove_const_t<std::remove_reference_t<decltype(*pointer)>>;
+    const Memory<Item> taken(clouds.points_tensor, count);
+    pointer = taken.data;
+    tree.memory.push_back(taken.tensor);
+  };
+  tree.batch = clouds.batch;
+  tree.leaves = pieces(clouds.size, warp);
+  memory(tree.site, clouds.batch * tree.leaves * warp);
+  tree.levels = 0;
+  for (int64_t boxes = tree.leaves; tree.levels == 0 || boxes > 1;) {
+    boxes = pieces(boxes, warp);
+    auto& level = tree.level[tree.levels++];
+    level.boxes = boxes * warp;
+    memory(level.box, clouds.batch * level.boxes);
+  }
+}
+
+// What is to be done for a level of a tree: nothing where it has no such level.
+template <class T>
+Filling<T> filling(const Tree<T>& tree, int level) {
+  if (level >= tree.levels) return {};
+  const auto& mine = tree.level[level];
+  return {tree.batch,
+          level == 0 ? tree.leaves : tree.level[level - 1].boxes / warp,
+          mine.boxes,
+          const_cast<Site<T>*>(tree.site),
+          level == 0 ? nullptr : tree.level[level - 1].box,
+          const_cast<Box<T>*>(mine.box)};
+}
+
+// Builds the trees of two batches, the second perhaps empty.
+template <class T>
+void build(const Device& device, const Clouds<T>& like, const Both<T>& both, const Tree<T>& first,
+           const Tree<T>& second) {
+  const Memory<Bounds> bounds(like.points_tensor, both.batch());
+  device.fill(bounds.data, 0, bounds.bytes);
+  const int64_t largest = std::max(both.first.size, both.second.size);
+  const int64_t parts = std::min<int64_t>(pieces(largest, threads * 8), 256);
+  device.launch(widen_bounds<T>, both.batch() * parts, threads, both, parts, bounds.data);
+
+  const int cloud_bits = bits_for(both.batch());
+  const int bits = std::min(20, (64 - cloud_bits) / 3);
+  KeysAndValues numbers(like.points_tensor, both.points());
+  device.launch(number_points<T>, pieces(numbers.count, threads), threads, both, bounds.data, bits,
+                numbers.keys.data, numbers.values.data);
+  const KeysAndValues order = sorted(device, std::move(numbers), 3 * bits + cloud_bits);
+
+  for (int level = 0; level < std::max(first.levels, second.levels); ++level) {
+    const Filling<T> one = filling(first, level), two = filling(second, level);
+    const int64_t blocks = pieces(one.batch * one.places + two.batch * two.places, warps);
+    if (level == 0) {
+      device.launch(fill_leaves<T>, blocks, threads, both, order.values.data, one, two);
+    } else {
+      device.launch(fill_level<T>, blocks, threads, one, two);
+    }
+  }
 }
 
 }  // namespace
 
 template <class T>
 Tree<T>::Tree(const Device& device, const Clouds<T>& clouds) {
-  const int64_t batch = clouds.batch, size = clouds.size;
-  const Tensor& like = clouds.points_tensor;
-  this->batch = batch;
-  this->leaves = pieces(size, warp);
+  reserve(clouds, *this);
+  build(device, clouds, {clouds.view(), {}}, *this, {});
+}
 
-  const Memory<Bounds> bounds(like, batch);
-  device.fill(bounds.data, 0, bounds.bytes);
-  const int64_t parts = std::min<int64_t>(pieces(size, threads * 8), 256);
-  device.launch(widen_bounds<T>, batch * parts, threads, clouds.view(), parts, bounds.data);
-
-  const int bits = std::min(20, (64 - bits_for(batch)) / 3);
-  KeysAndValues numbers(like, batch * size);
-  device.launch(number_points<T>, pieces(numbers.count, threads), threads, clouds.view(),
-                bounds.data, bits, numbers.keys.data, numbers.values.data);
-  const KeysAndValues order = sorted(device, std::move(numbers), 3 * bits + bits_for(batch));
-
-  const Memory<Site<T>> sites(like, batch * this->leaves * warp);
-  this->site = sites.data;
-  memory.push_back(sites.tensor);
-  int64_t boxes = this->leaves;
-  this->levels = 0;
-  do {
-    const int64_t groups = pieces(boxes, warp), places = groups * warp;
-    const Memory<Box<T>> level(like, batch * places);
-    memory.push_back(level.tensor);
-    const int64_t blocks = pieces(batch * places, warps);
-    if (this->levels == 0) {
-      device.launch(fill_leaves<T>, blocks, threads, clouds.view(), order.values.data, this->leaves,
-                    places, sites.data, level.data);
-    } else {
-      device.launch(fill_level<T>, blocks, threads, this->level[this->levels - 1].box, boxes,
-                    places, batch, level.data);
-    }
-    this->level[this->levels++] = {level.data, places};
-    boxes = groups;
-  } while (boxes > 1);
+template <class T>
+Trees<T>::Trees(const Device& device, const Clouds<T>& x_clouds, const Clouds<T>& y_clouds) {
+  reserve(x_clouds, x);
+  reserve(y_clouds, y);
+  build(device, x_clouds, {x_clouds.view(), y_clouds.view()}, x, y);
 }
 
 template struct Tree<float>;
 template struct Tree<double>;
+template struct Trees<float>;
+template struct Trees<double>;
 
 }  // namespace nvc3d

@@ -39,8 +39,17 @@ template <class T>
 struct Tree : TreeView<T> {
   std::vector<Tensor> memory;
 
+  Tree() : TreeView<T>{} {}  // of no clouds
   Tree(const Device& device, const Clouds<T>& clouds);
   const TreeView<T>& view() const { return *this; }
+};
+
+// The trees of two batches, built side by side, which takes half as many launches.
+template <class T>
+struct Trees {
+  Tree<T> x, y;
+
+  Trees(const Device& device, const Clouds<T>& x_clouds, const Clouds<T>& y_clouds);
 };
 
 // The queries of a warp: each lane has one, or repeats the first.
@@ -62,7 +71,9 @@ struct Packet {
 
 // Shows `found` all points that may come before what its query has found. It has
 //   T worst(); int32_t worst_index();     only what comes first against this pair can enter
-//   void offer(T distance, int32_t index)
+//   void look(const Packet<T>&, const Site<T>* leaf, int32_t number, unsigned wanted)
+//     the leaf of that number, for the lanes that are wanted; all lanes take part
+//   void settle()                         before a tie with the worst of all lanes is decided
 // Exact: a box is skipped only if it is farther than the worst of all lanes, or as far and without
 // an index low enough to win the tie. `leaf` is 32 places of shared memory, the warp's own.
 template <class Norm, class T, class Found>
@@ -70,55 +81,59 @@ __device__ void search(const TreeView<T>& tree, int64_t b, const Packet<T>& pack
                        Found& found) {
   constexpr int most_levels = TreeView<T>::most_levels;
   const int lane = lane_number();
-  int64_t group[most_levels];
-  T away[most_levels];         // from this lane's box of the group to the packet
-  unsigned open[most_levels];  // boxes still to be seen
+  int32_t group;  // that is looked at
+  T away;         // from this lane's box of the group to the packet
+  unsigned open;  // boxes still to be seen
+  // The same of the groups above it.
+  int32_t group_above[most_levels];
+  T away_above[most_levels];
+  unsigned open_above[most_levels];
 
   T bound = largest_distance(found.worst());
-  const auto box_of = [&](int level, int64_t number) -> const Box<T>& {
+  const auto box_of = [&](int level, int64_t number) {
     return tree.level[level].box[b * tree.level[level].boxes + number];
   };
-  const auto enter = [&](int level, int64_t number) {
-    const Box<T>& box = box_of(level, number * warp + lane);
-    group[level] = number;
-    away[level] = box_distance<Norm>(box, packet.lower, packet.upper);
-    open[level] = __ballot_sync(all_lanes, box.least_index != no_index && away[level] <= bound);
+  const auto enter = [&](int level, int32_t number) {
+    const Box<T> box = box_of(level, int64_t{number} * warp + lane);
+    group = number;
+    away = box_distance<Norm>(box, packet.lower, packet.upper);
+    open = __ballot_sync(all_lanes, box.least_index != no_index && away <= bound);
   };
 
   int level = tree.levels - 1;
   enter(level, 0);
-  while (level < tree.levels) {
-    const bool mine = open[level] >> lane & 1;
-    const T nearest = least_distance(mine ? away[level] : infinity<T>);
-    if (open[level] == 0 || nearest > bound) {
-      ++level;
+  for (;;) {
+    const bool mine = open >> lane & 1;
+    const T nearest = least_distance(mine ? away : infinity<T>);
+    if (open == 0 || nearest > bound) {
+      if (++level == tree.levels) return;
+      group = group_above[level];
+      away = away_above[level];
+      open = open_above[level];
       continue;
     }
-    const int c = __ffs(__ballot_sync(all_lanes, mine && away[level] == nearest)) - 1;
-    open[level] &= ~(1u << c);
-    const int64_t number = group[level] * warp + c;
-    const Box<T>& box = box_of(level, number);
-    if (nearest == bound && box.least_index >= __reduce_max_sync(all_lanes, found.worst_index())) {
-      continue;
+    const int c = __ffs(__ballot_sync(all_lanes, mine && away == nearest)) - 1;
+    open &= ~(1u << c);
+    const int32_t number = group * warp + c;
+    const Box<T> box = box_of(level, number);
+    if (nearest == bound) {
+      found.settle();
+      if (box.least_index >= __reduce_max_sync(all_lanes, found.worst_index())) continue;
     }
     if (level > 0) {
-      --level;
-      enter(level, number);
+      group_above[level] = group;
+      away_above[level] = away;
+      open_above[level] = open;
+      enter(--level, number);
       continue;
     }
     const T from_query = box_distance<Norm>(box, packet.at, packet.at);
-    if (!__any_sync(all_lanes,
-                    comes_first(from_query, box.least_index, found.worst(), found.worst_index()))) {
-      continue;
-    }
+    const unsigned wanted = __ballot_sync(
+        all_lanes, comes_first(from_query, box.least_index, found.worst(), found.worst_index()));
+    if (wanted == 0) continue;
     leaf[lane] = tree.site[(b * tree.leaves + number) * warp + lane];
     __syncwarp();
-    for (int i = 0; i < warp; ++i) {
-      const Site<T> site = leaf[i];
-      const T d = distance3<Norm>(packet.at[0] - site.at.x, packet.at[1] - site.at.y,
-                                  packet.at[2] - site.at.z);
-      if (site.index != no_index) found.offer(d, site.index);
-    }
+    found.look(packet, leaf, number, wanted);
     __syncwarp();
     bound = largest_distance(found.worst());
   }
