@@ -104,7 +104,7 @@ __device__ void write_box(const T* lower, const T* upper, int32_t least_index, B
     box.lower[axis] = warp_least(lower[axis]);
     box.upper[axis] = warp_largest(upper[axis]);
   }
-  box.least_index = __reduce_min_sync(all_lanes, least_index);
+  box.least_index = warp_least(least_index);
   if (lane_number() == 0) *to = box;
 }
 

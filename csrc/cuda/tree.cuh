@@ -118,7 +118,7 @@ __device__ void search(const TreeView<T>& tree, int64_t b, const Packet<T>& pack
     const Box<T> box = box_of(level, number);
     if (nearest == bound) {
       found.settle();
-      if (box.least_index >= __reduce_max_sync(all_lanes, found.worst_index())) continue;
+      if (box.least_index >= warp_largest(found.worst_index())) continue;
     }
     if (level > 0) {
       group_above[level] = group;
