@@ -357,7 +357,7 @@ def pytorch3d_fps(x: Tensor, k: int) -> Call:
 
 
 def nvc3d_assign(z: Tensor, a: Tensor) -> Call:
-    return lambda: ops.assign_anchors(z, a)[0]
+    return lambda: ops.assign_anchors(z, a).index
 
 
 def torch_addmm_assign(z: Tensor, a: Tensor) -> Call:

@@ -5,24 +5,27 @@
 STABLE_TORCH_LIBRARY(nvc3d, m) {
   m.def(
       "nearest(Tensor x, Tensor y, Tensor? x_lengths, Tensor? y_lengths, int norm, "
-      "bool check_finite) -> (Tensor, Tensor)");
+      "bool check_finite) -> (Tensor squared, Tensor index)");
   m.def(
       "nearest_both(Tensor x, Tensor y, Tensor? x_lengths, Tensor? y_lengths, int norm, "
-      "bool check_finite) -> (Tensor, Tensor, Tensor, Tensor)");
+      "bool check_finite) "
+      "-> (Tensor x_squared, Tensor x_index, Tensor y_squared, Tensor y_index)");
   m.def(
       "knn(Tensor x, Tensor y, SymInt k, Tensor? x_lengths, Tensor? y_lengths, int norm, "
-      "bool check_finite) -> (Tensor, Tensor)");
+      "bool check_finite) -> (Tensor squared, Tensor index)");
   m.def(
       "distance_backward(Tensor grad, Tensor x, Tensor y, Tensor index, Tensor? x_lengths, "
-      "int norm) -> (Tensor, Tensor)");
+      "int norm) -> (Tensor x_grad, Tensor y_grad)");
   m.def(
       "farthest_point_sampling(Tensor points, SymInt k, Tensor? lengths, Tensor start, "
-      "bool check_finite) -> Tensor");
+      "bool check_finite) -> Tensor picks");
   m.def(
       "ball_query(Tensor x, Tensor y, SymInt k, float squared_radius, Tensor? x_lengths, "
-      "Tensor? y_lengths, bool check_finite) -> (Tensor, Tensor)");
+      "Tensor? y_lengths, bool check_finite) -> (Tensor squared, Tensor index)");
   m.def(
       "optimal_matching(Tensor x, Tensor y, Tensor? lengths, float tolerance, "
-      "bool check_finite) -> (Tensor, Tensor)");
-  m.def("assign_anchors(Tensor latents, Tensor anchors, bool check_finite) -> (Tensor, Tensor)");
+      "bool check_finite) -> (Tensor match, Tensor error)");
+  m.def(
+      "assign_anchors(Tensor latents, Tensor anchors, bool check_finite) "
+      "-> (Tensor squared, Tensor index)");
 }

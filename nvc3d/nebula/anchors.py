@@ -51,7 +51,7 @@ def lloyd(latents: Tensor, anchors: Tensor, steps: int) -> tuple[Tensor, Tensor]
     """
     error = latents.new_zeros(())
     for _ in range(steps):
-        index, distance = ops.assign_anchors(latents, anchors, check_finite=False)
+        distance, index = ops.assign_anchors(latents, anchors, check_finite=False)
         error = distance.mean()
         sums, counts = sums_by_anchor(latents, index, len(anchors))
         anchors = torch.where(counts[:, None] > 0, sums / counts.clamp_min(1)[:, None], anchors)
@@ -102,7 +102,7 @@ def apart(anchors: Tensor) -> Tensor:
     size = 1e-3 * torch.where(spread > 0, spread, anchors.abs().mean().clamp_min(1e-3))
     generator = torch.Generator("cpu").manual_seed(count)
     jitter = torch.randn(count, dim, generator=generator, device="cpu").to(anchors)
-    index, _ = ops.assign_anchors(anchors, anchors, check_finite=False)
+    _, index = ops.assign_anchors(anchors, anchors, check_finite=False)
     # Equal anchors are all assigned to the first of them: the others are the doubles.
     double = index != torch.arange(count, device=anchors.device)
     return torch.where(double[:, None], anchors + size * jitter, anchors)
@@ -115,7 +115,7 @@ def spread(latents: Tensor, anchors: Tensor) -> Tensor:
     """
     if len(latents) == 0:
         return torch.ones_like(anchors)
-    index, _ = ops.assign_anchors(latents, anchors, check_finite=False)
+    _, index = ops.assign_anchors(latents, anchors, check_finite=False)
     sums, counts = sums_by_anchor(latents, index, len(anchors))
     rest = latents - (sums / counts.clamp_min(1)[:, None])[index]  # (N, D)
     squares, _ = sums_by_anchor(rest.square(), index, len(anchors))

@@ -44,7 +44,7 @@ def diagnose(
     least = float((anchors - anchors[nearest]).square().sum(1).sqrt().min())
     if len(latents) == 0:
         return Diagnostics(0, 0.0, least if count > 1 else torch.inf, 0.0, awake, strength, steps)
-    index, distance = ops.assign_anchors(latents, anchors, check_finite=False)
+    distance, index = ops.assign_anchors(latents, anchors, check_finite=False)
     share = torch.bincount(index, minlength=count).double() / len(latents)
     return Diagnostics(
         used=int((share > 0).sum()),

@@ -431,7 +431,7 @@ class Nebula(Wide):
         """Nearest anchor (...) and squared distances to all (..., M) of latents (..., D)."""
         anchors = anchors.to(latents.dtype)  # (M, D)
         flat = latents.flatten(0, -2)  # (B, D)
-        index, _ = ops.assign_anchors(flat.detach(), anchors.detach(), check_finite=False)
+        _, index = ops.assign_anchors(flat.detach(), anchors.detach(), check_finite=False)
         distances = distances_to(flat, anchors)
         lead = latents.shape[:-1]
         return index.view(lead), distances.view(*lead, self.num_anchors)
@@ -572,8 +572,8 @@ class Nebula(Wide):
         rhythm.settled = rhythm.step
         anchors = self._wide_anchors()
         recent = self.memory.latents(20 * self.num_anchors)
-        before = ops.assign_anchors(recent, anchors, check_finite=False)[1].mean()
-        index, distance = ops.assign_anchors(mean.to(anchors), anchors, check_finite=False)
+        before = ops.assign_anchors(recent, anchors, check_finite=False).squared.mean()
+        distance, index = ops.assign_anchors(mean.to(anchors), anchors, check_finite=False)
         used = len(index.unique())
         # Far from all anchors, not just members of a few of them; asleep, none is read by anyone.
         ran_away = rhythm.awake < 1 or bool(distance.mean() > 1.1 * before)

@@ -19,9 +19,11 @@ from .farthest_point_sampling import farthest_point_sampling
 from .group import group
 from .knn import knn
 from .nearest import nearest
+from .neighbours import Neighbours
 
 __all__ = [
     "EarthMovers",
+    "Neighbours",
     "assign_anchors",
     "ball_query",
     "chamfer_distance",

@@ -10,11 +10,10 @@ from torch import Tensor
 from . import checks, transforms
 from .distances import register_distances
 from .library import registrations
+from .neighbours import Neighbours
 
 
-def assign_anchors(
-    latents: Tensor, anchors: Tensor, *, check_finite: bool = True
-) -> tuple[Tensor, Tensor]:
+def assign_anchors(latents: Tensor, anchors: Tensor, *, check_finite: bool = True) -> Neighbours:
     """Find for every latent the nearest anchor.
 
     Exact, also where latents share a large offset; the lowest index on ties. The distance is
@@ -28,7 +27,7 @@ def assign_anchors(
             others the result is then undefined. The check costs one read of the values.
 
     Returns:
-        The index (...), int64, and the squared distance (...).
+        `squared` (...), the squared distances, and `index` (...), int64.
 
     Raises:
         ValueError: if there is no anchor, on NaN or inf, and on shapes, dtypes or devices that
@@ -39,8 +38,8 @@ def assign_anchors(
     if latents.dim() == 0:
         raise ValueError("latents must be (..., D), got a scalar")
     flat = latents[None] if latents.dim() == 1 else latents.flatten(0, -2)
-    distance, index = torch.ops.nvc3d.assign_anchors(flat, anchors, check_finite)
-    return index.view(latents.shape[:-1]), distance.view(latents.shape[:-1])
+    squared, index = torch.ops.nvc3d.assign_anchors(flat, anchors, check_finite)
+    return Neighbours(squared.view(latents.shape[:-1]), index.view(latents.shape[:-1]))
 
 
 @torch.library.register_fake("nvc3d::assign_anchors")

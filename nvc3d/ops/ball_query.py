@@ -7,6 +7,7 @@ from torch import Tensor
 
 from . import checks, transforms
 from .distances import register_distances
+from .neighbours import Neighbours
 
 
 def ball_query(
@@ -18,7 +19,7 @@ def ball_query(
     y_lengths: Tensor | None = None,
     *,
     check_finite: bool = True,
-) -> tuple[Tensor, Tensor]:
+) -> Neighbours:
     """Find for every point of x the first k points of y, by index, that lie within a radius.
 
     Exact: a point counts if its distance is below the radius. Differentiable, any number of
@@ -37,9 +38,9 @@ def ball_query(
             others the result is then undefined. The check costs one read of the points.
 
     Returns:
-        The squared distance (B, N, k) and the index into y (B, N, k), int64, in rising order.
-        Where fewer than k points are within the radius, and in padding, the rest is distance 0
-        and index -1.
+        `squared` (B, N, k), the squared distances, and `index` into y (B, N, k), int64, in rising
+        order. Where fewer than k points are within the radius, and in padding, the rest is
+        distance 0 and index -1.
 
     Raises:
         ValueError: on empty clouds, NaN or inf, a negative radius, k below 1, and shapes,
@@ -47,7 +48,7 @@ def ball_query(
     """
     if not radius >= 0:
         raise ValueError(f"radius must not be negative, got {radius}")
-    return torch.ops.nvc3d.ball_query(
+    found = torch.ops.nvc3d.ball_query(
         checks.as_points(x, "x"),
         checks.as_points(y, "y"),
         k,
@@ -56,6 +57,7 @@ def ball_query(
         checks.as_lengths(y_lengths, "y_lengths"),
         check_finite,
     )
+    return Neighbours(*found)
 
 
 @torch.library.register_fake("nvc3d::ball_query")

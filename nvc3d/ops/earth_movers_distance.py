@@ -22,6 +22,10 @@ class EarthMovers(NamedTuple):
     match: Tensor  # (B, N)
 
 
+# So that torch.export.save takes a program that returns it.
+torch.utils._pytree._register_namedtuple(EarthMovers, serialized_type_name="nvc3d.ops.EarthMovers")
+
+
 def earth_movers_distance(
     x: Tensor,
     y: Tensor,

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from . import checks, transforms
 from .distances import register_distances
+from .neighbours import Neighbours
 
 
 def knn(
@@ -17,7 +18,7 @@ def knn(
     y_lengths: Tensor | None = None,
     *,
     check_finite: bool = True,
-) -> tuple[Tensor, Tensor]:
+) -> Neighbours:
     """Find for every point of x the k nearest points of y, nearest first.
 
     Exact, with lower indices first on ties; differentiable, any number of times, in x and y. The
@@ -34,13 +35,14 @@ def knn(
             others the result is then undefined. The check costs one read of the points.
 
     Returns:
-        The squared distance (B, N, k) and the index into y (B, N, k), int64; both 0 in padding.
+        `squared` (B, N, k), the squared distances, and `index` into y (B, N, k), int64; both 0 in
+        padding.
 
     Raises:
         ValueError: on empty clouds, NaN or inf, k out of range, and shapes, dtypes, devices or
             lengths that do not fit together.
     """
-    return torch.ops.nvc3d.knn(
+    found = torch.ops.nvc3d.knn(
         checks.as_points(x, "x"),
         checks.as_points(y, "y"),
         k,
@@ -49,6 +51,7 @@ def knn(
         2,
         check_finite,
     )
+    return Neighbours(*found)
 
 
 @torch.library.register_fake("nvc3d::knn")

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from . import checks, transforms
 from .distances import register_distances
+from .neighbours import Neighbours
 
 
 def nearest(
@@ -16,7 +17,7 @@ def nearest(
     y_lengths: Tensor | None = None,
     *,
     check_finite: bool = True,
-) -> tuple[Tensor, Tensor]:
+) -> Neighbours:
     """Find for every point of x the nearest point of y.
 
     Exact, with the lowest index on ties; differentiable, any number of times, in x and y.
@@ -31,13 +32,14 @@ def nearest(
             others the result is then undefined. The check costs one read of the points.
 
     Returns:
-        The squared distance (B, N) and the index into y (B, N), int64; both 0 in padding.
+        `squared` (B, N), the squared distances, and `index` into y (B, N), int64; both 0 in
+        padding.
 
     Raises:
         ValueError: on empty clouds, NaN or inf, and shapes, dtypes, devices or lengths that do
             not fit together.
     """
-    return torch.ops.nvc3d.nearest(
+    found = torch.ops.nvc3d.nearest(
         checks.as_points(x, "x"),
         checks.as_points(y, "y"),
         checks.as_lengths(x_lengths, "x_lengths"),
@@ -45,6 +47,7 @@ def nearest(
         2,
         check_finite,
     )
+    return Neighbours(*found)
 
 
 @torch.library.register_fake("nvc3d::nearest")

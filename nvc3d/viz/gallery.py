@@ -50,7 +50,7 @@ def draw_gallery(
     data = as_samples(samples)
     anchors = torch.from_numpy(floats(nebula.anchors, "the nebula's anchors"))
     rows = torch.from_numpy(points)
-    owner, _ = ops.assign_anchors(rows, anchors)
+    owner = ops.assign_anchors(rows, anchors).index
     count = np.bincount(owner.numpy(), minlength=len(anchors))
     shown = np.sort(np.argsort(-count, kind="stable")[:_SHOWN])
     _, nearest = ops.knn(anchors[shown][None], rows[None], min(_NEAREST, len(points)))  # (1, S, K)

@@ -118,7 +118,7 @@ def _nearest(points: Floats, places: Floats) -> Integers:
 
     from nvc3d import ops
 
-    return ops.assign_anchors(torch.from_numpy(points), torch.from_numpy(places))[0].numpy()
+    return ops.assign_anchors(torch.from_numpy(points), torch.from_numpy(places)).index.numpy()
 
 
 def _draw_anchors(axis: Any, places: Floats, at: Floats, owner: Integers) -> None:

@@ -17,7 +17,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def error(latents: Tensor, places: Tensor) -> float:
-    return float(ops.assign_anchors(latents, places)[1].mean())
+    return float(ops.assign_anchors(latents, places).squared.mean())
 
 
 # --- anchors --------------------------------------------------------------------------------------
@@ -46,13 +46,13 @@ def test_lloyd_never_worsens_and_leaves_no_anchor_empty():
         now = error(latents, places)
         assert now <= before * (1 + 1e-6)
         before = now
-    assert len(ops.assign_anchors(latents, places)[0].unique()) == 20
+    assert len(ops.assign_anchors(latents, places).index.unique()) == 20
 
 
 def test_lloyd_moves_idle_anchors_to_different_places_even_among_equal_latents():
     latents = torch.cat([torch.zeros(500, 2), torch.eye(2) * 9, torch.full((90, 2), 3.0)])
     places, _ = anchors.lloyd(latents, torch.full((4, 2), 50.0), 3)
-    assert len(ops.assign_anchors(latents, places)[0].unique()) == 4
+    assert len(ops.assign_anchors(latents, places).index.unique()) == 4
 
 
 def test_fit_finds_the_groups_and_keeps_the_numbers():
@@ -60,7 +60,7 @@ def test_fit_finds_the_groups_and_keeps_the_numbers():
     latents = centres.repeat(60, 1) + torch.randn(360, 4, generator=generator(4))
     start = centres + 0.5
     fitted = anchors.fit(latents, start, generator())
-    assert torch.equal(ops.assign_anchors(fitted, centres)[0], torch.arange(6))
+    assert torch.equal(ops.assign_anchors(fitted, centres).index, torch.arange(6))
     bad = centres[:1] + 0.01 * torch.randn(6, 4, generator=generator(5))
     fitted = anchors.fit(latents, bad, generator())
     assert error(latents, fitted) < 1.1 * error(latents, centres)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Callable
 from itertools import pairwise
@@ -107,12 +108,14 @@ def test_compiled_operators_are_active() -> None:
 
 
 @pytest.mark.parametrize("function", OPERATORS, ids=lambda f: f.__name__)
-def test_schema_stands_once(function: Callable) -> None:
-    compiled = str(getattr(torch.ops.nvc3d, function.__name__).default._schema)
-    plain = torch.library.infer_schema(function, mutates_args=())
-    assert compiled.partition("(")[2].replace("SymInt", "int") == plain.partition("(")[2].replace(
-        "SymInt", "int"
-    )
+def test_schema_is_that_of_the_plain_definition(function: Callable) -> None:
+    compiled = getattr(torch.ops.nvc3d, function.__name__).default._schema
+    plain = torch._C.parse_schema("plain" + torch.library.infer_schema(function, mutates_args=()))
+    assert [(a.name, str(a.type)) for a in compiled.arguments] == [
+        (a.name, str(a.type)) for a in plain.arguments
+    ]
+    assert [str(r.type) for r in compiled.returns] == [str(r.type) for r in plain.returns]
+    assert all(r.name for r in compiled.returns)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)
@@ -166,10 +169,50 @@ PUBLIC: dict[str, Callable[[Tensor, Tensor], tuple[Tensor, ...]]] = {
         ops.chamfer_distance(x, y, x_lengths=LENGTHS[0], y_lengths=LENGTHS[1]),
     ),
     "knn": lambda x, y: ops.knn(x, y, 3),
-    "assign_anchors": lambda x, y: ops.assign_anchors(x, y[0])[::-1],
+    "assign_anchors": lambda x, y: ops.assign_anchors(x, y[0]),
+}
+# a call, and the shape of what it gives
+NEIGHBOURS: dict[str, tuple[Callable[[Tensor, Tensor], ops.Neighbours], tuple[int, ...]]] = {
+    "nearest": (lambda x, y: ops.nearest(x, y), (2, 9)),
+    "knn": (lambda x, y: ops.knn(x, y, 3), (2, 9, 3)),
+    "ball_query": (lambda x, y: ops.ball_query(x, y, 1.0, 4), (2, 9, 4)),
+    "assign_anchors": (lambda x, y: ops.assign_anchors(x, y[0]), (2, 9)),
 }
 # norm 1 has no curvature: gradgradcheck would compare zeros
 SMOOTH = [name for name in PUBLIC if "L1" not in name]
+
+
+@pytest.mark.parametrize("name", NEIGHBOURS)
+def test_neighbours_are_named_and_in_one_order(name: str) -> None:
+    call, shape = NEIGHBOURS[name]
+    found = call(X, Y)
+    squared, index = found
+    assert isinstance(found, ops.Neighbours) and found.squared is squared and found.index is index
+    assert squared.shape == index.shape == shape
+    assert squared.dtype == X.dtype and index.dtype == torch.int64
+    chosen = Y if name != "assign_anchors" else Y[:1].expand_as(Y)
+    near = chosen.gather(1, index.clamp(min=0).reshape(2, -1, 1).expand(-1, -1, 3)).view(*shape, 3)
+    exact = (X.view(2, 9, *[1] * (len(shape) - 2), 3) - near).square().sum(-1)
+    torch.testing.assert_close(squared, exact.where(index >= 0, 0))
+
+
+@pytest.mark.parametrize("name", NEIGHBOURS)
+def test_neighbours_come_through_torchs_tools(name: str) -> None:
+    class Model(torch.nn.Module):
+        def forward(self, x: Tensor, y: Tensor) -> ops.Neighbours:
+            return NEIGHBOURS[name][0](x, y)
+
+    expected = Model()(X, Y)
+    saved = io.BytesIO()
+    torch.export.save(torch.export.export(Model(), (X, Y)), saved)
+    saved.seek(0)
+    loaded = torch.export.load(saved).module()
+    for model in (torch.compile(Model(), fullgraph=True, backend="aot_eager"), loaded):
+        got = model(X, Y)
+        assert isinstance(got, ops.Neighbours)
+        assert torch.equal(got.squared, expected.squared) and torch.equal(got.index, expected.index)
+    mapped = torch.func.vmap(Model(), (0, None))(X[None], Y)
+    assert isinstance(mapped, ops.Neighbours) and torch.equal(mapped.index[0], expected.index)
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -275,7 +318,7 @@ def test_ties_go_to_the_lowest_index(dtype: torch.dtype) -> None:
         assert torch.equal(index, order[..., :k])
         assert torch.equal(distance.double(), table.gather(2, order[..., :k]))
     assert torch.equal(ops.nearest(x.to(dtype), y.to(dtype))[1], order[..., 0])
-    assert torch.equal(ops.assign_anchors(x[0].to(dtype), y[0].to(dtype))[0], order[0, :, 0])
+    assert torch.equal(ops.assign_anchors(x[0].to(dtype), y[0].to(dtype))[1], order[0, :, 0])
 
 
 def test_padding_is_neither_read_nor_returned() -> None:
@@ -422,7 +465,7 @@ def test_sampling_of_coincident_points_picks_each_place_once_and_then_the_lowest
 
 def test_anchors_keep_the_leading_shape() -> None:
     latents, anchors = cloud(2, 3, 4, 8), cloud(5, 8, seed=1)
-    index, distance = ops.assign_anchors(latents, anchors)
+    distance, index = ops.assign_anchors(latents, anchors)
     assert index.shape == distance.shape == (2, 3, 4)
     expected = torch.cdist(latents.reshape(-1, 8), anchors).argmin(1)
     assert torch.equal(index.flatten(), expected)
@@ -432,7 +475,7 @@ def test_anchors_keep_the_leading_shape() -> None:
 @pytest.mark.parametrize("offset", [0.0, 100.0, 1000.0])
 def test_anchors_are_right_at_a_common_offset(offset: float) -> None:
     latents, anchors = cloud(4000, 32) + offset, cloud(30, 32, seed=1) + offset
-    index, distance = ops.assign_anchors(latents, anchors)
+    distance, index = ops.assign_anchors(latents, anchors)
     table = ops.reference.pairwise(latents.double(), anchors.double())
     assert torch.equal(index, table.argmin(1))
     torch.testing.assert_close(distance.double(), table.amin(1), rtol=1e-5, atol=0)
@@ -588,7 +631,7 @@ def test_unchecked_nan_is_harmless() -> None:
             ops.nearest(x, y, check_finite=False)[1],
             ops.knn(x, y, 3, check_finite=False)[1],
             ops.farthest_point_sampling(x, 40, check_finite=False),
-            ops.assign_anchors(x, y[0], check_finite=False)[0],
+            ops.assign_anchors(x, y[0], check_finite=False)[1],
         ):
             assert int(index.min()) >= 0 and int(index.max()) < 5000
 

@@ -66,7 +66,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
         lambda x, y: table(x, y, 1).amin(2).mean() + table(x, y, 1).amin(1).mean(),
     ),
     "assign_anchors": (
-        lambda x, y: ops.assign_anchors(x, y[0])[1],
+        lambda x, y: ops.assign_anchors(x, y[0])[0],
         lambda x, y: ops.reference.pairwise(x.flatten(0, 1), y[0]).amin(1).view(2, 7),
     ),
     "group": (
@@ -236,7 +236,7 @@ def test_inductor_compiles_gradients_of_a_network_with_channels_first() -> None:
         x = network(features).mT
         distance, index = ops.knn(x, y, 3)
         near = distance.sum() + ops.ball_query(x, y, 0.5, 4)[0].sum()
-        near = near + ops.assign_anchors(x, y[0])[1].sum() + ops.group(x, index % 50).square().sum()
+        near = near + ops.assign_anchors(x, y[0])[0].sum() + ops.group(x, index % 50).square().sum()
         return near + ops.chamfer_distance(x, y) + ops.nearest(x, y)[0].sum()
 
     loss(features, Y).backward()
@@ -274,7 +274,7 @@ EMPTY: dict[str, tuple[Callable[[], Tensor], tuple[int, ...]]] = {
     "farthest_point_sampling": (lambda: ops.farthest_point_sampling(NONE, 2), (0, 2)),
     "chamfer_distance": (lambda: ops.chamfer_distance(NONE, NONE, batch_reduction=None), (0,)),
     "earth_movers_distance": (lambda: ops.earth_movers_distance(NONE, NONE).distance, (0,)),
-    "assign_anchors": (lambda: ops.assign_anchors(NONE, X[0].float())[0], (0, 5)),
+    "assign_anchors": (lambda: ops.assign_anchors(NONE, X[0].float())[1], (0, 5)),
     "group, no cloud": (lambda: ops.group(NONE, torch.empty(0, 4, 2).long()), (0, 4, 2, 3)),
     "group, no centre": (lambda: ops.group(X, torch.empty(2, 0, 2).long()), (2, 0, 2, 3)),
     "group, no neighbour": (lambda: ops.group(X, torch.empty(2, 4, 0).long()), (2, 4, 0, 3)),
@@ -308,7 +308,7 @@ def test_of_nothing_comes_nothing(case: str) -> None:
 
 def test_gradients_of_nothing_are_zero() -> None:
     anchors = X[0].clone().requires_grad_()
-    ops.assign_anchors(Y[:0], anchors)[1].sum().backward()
+    ops.assign_anchors(Y[:0], anchors)[0].sum().backward()
     assert torch.equal(anchors.grad, torch.zeros_like(anchors))
     values = X[:, :0].clone().requires_grad_()
     ops.group(values, INDEX * 0 - 1).sum().backward()
