@@ -63,6 +63,7 @@ __global__ void __launch_bounds__(pass_threads)
     if (mine < m) at = Point<float>::load(y.cloud(b), mine, y.dim);
     column[threadIdx.x] = {at.x, at.y, at.z, 0};
     __syncthreads();
+    if (first_row >= n) continue;  // the warp has no rows, but columns to load
     for (int c = 0; c < pass_threads && start + c < m; c += chunk) {
       float chunk_least[thread_rows];
 #pragma unroll
@@ -97,7 +98,7 @@ __global__ void __launch_bounds__(pass_threads)
       }
       if constexpr (Both) {
         const int64_t to = start + c + lane_number();
-        if (to < m && first_row < n) {
+        if (to < m) {
           const auto group = static_cast<uint32_t>(first_row / thread_rows + column_lane);
           atomicMin(&column_best[b * y.size + to].bits, Candidate::of(column_least, group).bits);
         }
@@ -112,12 +113,11 @@ __global__ void __launch_bounds__(pass_threads)
   }
 }
 
-// Turns each candidate's place, a group of `Group` points, into the lowest index with its distance.
+// Turns a candidate's place, a group of `Group` points, into the lowest index with its distance.
 template <class Norm, int Group>
-__global__ void find_in_groups(CloudsView<float> from, CloudsView<float> to, const Candidate* best,
-                               float* distance_out, int64_t* index_out) {
-  const int64_t at = int64_t{blockIdx.x} * pass_threads + threadIdx.x;
-  if (at >= from.points()) return;
+__device__ void find_in_group(const CloudsView<float>& from, const CloudsView<float>& to,
+                              int64_t at, const Candidate* best, float* distance_out,
+                              int64_t* index_out) {
   const int64_t b = at / from.size, i = at % from.size;
   const int64_t m = to.count(b);
   if (i >= from.count(b) || m == 0) {
@@ -137,23 +137,34 @@ __global__ void find_in_groups(CloudsView<float> from, CloudsView<float> to, con
   index_out[at] = found < end ? found : 0;  // NaN equals nothing
 }
 
+// A point of x is the work of a thread, and, if y's candidates are given, so is one of y.
+template <class Norm>
+__global__ void find_in_groups(CloudsView<float> x, CloudsView<float> y, const Candidate* x_best,
+                               float* x_distance, int64_t* x_index, const Candidate* y_best,
+                               float* y_distance, int64_t* y_index) {
+  const int64_t at = int64_t{blockIdx.x} * pass_threads + threadIdx.x;
+  if (at < x.points()) {
+    find_in_group<Norm, chunk>(x, y, at, x_best, x_distance, x_index);
+  } else if (y_best && at < x.points() + y.points()) {
+    find_in_group<Norm, thread_rows>(y, x, at - x.points(), y_best, y_distance, y_index);
+  }
+}
+
 // Both, if y_distance is given; for float in at most three dimensions.
 template <class Norm>
 void nearest_in_passes(const Device& device, const Clouds<float>& x, const Clouds<float>& y,
                        float* x_distance, int64_t* x_index, float* y_distance, int64_t* y_index) {
   const bool both = y_distance != nullptr;
-  const Memory<Candidate> best(x.points_tensor, x.points() + (both ? y.points() : 0));
+  const int64_t found = x.points() + (both ? y.points() : 0);
+  const Memory<Candidate> best(x.points_tensor, found);
   device.fill(best.data, 0xFF, best.bytes);
   const Pass pass(x, y, int64_t{8} * device.processors());
-  Candidate* const y_best = best.data + x.points();
+  Candidate* const y_best = both ? best.data + x.points() : nullptr;
   const auto kernel = both ? lower_candidates<Norm, true> : lower_candidates<Norm, false>;
   device.launch(kernel, x.batch * pass.row_blocks * pass.column_blocks, pass_threads, x.view(),
                 y.view(), pass, best.data, y_best);
-  device.launch(find_in_groups<Norm, chunk>, pieces(x.points(), pass_threads), pass_threads,
-                x.view(), y.view(), best.data, x_distance, x_index);
-  if (!both) return;
-  device.launch(find_in_groups<Norm, thread_rows>, pieces(y.points(), pass_threads), pass_threads,
-                y.view(), x.view(), y_best, y_distance, y_index);
+  device.launch(find_in_groups<Norm>, pieces(found, pass_threads), pass_threads, x.view(), y.view(),
+                best.data, x_distance, x_index, y_best, y_distance, y_index);
 }
 
 template <class T, class Norm>
