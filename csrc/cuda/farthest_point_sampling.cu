@@ -1,4 +1,4 @@
-// Farthest point sampling on CUDA: a block a cloud, and one barrier a pick.
+// Farthest point sampling on CUDA: a block a cloud.
 //
 // Each pick updates every point's distance to the nearest pick and finds the largest. Small clouds
 // keep both in registers. Large ones keep, for each bucket of points that are near each other, its
@@ -9,7 +9,7 @@
 #include "tree.cuh"
 #include "values.cuh"
 
-// How large a cloud may be to be kept in registers: 512 threads with 16 points.
+// How large a cloud may be to be kept in registers: at most 512 threads with 16 points.
 #ifndef NVC3D_MOST_IN_REGISTERS
 #define NVC3D_MOST_IN_REGISTERS 8192
 #endif
@@ -132,105 +132,133 @@ __global__ void __launch_bounds__(1024)
   }
 }
 
-constexpr int bucket_threads = 1024;
+constexpr int bucket_threads = 512;
 constexpr int bucket_warps = bucket_threads / warp;
-constexpr int lane_buckets = 4;
-constexpr int64_t most_buckets = int64_t{bucket_threads} * lane_buckets;
+// So many that what the block keeps of them fits in shared memory.
+template <class T>
+constexpr int most_buckets = sizeof(T) == sizeof(float) ? 4096 : 2048;
 
-// A bucket is `width` leaves of the tree, one after the other. Bucket i belongs to warp i % 32:
-// those that a pick touches are neighbours, and so are spread over all warps. A warp's buckets
-// belong to its lanes in turn. `nearest` is (B, leaves * 32).
+// A bucket is `width` leaves of the tree, one after the other, and 32 buckets are a group. A pick
+// is compared with the boxes of the groups, each in a lane's registers; where it is near enough,
+// with those of the group's buckets. The buckets that it changes are neighbours: they go into a
+// queue, from which all warps take them. `boxes` (B, groups * 32) and `nearest` (B, leaves * 32)
+// are working memory.
 template <class T>
 __global__ void __launch_bounds__(bucket_threads)
-    sample_by_buckets(TreeView<T> tree, CloudsView<T> clouds, int64_t width, const int64_t* start,
-                      int64_t stride, int64_t k, T* nearest, int64_t* picks) {
+    sample_by_buckets(TreeView<T> tree, CloudsView<T> clouds, int width, int groups,
+                      const int64_t* start, int64_t stride, int64_t k, Box<T>* boxes, T* nearest,
+                      int64_t* picks) {
+  static_assert(most_buckets<T> / warp <= bucket_threads);
   using Farthest = BlockFarthest<T, bucket_threads>;
   __shared__ typename Farthest::Shared shared;
+  __shared__ T peak[most_buckets<T>];
+  __shared__ int32_t peak_index[most_buckets<T>];
+  __shared__ uint16_t queue[most_buckets<T>];
+  __shared__ int queued;
   Farthest farthest(shared);
   const int64_t b = blockIdx.x;
   const int lane = lane_number(), my_warp = static_cast<int>(threadIdx.x) / warp;
-  const int32_t count = clouds.count(b);
+  const int leaves = static_cast<int>(tree.leaves);
   const Site<T>* const sites = tree.site + b * tree.leaves * warp;
   T* const distances = nearest + b * tree.leaves * warp;
-  const auto number = [&](int of_lane, int e) {
-    return int64_t{my_warp} + int64_t{bucket_warps} * (of_lane + warp * e);
+  const T* const cloud = clouds.cloud(b);
+  boxes += b * groups * warp;
+  picks += b * k;
+
+  // This lane's group is number my_warp + 16 lane.
+  Box<T> group{{infinity<T>, infinity<T>, infinity<T>},
+               {-infinity<T>, -infinity<T>, -infinity<T>},
+               no_index};
+  const Box<T> empty = group;
+  T group_peak = -1;
+  int32_t group_index = no_index;
+  const auto update_group = [&](int owner) {
+    const int bucket = (my_warp + bucket_warps * owner) * warp + lane;
+    T largest = peak[bucket];
+    int32_t index = peak_index[bucket];
+    warp_farthest(largest, index);
+    if (lane == owner) {
+      group_peak = largest;
+      group_index = index;
+    }
   };
-
-  Box<T> box[lane_buckets];
-  T peak[lane_buckets];
-  int32_t peak_index[lane_buckets];
-#pragma unroll
-  for (int e = 0; e < lane_buckets; ++e) {
-    const int64_t first = number(lane, e) * width;
-    for (int axis = 0; axis < 3; ++axis) {
-      box[e].lower[axis] = infinity<T>;
-      box[e].upper[axis] = -infinity<T>;
-    }
-    box[e].least_index = no_index;
-    for (int64_t l = first; l < first + width && l < tree.leaves; ++l) {
-      const Box<T>& leaf = tree.level[0].box[b * tree.level[0].boxes + l];
+  for (int owner = 0; my_warp + bucket_warps * owner < groups; ++owner) {
+    const int bucket = (my_warp + bucket_warps * owner) * warp + lane;
+    Box<T> box = empty;
+#pragma unroll 1
+    for (int l = bucket * width; l < (bucket + 1) * width && l < leaves; ++l) {
+      const Box<T> leaf = tree.level[0].box[b * tree.level[0].boxes + l];
       for (int axis = 0; axis < 3; ++axis) {
-        box[e].lower[axis] = fmin(box[e].lower[axis], leaf.lower[axis]);
-        box[e].upper[axis] = fmax(box[e].upper[axis], leaf.upper[axis]);
+        box.lower[axis] = fmin(box.lower[axis], leaf.lower[axis]);
+        box.upper[axis] = fmax(box.upper[axis], leaf.upper[axis]);
       }
-      if (leaf.least_index < box[e].least_index) box[e].least_index = leaf.least_index;
+      if (leaf.least_index < box.least_index) box.least_index = leaf.least_index;
     }
-    peak_index[e] = box[e].least_index;
-    peak[e] = peak_index[e] == no_index ? T(-1) : infinity<T>;
-  }
-  for (int e = 0; e < lane_buckets; ++e) {
-    for (int of_lane = 0; of_lane < warp; ++of_lane) {
-      const int64_t first = number(of_lane, e) * width;
-      for (int64_t l = first; l < first + width && l < tree.leaves; ++l) {
-        const int64_t at = l * warp + lane;
-        distances[at] = sites[at].index == no_index ? T(-1) : infinity<T>;
+    boxes[bucket] = box;
+    peak[bucket] = box.least_index == no_index ? T(-1) : infinity<T>;
+    peak_index[bucket] = box.least_index;
+    for (int axis = 0; axis < 3; ++axis) {
+      const T lower = warp_least(box.lower[axis]), upper = warp_largest(box.upper[axis]);
+      if (lane == owner) {
+        group.lower[axis] = lower;
+        group.upper[axis] = upper;
       }
     }
+    __syncwarp();
+    update_group(owner);
   }
+#pragma unroll 4
+  for (int64_t at = threadIdx.x; at < tree.leaves * warp; at += bucket_threads)
+    distances[at] = sites[at].index == no_index ? T(-1) : infinity<T>;
+  if (threadIdx.x == 0) queued = 0;
+  __syncthreads();
 
-  int32_t pick = first_pick(start, stride, b, count);
+  int32_t pick = first_pick(start, stride, b, clouds.count(b));
   for (int64_t made = 0;;) {
-    if (threadIdx.x == 0) picks[b * k + made] = pick;
+    if (threadIdx.x == 0) picks[made] = pick;
     if (++made >= k) return;
-    const Point<T> at = Point<T>::load(clouds.cloud(b), pick, clouds.dim);
+    const Point<T> at = Point<T>::load(cloud, pick, clouds.dim);
     const T corner[3] = {at.x, at.y, at.z};
-#pragma unroll
-    for (int e = 0; e < lane_buckets; ++e) {
-      const T away = box_distance<SquaredL2>(box[e], corner, corner);
-      unsigned touched = __ballot_sync(all_lanes, away < peak[e]);
-      for (; touched; touched &= touched - 1) {
-        const int owner = __ffs(touched) - 1;
-        const int64_t first = number(owner, e) * width;
-        T largest = -1;
-        int32_t index = no_index;
-        for (int64_t l = first; l < first + width && l < tree.leaves; ++l) {
-          const int64_t place = l * warp + lane;
-          const Site<T> site = sites[place];
-          const T updated = fmin(distances[place], distance<SquaredL2>(site.at, at));
-          distances[place] = updated;
-          if (comes_first(-updated, site.index, -largest, index)) {
-            largest = updated;
-            index = site.index;
-          }
-        }
-        warp_farthest(largest, index);
-        if (lane == owner) {
-          peak[e] = largest;
-          peak_index[e] = index;
+    const unsigned near =
+        __ballot_sync(all_lanes, box_distance<SquaredL2>(group, corner, corner) < group_peak);
+    for (unsigned left = near; left; left &= left - 1) {
+      const int bucket = (my_warp + bucket_warps * (__ffs(left) - 1)) * warp + lane;
+      const Box<T> box = boxes[bucket];
+      const unsigned changed =
+          __ballot_sync(all_lanes, box_distance<SquaredL2>(box, corner, corner) < peak[bucket]);
+      int place = 0;
+      if (lane == 0) place = atomicAdd(&queued, __popc(changed));
+      place = __shfl_sync(all_lanes, place, 0) + __popc(changed & ((1u << lane) - 1));
+      if (changed >> lane & 1) queue[place] = static_cast<uint16_t>(bucket);
+    }
+    __syncthreads();
+    for (int i = my_warp; i < queued; i += bucket_warps) {
+      const int bucket = queue[i];
+      T largest = -1;
+      int32_t index = no_index;
+      const int first = bucket * width, end = first + width < leaves ? first + width : leaves;
+      for (int l = first; l < end; ++l) {
+        const int64_t place = int64_t{l} * warp + lane;
+        const Site<T> site = sites[place];
+        const T updated = fmin(distances[place], distance<SquaredL2>(site.at, at));
+        distances[place] = updated;
+        if (comes_first(-updated, site.index, -largest, index)) {
+          largest = updated;
+          index = site.index;
         }
       }
-    }
-    T largest = -1;
-    int32_t index = no_index;
-#pragma unroll
-    for (int e = 0; e < lane_buckets; ++e) {
-      if (comes_first(-peak[e], peak_index[e], -largest, index)) {
-        largest = peak[e];
-        index = peak_index[e];
+      warp_farthest(largest, index);
+      if (lane == 0) {
+        peak[bucket] = largest;
+        peak_index[bucket] = index;
       }
     }
-    index = farthest(largest, index);
-    pick = index == no_index ? 0 : index;
+    __syncthreads();
+    // Next read after the barrier of the search for the farthest.
+    if (threadIdx.x == 0) queued = 0;
+    for (unsigned left = near; left; left &= left - 1) update_group(__ffs(left) - 1);
+    pick = farthest(group_peak, group_index);
+    if (pick == no_index) pick = 0;
   }
 }
 
@@ -245,19 +273,24 @@ void sample(const Device& device, const Clouds<T>& clouds, const Tensor& start, 
     const auto in_registers = [&](auto kernel, int threads) {
       device.launch(kernel, batch, threads, clouds.view(), first, stride, k, picks);
     };
-    if (clouds.dim <= 3 && clouds.size <= 512)
-      return in_registers(sample_in_registers<128, 4>, 128);
-    if (clouds.dim <= 3 && clouds.size <= 2048)
-      return in_registers(sample_in_registers<512, 4>, 512);
-    if (clouds.dim <= 3 && clouds.size <= NVC3D_MOST_IN_REGISTERS)
+    // Few threads with many points: what a warp does once a pick costs as much as eight points.
+    if (clouds.dim <= 3 && clouds.size <= NVC3D_MOST_IN_REGISTERS) {
+      if (clouds.size <= 512) return in_registers(sample_in_registers<128, 4>, 128);
+      if (clouds.size <= 1024) return in_registers(sample_in_registers<128, 8>, 128);
+      if (clouds.size <= 2048) return in_registers(sample_in_registers<256, 8>, 256);
+      if (clouds.size <= 4096) return in_registers(sample_in_registers<256, 16>, 256);
       return in_registers(sample_in_registers<512, 16>, 512);
+    }
   }
   // Below, building the tree would take longer than the picks.
   if (clouds.dim <= 3 && clouds.size > NVC3D_MOST_IN_REGISTERS && k >= 64) {
     const Tree<T> tree(device, clouds);
+    const auto width = static_cast<int>(pieces(tree.leaves, most_buckets<T>));
+    const auto groups = static_cast<int>(pieces(pieces(tree.leaves, width), warp));
+    const Memory<Box<T>> boxes(like, batch * groups * warp);
     const Memory<T> nearest(like, batch * tree.leaves * warp);
-    device.launch(sample_by_buckets<T>, batch, bucket_threads, tree.view(), clouds.view(),
-                  pieces(tree.leaves, most_buckets), first, stride, k, nearest.data, picks);
+    device.launch(sample_by_buckets<T>, batch, bucket_threads, tree.view(), clouds.view(), width,
+                  groups, first, stride, k, boxes.data, nearest.data, picks);
     return;
   }
   const Memory<T> nearest(like, clouds.points());
