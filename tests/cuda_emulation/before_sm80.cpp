@@ -51,6 +51,7 @@ void compare(unsigned seed) {
 }  // namespace
 
 int main() {
-  for (unsigned seed = 0; seed < 20; ++seed) emulation::run_block(64, [seed] { compare(seed); });
+  for (unsigned seed = 0; seed < 20; ++seed)
+    emulation::launch(1, 64, new emulation::LaunchOf<unsigned>(&compare, seed));
   return failures > 0;
 }

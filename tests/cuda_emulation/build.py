@@ -1,4 +1,4 @@
-"""Builds the CUDA operators for the CPU: `python tests/cuda_emulation/build.py [FOLDER]`.
+"""Builds the CUDA operators for the CPU: `python tests/cuda_emulation/build.py [thread | address]`.
 
 They appear as torch.ops.nvc3d_emulation; cuda_runtime.h says what that shows and what it cannot.
 """
@@ -13,37 +13,78 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BUILD = ROOT / "build" / "cuda_emulation"
+CUDA = ROOT / "csrc" / "cuda"
 FLAGS = (
-    "-std=c++20 -O1 -fPIC -Wall -Wextra -Wno-unknown-pragmas -ffp-contract=off -fno-math-errno "
-    "-fvisibility=hidden -DUSE_CUDA -DTORCH_TARGET_VERSION=0x020A000000000000 "
+    "-std=c++20 -O1 -fPIC -Wall -Wextra -Wno-unknown-pragmas -Wno-missing-field-initializers "
+    "-ffp-contract=off -fno-math-errno -fvisibility=hidden -DUSE_CUDA "
+    "-DTORCH_TARGET_VERSION=0x020A000000000000 "
     # Small clouds go where only large ones go on a GPU.
     "-DNVC3D_TREE_COST=65536 -DNVC3D_MOST_IN_REGISTERS=600"
 )
+SANITIZERS = {
+    "": "",
+    "thread": "-g1 -fsanitize=thread,bounds",
+    "address": "-g1 -fsanitize=address,undefined -fsanitize-recover=address",
+}
+# What stands for the GPU itself, and is no kernel.
+RUNTIME = ("runtime", "emulation")
 
 
-def build(folder: Path, compiler: str = "c++") -> Path:
-    """Compiles what changed since the last time; gives the path of the library."""
+def build(sanitizer: str = "", cuda: Path = CUDA, units: tuple[str, ...] = ()) -> Path:
+    """Compiles what changed since the last time; gives the path of the library.
+
+    `units` are those that come from another copy of csrc/cuda; the rest is then linked as it was
+    built without a sanitizer.
+    """
     import ninja
 
     spec = find_spec("torch")
     assert spec is not None and spec.origin is not None
     torch = Path(spec.origin).parent
+    folder = BUILD / (sanitizer or "plain") if cuda == CUDA else cuda.parent / "build"
     library = folder / "libnvc3d_emulation.so"
-    sources = [HERE / "emulation.cpp"]
-    sources += [s for s in sorted((ROOT / "csrc" / "cuda").glob("*.cu")) if s.stem != "sort"]
+    flags = f"{FLAGS} -I{HERE} -isystem {torch / 'include'}"
     lines = [
-        f"flags = {FLAGS} -I{HERE} -isystem {torch / 'include'}",
         "rule compile",
-        f"  command = {compiler} -MMD -MF $out.d $flags -x c++ -c $in -o $out",
+        f"  command = c++ -MMD -MF $out.d {flags} $flags -x $kind -c $in -o $out",
         "  depfile = $out.d",
         "  deps = gcc",
         "rule link",
-        f"  command = {compiler} -shared $in -o $out -L{torch / 'lib'} -ltorch -ltorch_cpu -lc10",
-        *(f"build {source.stem}.o: compile {source}" for source in sources),
-        f"build {library.name}: link {' '.join(f'{source.stem}.o' for source in sources)}",
+        f"  command = c++ -shared $flags $in -o $out -L{torch / 'lib'} -ltorch -ltorch_cpu -lc10",
     ]
+
+    def target(name: str, source: Path, flags: str, kind: str = "c++", needs: str = "") -> str:
+        lines.extend([f"build {name}: compile {source} {needs}", f"  kind = {kind}"])
+        lines.append(f"  flags = {flags}")
+        return name
+
+    # torch's headers are most of what there is to compile: once for all kernels.
+    header = target(
+        "cuda_runtime.h.gch", HERE / "cuda_runtime.h", SANITIZERS[sanitizer], "c++-header"
+    )
+    common = f"-I{folder} -include {folder / 'cuda_runtime.h'} {SANITIZERS[sanitizer]}"
+    objects = []
+    kernels = [source for source in sorted(cuda.glob("*.cu")) if source.stem != "sort"]
+    kernels.sort(key=lambda source: source.stem not in units)  # the first of two is linked
+    for source in kernels:
+        if not units or source.stem in units:
+            name = target(f"{source.stem}.o", source, common, needs=f"| {header}")
+        else:
+            name = str(BUILD / "plain" / f"{source.stem}.o")
+        objects.append(name)
+    for stem in RUNTIME:
+        if sanitizer:
+            objects.append(str(BUILD / "plain" / f"{stem}.o"))
+        else:
+            objects.append(target(f"{stem}.o", HERE / f"{stem}.cpp", ""))
+    lines += [f"build {library.name}: link {' '.join(objects)}"]
+    lines += [f"  flags = {SANITIZERS[sanitizer]}"]
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "build.ninja").write_text("\n".join(lines) + "\n")
+    (folder / "cuda_runtime.h").write_text('#error "the header is precompiled"\n')
+    text = "\n".join(lines) + "\n"
+    if sanitizer:
+        build()
+    (folder / "build.ninja").write_text(text)
     command = [str(Path(ninja.BIN_DIR) / "ninja"), "-C", str(folder)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode:
@@ -52,4 +93,4 @@ def build(folder: Path, compiler: str = "c++") -> Path:
 
 
 if __name__ == "__main__":
-    print(build(Path(sys.argv[1]) if len(sys.argv) > 1 else BUILD))
+    print(build(*sys.argv[1:]))

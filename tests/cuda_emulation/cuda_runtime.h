@@ -1,17 +1,19 @@
 // Runs CUDA sources on the CPU, so that kernels are tested where there is no GPU.
 //
-// It takes the place of NVIDIA's header of this name. A kernel's blocks run one after the other;
-// the threads of a block are fibers of one CPU thread that take turns where they wait for each
-// other: at barriers and at everything a warp does together. Which of them goes first changes from
-// one wait to the next, shared memory starts as garbage, and a warp's threads must all meet where
-// the kernel says so: a missing barrier is thus likely to change the answer. What this cannot show:
-// whether real hardware is fast, runs out of registers, or reorders memory accesses of different
-// blocks.
+// It takes the place of NVIDIA's header of this name. The threads of a block are fibers of one CPU
+// thread that take turns where they wait for each other: at barriers and at everything a warp does
+// together. Which of them goes first changes from one wait to the next, as does the order of the
+// blocks, with the seed (NVC3D_EMULATION_SEED). Shared memory starts as NaN. What a GPU would leave
+// undefined stops the kernel, and its launch throws: threads that meet at different places of the
+// source or under a wrong mask, or that wait for ever, and numbers that tensor cores cannot read.
+// Built for ThreadSanitizer, it reports accesses that nothing orders, even if the answer is right:
+// of the threads of a block, of blocks (NVC3D_EMULATION_UNORDERED=1), and of the host, which must
+// wait for the stream before it reads. Built for the address sanitizer, what lies out of bounds.
+//
+// What this cannot show: whether real hardware is fast, or runs out of registers.
 #pragma once
 
-#include <setjmp.h>
 #include <torch/csrc/stable/library.h>
-#include <ucontext.h>
 
 #include <algorithm>
 #include <bit>
@@ -21,18 +23,18 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <functional>
 #include <memory>
-#include <random>
+#include <tuple>
 #include <type_traits>
 #include <utility>
-#include <vector>
+
+#include "runtime.h"
 
 #define __global__
 #define __device__
 #define __host__
 #define __forceinline__ inline
-#define __shared__ static
+#define __shared__ static thread_local
 #define __launch_bounds__(...)
 #define CUDART_VERSION 13000
 
@@ -41,10 +43,6 @@
 #define STABLE_TORCH_LIBRARY_IMPL(ns, k, m) \
   _STABLE_TORCH_LIBRARY_IMPL(ns##_emulation, CPU, m, C10_UID)
 
-struct dim3 {
-  unsigned x, y, z;
-  dim3(unsigned x = 1, unsigned y = 1, unsigned z = 1) : x(x), y(y), z(z) {}
-};
 struct alignas(8) float2 {
   float x, y;
 };
@@ -54,92 +52,18 @@ struct alignas(16) float4 {
 
 namespace emulation {
 
-constexpr int warp = 32;
-
-// Where to go on. ucontext makes a fiber; from then on, jumps do, which ask nothing of the system.
-struct Place {
-  jmp_buf jump;
-  ucontext_t context{};
-  bool begun = false;
-};
-
-inline void go(Place& from, Place& to) {
-  from.begun = true;
-  if (_setjmp(from.jump)) return;
-  if (to.begun) _longjmp(to.jump, 1);
-  setcontext(&to.context);
-}
-
-struct Fiber {
-  Place place;
-  std::unique_ptr<char[]> stack{new char[size]};
-  bool finished = false;
-  const unsigned* waits = nullptr;  // for this count ...
-  unsigned until = 0;               // ... to reach this value
-  dim3 thread;
-  static constexpr size_t size = 64 << 10;
-};
-
-// What the threads of a warp hand to each other, and how many times they have met.
-struct Warp {
-  uint64_t value[2][warp];  // used in turn: who is late may still read while others write
-  unsigned arrived = 0, met = 0;
-};
-
-struct Block {
-  std::vector<Fiber> fibers;
-  std::vector<Warp> warps;
-  unsigned arrived = 0, met = 0, running = 0;
-  unsigned long long votes = 0, result = 0;
-  Place scheduler;
-  std::function<void()> body;
-};
-
-inline thread_local Block* block = nullptr;
-inline thread_local Fiber* fiber = nullptr;
-inline std::mt19937 order{7};
-
-inline void wait_until(const unsigned* count, unsigned value) {
-  fiber->waits = count;
-  fiber->until = value;
-  while (static_cast<int>(*count - value) < 0) go(fiber->place, block->scheduler);
-  fiber->waits = nullptr;
-}
-
-inline unsigned lane() { return fiber->thread.x % warp; }
-
-// All threads of the block meet.
-inline void meet_block() {
-  const unsigned next = block->met + 1;
-  if (++block->arrived == block->running) {
-    block->arrived = 0;
-    block->result = block->votes;
-    block->votes = 0;
-    ++block->met;
-  }
-  wait_until(&block->met, next);
-}
-
-// The lanes of a mask meet.
-inline void meet_warp(unsigned mask) {
-  Warp& mine = block->warps[fiber->thread.x / warp];
-  if (!(mask >> lane() & 1)) std::abort();
-  const unsigned next = mine.met + 1;
-  if (++mine.arrived == static_cast<unsigned>(std::popcount(mask))) {
-    mine.arrived = 0;
-    ++mine.met;
-  }
-  wait_until(&mine.met, next);
+template <class T>
+uint64_t packed(T value) {
+  static_assert(sizeof(T) <= sizeof(uint64_t));
+  uint64_t bits = 0;
+  std::memcpy(&bits, &value, sizeof(T));
+  return bits;
 }
 
 // Calls combine(values of the warp) once all lanes of the mask have given theirs.
 template <class T, class F>
-auto together(unsigned mask, T value, const F& combine) {
-  static_assert(sizeof(T) <= sizeof(uint64_t));
-  Warp& mine = block->warps[fiber->thread.x / warp];
-  uint64_t* const values = mine.value[mine.met % 2];
-  std::memcpy(&values[lane()], &value, sizeof(T));
-  meet_warp(mask);
+auto together(unsigned mask, T value, const Where& where, const F& combine) {
+  const uint64_t* const values = exchange(mask, packed(value), where);
   return combine([&](unsigned from) {
     T read;
     std::memcpy(&read, &values[from % warp], sizeof(T));
@@ -147,212 +71,104 @@ auto together(unsigned mask, T value, const F& combine) {
   });
 }
 
-inline void enter() {
-  block->body();
-  fiber->finished = true;
-  go(fiber->place, block->scheduler);
-}
-
-// Every block sees in its shared memory what the block before it left there.
-inline void run_block(unsigned threads, const std::function<void()>& body) {
-  Block here;
-  here.body = body;
-  here.running = threads;
-  here.fibers.resize(threads);
-  here.warps.resize((threads + warp - 1) / warp);
-  block = &here;
-  for (unsigned t = 0; t < threads; ++t) {
-    Fiber& f = here.fibers[t];
-    f.thread = dim3(t);
-    getcontext(&f.place.context);
-    f.place.context.uc_stack.ss_sp = f.stack.get();
-    f.place.context.uc_stack.ss_size = Fiber::size;
-    f.place.context.uc_link = nullptr;
-    makecontext(&f.place.context, &enter, 0);
-  }
-  // One warp at a time is held back until no other can go on: the worst that a race can meet.
-  const auto warps = static_cast<unsigned>(here.warps.size());
-  unsigned left = threads, held = warps;
-  while (left > 0) {
-    const unsigned shift = static_cast<unsigned>(order()) % threads;
-    const bool backwards = order() & 1;
-    bool progress = false;
-    for (unsigned i = 0; i < threads; ++i) {
-      const unsigned t = ((backwards ? threads - 1 - i : i) + shift) % threads;
-      Fiber& f = here.fibers[t];
-      if (f.finished || t / warp == held) continue;
-      if (f.waits && static_cast<int>(*f.waits - f.until) < 0) continue;
-      progress = true;
-      fiber = &f;
-      go(here.scheduler, f.place);
-      if (f.finished) {
-        --left;
-        // As on hardware, a thread that has left a block is not waited for.
-        if (--here.running > 0 && here.arrived == here.running) {
-          here.arrived = 0;
-          here.result = here.votes;
-          here.votes = 0;
-          ++here.met;
-        }
-      }
-    }
-    if (progress) {
-      if (held == warps && warps > 1) held = static_cast<unsigned>(order()) % warps;
-    } else if (held < warps) {
-      held = warps;
-    } else {
-      std::fprintf(stderr, "emulation: the threads of a block wait for each other for ever\n");
-      std::abort();
-    }
-  }
-  block = nullptr;
-}
-
 }  // namespace emulation
 
-#define threadIdx (emulation::fiber->thread)
-inline dim3 blockIdx;
-
-inline void __syncthreads() { emulation::meet_block(); }
-inline int __syncthreads_or(int vote) {
-  emulation::block->votes += vote != 0;
-  emulation::meet_block();
-  return emulation::block->result != 0;
+inline void __syncthreads(emulation::Where at = emulation::Where::current()) {
+  emulation::meet_block(0, at);
 }
-inline int __syncthreads_count(int vote) {
-  emulation::block->votes += vote != 0;
-  emulation::meet_block();
-  return static_cast<int>(emulation::block->result);
+inline int __syncthreads_or(int vote, emulation::Where at = emulation::Where::current()) {
+  return emulation::meet_block(vote != 0, at) != 0;
 }
-inline void __syncwarp(unsigned mask = ~0u) { emulation::meet_warp(mask); }
+inline int __syncthreads_count(int vote, emulation::Where at = emulation::Where::current()) {
+  return static_cast<int>(emulation::meet_block(vote != 0, at));
+}
+inline void __syncwarp(unsigned mask = ~0u, emulation::Where at = emulation::Where::current()) {
+  emulation::meet_warp(mask, at);
+}
 
 template <class T>
-T __shfl_sync(unsigned mask, T value, int from, int width = 32) {
+T __shfl_sync(unsigned mask, T value, int from, int width = 32,
+              emulation::Where at = emulation::Where::current()) {
   const unsigned base = emulation::lane() / width * width;
-  return emulation::together(mask, value, [&](auto of) { return of(base + from % width); });
+  return emulation::together(mask, value, at, [&](auto of) { return of(base + from % width); });
 }
 template <class T>
-T __shfl_xor_sync(unsigned mask, T value, int bits, int = 32) {
-  return emulation::together(mask, value, [&](auto of) { return of(emulation::lane() ^ bits); });
+T __shfl_xor_sync(unsigned mask, T value, int bits, int = 32,
+                  emulation::Where at = emulation::Where::current()) {
+  return emulation::together(mask, value, at,
+                             [&](auto of) { return of(emulation::lane() ^ bits); });
 }
 template <class T>
-T __shfl_up_sync(unsigned mask, T value, unsigned by, int = 32) {
+T __shfl_up_sync(unsigned mask, T value, unsigned by, int = 32,
+                 emulation::Where at = emulation::Where::current()) {
   const unsigned lane = emulation::lane();
-  return emulation::together(mask, value,
+  return emulation::together(mask, value, at,
                              [&](auto of) { return of(lane < by ? lane : lane - by); });
 }
 template <class T>
-T __shfl_down_sync(unsigned mask, T value, unsigned by, int = 32) {
+T __shfl_down_sync(unsigned mask, T value, unsigned by, int = 32,
+                   emulation::Where at = emulation::Where::current()) {
   const unsigned lane = emulation::lane();
-  return emulation::together(mask, value,
+  return emulation::together(mask, value, at,
                              [&](auto of) { return of(lane + by > 31 ? lane : lane + by); });
 }
-inline unsigned __ballot_sync(unsigned mask, int vote) {
-  return emulation::together(mask, vote, [&](auto of) {
+inline unsigned __ballot_sync(unsigned mask, int vote,
+                              emulation::Where at = emulation::Where::current()) {
+  return emulation::together(mask, vote, at, [&](auto of) {
     unsigned bits = 0;
     for (unsigned i = 0; i < 32; ++i) bits |= (mask >> i & 1 && of(i) != 0 ? 1u : 0u) << i;
     return bits;
   });
 }
-inline int __any_sync(unsigned mask, int vote) { return __ballot_sync(mask, vote) != 0; }
-inline int __all_sync(unsigned mask, int vote) { return __ballot_sync(mask, vote) == mask; }
+inline int __any_sync(unsigned mask, int vote, emulation::Where at = emulation::Where::current()) {
+  return __ballot_sync(mask, vote, at) != 0;
+}
+inline int __all_sync(unsigned mask, int vote, emulation::Where at = emulation::Where::current()) {
+  return __ballot_sync(mask, vote, at) == mask;
+}
 template <class T>
-T __reduce_min_sync(unsigned mask, T value) {
+T __reduce_min_sync(unsigned mask, T value, emulation::Where at = emulation::Where::current()) {
   static_assert(sizeof(T) == 4 && std::is_integral_v<T>);
-  return emulation::together(mask, value, [&](auto of) {
+  return emulation::together(mask, value, at, [&](auto of) {
     T least = value;
     for (unsigned i = 0; i < 32; ++i) least = mask >> i & 1 ? std::min(least, of(i)) : least;
     return least;
   });
 }
 template <class T>
-T __reduce_max_sync(unsigned mask, T value) {
+T __reduce_max_sync(unsigned mask, T value, emulation::Where at = emulation::Where::current()) {
   static_assert(sizeof(T) == 4 && std::is_integral_v<T>);
-  return emulation::together(mask, value, [&](auto of) {
+  return emulation::together(mask, value, at, [&](auto of) {
     T most = value;
     for (unsigned i = 0; i < 32; ++i) most = mask >> i & 1 ? std::max(most, of(i)) : most;
     return most;
   });
 }
 
-// csrc/cuda/tensor_cores.cuh says which lane holds what.
-namespace emulation {
-struct Row {
-  float at[8];
-};
-// Row or column `of` of a matrix that lies in the lanes in pairs (of, t), (of, t + 4).
-inline Row gather_row(float early, float late, unsigned of) {
-  return together(~0u, float2{early, late}, [&](auto held) {
-    Row row;
-    for (unsigned t = 0; t < 4; ++t) {
-      const float2 pair = held(4 * of + t);
-      row.at[t] = pair.x;
-      row.at[t + 4] = pair.y;
-    }
-    return row;
-  });
-}
-// Whose tensor cores multiply: tests set it with multiply_as_hopper.
-inline bool hopper = false;
-
-// sum + a . b of eight, as tensor cores add: they align the products, which are exact, and the sum
-// so far to the largest of them, cut what lies below, and round the result towards zero. Up to Ada
-// they keep 24 bits behind the largest one's leading bit and add four products at a time; Hopper
-// and Blackwell keep 25 and add eight. (Fasi et al., "Numerical behavior of NVIDIA tensor cores",
-// 2021; Khattak and Mikaitis, "Accurate models of NVIDIA tensor cores", 2025.) Where they leave
-// open what is largest before products are normalised, this is the coarser of the two readings.
-inline float tensor_core_sum(float sum, const float (&a)[8], const float (&b)[8]) {
-  const int step = hopper ? 8 : 4, bits = hopper ? 25 : 24;
-  for (int k = 0; k < 8; k += step) {
-    double terms[9] = {sum};
-    for (int i = 0; i < step; ++i) terms[1 + i] = double{a[k + i]} * double{b[k + i]};
-    double largest = 0, all = 0;
-    for (int i = 0; i <= step; ++i) {
-      largest = std::max(largest, std::abs(terms[i]));
-      all += terms[i];
-    }
-    if (!std::isfinite(all)) return static_cast<float>(all);
-    if (largest == 0) continue;
-    // The largest power of two in it, and the last bit that is kept.
-    const double power = std::bit_cast<double>(std::bit_cast<uint64_t>(largest) & 0x7FFull << 52);
-    const double unit = power / static_cast<double>(1 << bits);
-    int64_t units = 0;  // no more than 30 bits
-    for (int i = 0; i <= step; ++i) units += static_cast<int64_t>(terms[i] / unit);
-    const double kept = static_cast<double>(units) * unit;
-    sum = static_cast<float>(kept);
-    if (std::isfinite(sum) && std::abs(double{sum}) > std::abs(kept))
-      sum = std::nextafter(sum, 0.0f);
+// One CPU thread runs all: these are atomic so that ThreadSanitizer takes them for what they are.
+template <class T, class F>
+T emulated_atomic(T* at, const F& next) {
+  using Bits = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
+  static_assert(sizeof(T) == sizeof(Bits));
+  auto* const bits = reinterpret_cast<Bits*>(at);
+  Bits held = __atomic_load_n(bits, __ATOMIC_RELAXED);
+  while (!__atomic_compare_exchange_n(bits, &held,
+                                      std::bit_cast<Bits>(next(std::bit_cast<T>(held))), false,
+                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
   }
-  return sum;
+  return std::bit_cast<T>(held);
 }
-
-inline void multiply_add(float (&sum)[4], const float (&a)[4], const float (&b)[2]) {
-  for (const float value : {a[0], a[1], a[2], a[3], b[0], b[1]}) {
-    // The hardware would read such a value without its last bits.
-    if (!(std::bit_cast<unsigned>(value) & 0x1FFF) || value != value) continue;
-    std::fprintf(stderr, "emulation: a tensor core got %a, which is not a TF32 number\n", value);
-    std::abort();
-  }
-  const unsigned g = lane() / 4, t = lane() % 4;
-  const Row rows[2] = {gather_row(a[0], a[2], g), gather_row(a[1], a[3], g)};
-  const Row columns[2] = {gather_row(b[0], b[1], 2 * t), gather_row(b[0], b[1], 2 * t + 1)};
-  for (unsigned i = 0; i < 4; ++i)
-    sum[i] = tensor_core_sum(sum[i], rows[i / 2].at, columns[i % 2].at);
-}
-}  // namespace emulation
-
-// One CPU thread runs all: what is atomic on hardware needs nothing here.
 template <class T>
 T atomicAdd(T* at, std::type_identity_t<T> value) {
-  return std::exchange(*at, *at + value);
+  return emulated_atomic(at, [&](T held) { return static_cast<T>(held + value); });
 }
 template <class T>
 T atomicMin(T* at, std::type_identity_t<T> value) {
-  return std::exchange(*at, std::min(*at, value));
+  return emulated_atomic(at, [&](T held) { return std::min(held, value); });
 }
 template <class T>
 T atomicMax(T* at, std::type_identity_t<T> value) {
-  return std::exchange(*at, std::max(*at, value));
+  return emulated_atomic(at, [&](T held) { return std::max(held, value); });
 }
 
 inline int __popc(unsigned bits) { return std::popcount(bits); }
@@ -389,14 +205,25 @@ struct cudaLaunchConfig_t {
 // What the next launch gives back, for tests of error messages.
 inline cudaError_t emulated_failure = cudaSuccess;
 
+namespace emulation {
+template <class... Parameters>
+struct LaunchOf : Launch {
+  void (*kernel)(Parameters...);
+  std::tuple<Parameters...> arguments;
+
+  template <class... Arguments>
+  explicit LaunchOf(void (*kernel)(Parameters...), Arguments&&... arguments)
+      : kernel(kernel), arguments(std::forward<Arguments>(arguments)...) {}
+  void run() const override { std::apply(kernel, arguments); }
+};
+}  // namespace emulation
+
 template <class... Parameters, class... Arguments>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* configuration,
                                void (*kernel)(Parameters...), Arguments&&... arguments) {
   if (emulated_failure != cudaSuccess) return std::exchange(emulated_failure, cudaSuccess);
-  for (unsigned b = 0; b < configuration->gridDim.x; ++b) {
-    blockIdx = dim3(b, 0, 0);
-    emulation::run_block(configuration->blockDim.x, [&] { kernel(arguments...); });
-  }
+  emulation::launch(configuration->gridDim.x, configuration->blockDim.x,
+                    new emulation::LaunchOf<Parameters...>(kernel, arguments...));
   return cudaSuccess;
 }
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
@@ -411,10 +238,12 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, 
   return cudaSuccess;
 }
 inline cudaError_t cudaMemsetAsync(void* at, int value, size_t size, cudaStream_t) {
-  return std::memset(at, value, size), cudaSuccess;
+  return emulation::fill(at, value, size), cudaSuccess;
 }
 inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t size, cudaMemcpyKind,
                                    cudaStream_t) {
-  return std::memcpy(to, from, size), cudaSuccess;
+  return emulation::copy(to, from, size), cudaSuccess;
 }
-inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  return emulation::synchronize(), cudaSuccess;
+}

@@ -14,20 +14,8 @@ extern "C" AOTITorchError aoti_torch_get_current_cuda_stream(int32_t, void** str
 }
 
 // The next launch fails with this cudaError_t.
-extern "C" __attribute__((visibility("default"))) void fail_next_launch(int error) {
+extern "C" __attribute__((visibility("default"))) void emulate_failure(int error) {
   emulated_failure = static_cast<cudaError_t>(error);
-}
-
-// Tensor cores add as those of Hopper and later do, or as those before it.
-extern "C" __attribute__((visibility("default"))) void multiply_as_hopper(bool yes) {
-  emulation::hopper = yes;
-}
-extern "C" __attribute__((visibility("default"))) float tensor_core_sum(float sum, const float* a,
-                                                                        const float* b) {
-  float rows[8], columns[8];
-  std::copy_n(a, 8, rows);
-  std::copy_n(b, 8, columns);
-  return emulation::tensor_core_sum(sum, rows, columns);
 }
 
 namespace nvc3d {

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from cuda_emulation.build import BUILD, build
+from cuda_emulation.build import build
 from torch import Tensor
 
 from nvc3d import ops
@@ -27,7 +27,7 @@ CPU = torch.ops.nvc3d
 def library() -> Path:
     if sys.platform != "linux" or shutil.which("c++") is None:
         pytest.skip("the emulation of CUDA needs Linux and a C++20 compiler")
-    return build(BUILD)
+    return build()
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_assign_anchors(cuda: torch._ops._OpNamespace, dtype: torch.dtype, offse
 
 
 def tensor_core_sum(library: Path, total: float, a: list[float], b: list[float]) -> float:
-    function = ctypes.CDLL(str(library)).tensor_core_sum
+    function = ctypes.CDLL(str(library)).emulate_tensor_core
     function.restype, array = ctypes.c_float, ctypes.c_float * 8
     return float(function(ctypes.c_float(total), array(*a), array(*b)))
 
@@ -179,7 +179,7 @@ def tensor_core_sum(library: Path, total: float, a: list[float], b: list[float])
 @pytest.fixture(params=["Ampere", "Hopper"])
 def generation(library: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """Whose tensor cores are emulated."""
-    switch = ctypes.CDLL(str(library)).multiply_as_hopper
+    switch = ctypes.CDLL(str(library)).emulate_hopper
     switch(request.param == "Hopper")
     yield request.param
     switch(False)
@@ -270,7 +270,7 @@ def test_launch_that_fails_names_architecture_and_remedy(
         (35, "update the driver"),
         (700, "CUDA_LAUNCH_BLOCKING=1"),
     ):
-        ctypes.CDLL(str(library)).fail_next_launch(status)
+        ctypes.CDLL(str(library)).emulate_failure(status)
         with pytest.raises(RuntimeError, match=rf"nearest did not run .* sm_75\).*{remedy}"):
             cuda.nearest(x, x, None, None, 2, False)
     same(cuda.nearest(x, x, None, None, 2, True), CPU.nearest(x, x, None, None, 2, True))

@@ -20,7 +20,8 @@ def test_fallbacks_do_what_the_instructions_do(tmp_path: Path) -> None:
     program = tmp_path / "before_sm80"
     command = ["c++", "-std=c++20", "-DUSE_CUDA", "-DTORCH_TARGET_VERSION=0x020A000000000000"]
     command += [f"-I{EMULATION}", "-isystem", str(TORCH / "include")]
-    command += [str(EMULATION / "before_sm80.cpp"), "-o", str(program)]
+    command += [str(EMULATION / "before_sm80.cpp"), str(EMULATION / "runtime.cpp")]
+    command += ["-o", str(program)]
     command += [f"-L{TORCH / 'lib'}", f"-Wl,-rpath,{TORCH / 'lib'}", "-ltorch_cpu", "-lc10"]
     subprocess.run(command, check=True)
     result = subprocess.run([program], capture_output=True, text=True, check=False)
