@@ -49,7 +49,9 @@ NVCC = find_nvcc()
 
 def cuda_flags() -> list[str]:
     """For which GPUs to compile: machine code for each architecture, and PTX for what comes."""
-    wanted = os.environ.get("NVC3D_CUDA_ARCHITECTURES", "75 80 90 100 120").replace(",", " ").split()
+    wanted = (
+        os.environ.get("NVC3D_CUDA_ARCHITECTURES", "75 80 90 100 120").replace(",", " ").split()
+    )
     known = subprocess.run([NVCC, "--list-gpu-arch"], capture_output=True, text=True).stdout
     numbers = [number for number in wanted if f"compute_{number}" in known.split()]
     if not numbers:

@@ -17,6 +17,7 @@ def knn(
     x_lengths: Tensor | None = None,
     y_lengths: Tensor | None = None,
     *,
+    norm: int = 2,
     check_finite: bool = True,
 ) -> Neighbours:
     """Find for every point of x the k nearest points of y, nearest first.
@@ -31,16 +32,19 @@ def knn(
         k: how many neighbours, from 1 to the number of points of each y.
         x_lengths: integers (B,): how many points of each x are real; the rest is padding.
         y_lengths: the same for y.
+        norm: 2 for squared Euclidean distances, in the square of the points' unit; 1 for L1
+            distances, |dx| + |dy| + |dz|, in their unit: by them the neighbours are found, and
+            they are what comes back under the name `squared`, not squared.
         check_finite: refuse NaN and inf. Switch it off only for points known to be finite; with
             others the result is then undefined. The check costs one read of the points.
 
     Returns:
-        `squared` (B, N, k), the squared distances, and `index` into y (B, N, k), int64; both 0 in
+        `squared` (B, N, k), the distances, and `index` into y (B, N, k), int64; both 0 in
         padding.
 
     Raises:
-        ValueError: on empty clouds, NaN or inf, k out of range, and shapes, dtypes, devices or
-            lengths that do not fit together.
+        ValueError: on empty clouds, NaN or inf, another norm, k out of range, and shapes, dtypes,
+            devices or lengths that do not fit together.
     """
     found = torch.ops.nvc3d.knn(
         checks.as_points(x, "x"),
@@ -48,7 +52,7 @@ def knn(
         k,
         checks.as_lengths(x_lengths, "x_lengths"),
         checks.as_lengths(y_lengths, "y_lengths"),
-        2,
+        norm,
         check_finite,
     )
     return Neighbours(*found)

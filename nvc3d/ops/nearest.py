@@ -16,6 +16,7 @@ def nearest(
     x_lengths: Tensor | None = None,
     y_lengths: Tensor | None = None,
     *,
+    norm: int = 2,
     check_finite: bool = True,
 ) -> Neighbours:
     """Find for every point of x the nearest point of y.
@@ -28,23 +29,26 @@ def nearest(
         y: target points (B, M, D).
         x_lengths: integers (B,): how many points of each x are real; the rest is padding.
         y_lengths: the same for y.
+        norm: 2 for squared Euclidean distances, in the square of the points' unit; 1 for L1
+            distances, |dx| + |dy| + |dz|, in their unit: by them the neighbours are found, and
+            they are what comes back under the name `squared`, not squared.
         check_finite: refuse NaN and inf. Switch it off only for points known to be finite; with
             others the result is then undefined. The check costs one read of the points.
 
     Returns:
-        `squared` (B, N), the squared distances, and `index` into y (B, N), int64; both 0 in
+        `squared` (B, N), the distances, and `index` into y (B, N), int64; both 0 in
         padding.
 
     Raises:
-        ValueError: on empty clouds, NaN or inf, and shapes, dtypes, devices or lengths that do
-            not fit together.
+        ValueError: on empty clouds, NaN or inf, another norm, and shapes, dtypes, devices or lengths
+            that do not fit together.
     """
     found = torch.ops.nvc3d.nearest(
         checks.as_points(x, "x"),
         checks.as_points(y, "y"),
         checks.as_lengths(x_lengths, "x_lengths"),
         checks.as_lengths(y_lengths, "y_lengths"),
-        2,
+        norm,
         check_finite,
     )
     return Neighbours(*found)

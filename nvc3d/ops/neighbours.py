@@ -12,7 +12,8 @@ class Neighbours(NamedTuple):
     """The neighbours of every point, or the nearest anchor of every latent.
 
     `squared` holds the squared Euclidean distances, and `index`, int64 and of the same shape, says
-    which points they lead to.
+    which points they lead to. Where norm=1 was asked for, `squared` holds L1 distances, the plain
+    sums of absolute differences: nothing is squared then.
     """
 
     squared: Tensor

@@ -163,6 +163,8 @@ def _tuple(value: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 PUBLIC: dict[str, Callable[[Tensor, Tensor], tuple[Tensor, ...]]] = {
     "nearest": lambda x, y: ops.nearest(x, y),
     "nearest, lengths": lambda x, y: ops.nearest(x, y, *LENGTHS),
+    "nearest, L1": lambda x, y: ops.nearest(x, y, *LENGTHS, norm=1),
+    "knn, L1": lambda x, y: ops.knn(x, y, 3, *LENGTHS, norm=1),
     "chamfer_distance": lambda x, y: (ops.chamfer_distance(x, y),),
     "chamfer_distance, L1": lambda x, y: (ops.chamfer_distance(x, y, norm=1),),
     "chamfer_distance, lengths": lambda x, y: (
@@ -240,6 +242,37 @@ def test_third_derivative_of_the_shared_gradient() -> None:
     assert torch.autograd.gradgradcheck(
         lambda *a: distance_backward(*a, index, None, 2), (grad, x, y)
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("norm", [1, 2])
+def test_norm_says_what_is_near_and_in_which_unit(norm: int, dtype: torch.dtype) -> None:
+    x, y = X.clone().requires_grad_(), Y.clone().requires_grad_()
+    exact_x, exact_y = X.double().requires_grad_(), Y.double().requires_grad_()
+    table = torch.stack(
+        [ops.reference.pairwise(a, b, norm) for a, b in zip(exact_x, exact_y, strict=True)]
+    )
+    table = table.masked_fill(torch.arange(11) >= LENGTHS[1][:, None, None], float("inf"))
+    real = (torch.arange(9) < LENGTHS[0][:, None])[..., None]
+    expected, order = (t[..., :3] for t in table.sort(2))
+    squared, index = ops.knn(x.to(dtype), y.to(dtype), 3, *LENGTHS, norm=norm)
+    assert torch.equal(index, order * real)
+    close = {"rtol": 1e-5, "atol": 0, "check_dtype": False}
+    torch.testing.assert_close(squared, expected.where(real, 0), **close)
+    first = ops.nearest(x.to(dtype), y.to(dtype), *LENGTHS, norm=norm)
+    assert torch.equal(first.squared, squared[..., 0]) and torch.equal(first.index, index[..., 0])
+    weights = cloud(2, 9, 3, seed=4)
+    (squared * weights).sum().backward()
+    (expected.where(real, 0) * weights).sum().backward()
+    torch.testing.assert_close(x.grad, exact_x.grad, rtol=1e-5, atol=1e-6, check_dtype=False)
+    torch.testing.assert_close(y.grad, exact_y.grad, rtol=1e-5, atol=1e-6, check_dtype=False)
+
+
+def test_the_nearest_by_one_norm_need_not_be_the_nearest_by_the_other() -> None:
+    x, y = torch.zeros(1, 1, 3), torch.tensor([[[1.0, 1, 1], [0, 2, 0]]])
+    assert [v.item() for v in ops.nearest(x, y)] == [3, 0]
+    assert [v.item() for v in ops.nearest(x, y, norm=1)] == [2, 1]
+    assert ops.knn(x, y, 2, norm=1).squared.flatten().tolist() == [2, 3]
 
 
 @pytest.mark.parametrize("norm", [1, 2])
@@ -577,6 +610,8 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "anchors of another dimension": (lambda: ops.assign_anchors(X, Y[0, :, :2]), r"same dimension"),
     "norm": (lambda: ops.chamfer_distance(X, Y, norm=3), r"norm must be 1 or 2, got 3"),
+    "norm of the nearest": (lambda: ops.nearest(X, Y, norm=0), r"norm must be 1 or 2, got 0"),
+    "norm of the k nearest": (lambda: ops.knn(X, Y, 2, norm=3), r"norm must be 1 or 2, got 3"),
     "point reduction": (
         lambda: ops.chamfer_distance(X, Y, point_reduction="median"),
         r'must be "mean", "sum", "max" or None, got \'median\'',

@@ -53,6 +53,10 @@ FUNCTIONS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
         lambda x, y: real(x, y).amin(2) * (torch.arange(7, device=x.device) < LENGTHS[0][:, None]),
     ),
     "knn": (lambda x, y: ops.knn(x, y, 3)[0], lambda x, y: table(x, y).sort(2)[0][..., :3]),
+    "knn, L1": (
+        lambda x, y: ops.knn(x, y, 3, norm=1)[0],
+        lambda x, y: table(x, y, 1).sort(2)[0][..., :3],
+    ),
     "ball_query": (
         lambda x, y: ops.ball_query(x, y, 0.4, 9)[0].sum(2),
         lambda x, y: table(x, y).where(table(x, y) < 0.16, 0).sum(2),
