@@ -66,7 +66,17 @@ inline void require_length(int64_t length, int64_t position, int64_t size, const
           " of ", length, " at position ", position);
 }
 
-// The values, too, where they can be read without waiting for a device.
+// Whether the values can be read without waiting for a device. The emulation of one has them in the
+// CPU's memory, where a GPU's would not be.
+inline bool readable(const Tensor& tensor) {
+#ifdef NVC3D_EMULATED
+  return false;
+#else
+  return tensor.is_cpu();
+#endif
+}
+
+// The values, too, where they are readable.
 inline void require_lengths(const std::optional<Tensor>& lengths, const Tensor& points,
                             const char* name, int64_t least) {
   if (!lengths) return;
@@ -77,7 +87,7 @@ inline void require_lengths(const std::optional<Tensor>& lengths, const Tensor& 
           ", ", name, " is on ", device(points));
   require(lengths->scalar_type() == ScalarType::Long, "the lengths of ", name,
           " must be torch.int64, got ", dtype(*lengths));
-  if (!lengths->is_cpu()) return;
+  if (!readable(*lengths)) return;
   const auto* values = static_cast<const int64_t*>(lengths->data_ptr());
   for (int64_t b = 0; b < batch; ++b)
     require_length(values[b * lengths->stride(0)], b, points.size(1), name, least);

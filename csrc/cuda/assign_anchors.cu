@@ -219,16 +219,15 @@ std::tuple<Tensor, Tensor> assign_anchors(Tensor latents, Tensor anchors, bool c
     using T = decltype(type);
     const Clouds<T> rows(torch::stable::unsqueeze(latents, 0), std::nullopt);
     const Clouds<T> centres(torch::stable::unsqueeze(anchors, 0), std::nullopt);
-    if (check_finite) {
-      ValueChecks checks(device, latents);
-      checks.finite(rows, "latents", 2);
-      checks.finite(centres, "anchors", 2);
-      checks.raise();
-    }
+    ValueChecks checks(device, latents, check_finite);
+    checks.finite(rows, "latents", 2);
+    checks.finite(centres, "anchors", 2);
+    checks.send();
     const Tensor distance = new_values(latents, rows.size);  // (N,)
     const Tensor index = new_index(latents, rows.size);      // (N,)
-    if (rows.size == 0) return std::make_tuple(distance, index);
-    if constexpr (std::is_same_v<T, float>) {
+    if (rows.size == 0) {
+      // Nothing to do but the checks.
+    } else if constexpr (std::is_same_v<T, float>) {
       const PackedAnchors packed(device, centres);
       device.launch(assign_on_tensor_cores, pieces(rows.size, tile_rows), tile_threads,
                     Latents{rows.data, rows.size}, centres.data, packed.view(),
@@ -237,6 +236,7 @@ std::tuple<Tensor, Tensor> assign_anchors(Tensor latents, Tensor anchors, bool c
       nearest_brute<T, SquaredL2>(device, rows, centres, pointer<T>(distance),
                                   pointer<int64_t>(index));
     }
+    checks.raise();
     return std::make_tuple(distance, index);
   });
 }

@@ -55,18 +55,17 @@ std::tuple<Tensor, Tensor> ball_query(Tensor x, Tensor y, int64_t k, double squa
   return with_type(x, [&](auto type) {
     using T = decltype(type);
     const Clouds<T> from(x, x_lengths), to(y, y_lengths);
-    if (check_finite) {
-      ValueChecks checks(device, x);
-      checks.lengths(x_lengths, from.size, "x");
-      checks.lengths(y_lengths, to.size, "y");
-      checks.finite(from, "x");
-      checks.finite(to, "y");
-      checks.raise();
-    }
+    ValueChecks checks(device, x, check_finite);
+    checks.lengths(x_lengths, from.size, "x");
+    checks.lengths(y_lengths, to.size, "y");
+    checks.finite(from, "x");
+    checks.finite(to, "y");
+    checks.send();
     const Tensor distance = new_values(x, from.batch, from.size, k);  // (B, N, k)
     const Tensor index = new_index(x, from.batch, from.size, k);      // (B, N, k)
     device.launch(first_within<T>, pieces(from.points(), warps), threads, from.view(), to.view(),
                   static_cast<T>(squared_radius), k, pointer<T>(distance), pointer<int64_t>(index));
+    checks.raise();
     return std::make_tuple(distance, index);
   });
 }

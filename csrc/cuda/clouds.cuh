@@ -79,12 +79,12 @@ auto with_type(const Tensor& tensor, const Body& body) {
 template <class... Sizes>
 Tensor new_values(const Tensor& like, Sizes... sizes) {
   const int64_t shape[] = {static_cast<int64_t>(sizes)...};
-  return torch::stable::new_empty(like, {shape, sizeof...(sizes)});
+  return allocate(like, {shape, sizeof...(sizes)});
 }
 template <class... Sizes>
 Tensor new_index(const Tensor& like, Sizes... sizes) {
   const int64_t shape[] = {static_cast<int64_t>(sizes)...};
-  return torch::stable::new_empty(like, {shape, sizeof...(sizes)}, ScalarType::Long);
+  return allocate(like, {shape, sizeof...(sizes)}, ScalarType::Long);
 }
 
 template <class T>

@@ -8,24 +8,31 @@
 
 // Only a torch with CUDA has it: the library loads on torch for the CPU as well.
 #pragma weak aoti_torch_get_current_cuda_stream
+// torch has it from 2.13.
+extern "C" const char* torch_exception_get_what_without_backtrace();
+#pragma weak torch_exception_get_what_without_backtrace
 
 namespace nvc3d {
 
 Device::Device(const Tensor& on, const char* operation)
-    : operation_(operation), number_(on.get_device()) {
-  check(cudaGetDevice(&before_));
-  check(cudaSetDevice(number_));
+    : operation_(operation), number_(on.get_device()), guard_(number_) {
+  require(aoti_torch_get_current_cuda_stream != nullptr, operation,
+          " needs a torch that is built with CUDA: move the tensors to the CPU");
   void* stream = nullptr;
   STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(number_, &stream));
   stream_ = static_cast<cudaStream_t>(stream);
 }
 
-Device::~Device() { cudaSetDevice(before_); }
-
 int Device::processors() const {
   int count = 0;
   check(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, number_));
   return count;
+}
+
+bool Device::captures() const {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  check(cudaStreamIsCapturing(stream_, &status));
+  return status != cudaStreamCaptureStatusNone;
 }
 
 dim3 Device::grid(int64_t blocks) const {
@@ -58,12 +65,27 @@ void Device::fail(cudaError_t status) const {
            << "nvc3d with an older nvcc, or move the tensors to the CPU";
       break;
     case cudaErrorMemoryAllocation:
-      text << "the GPU's memory is full: use a smaller batch, or free memory with "
+      text << "CUDA out of memory. Use a smaller batch, or free memory with "
            << "torch.cuda.empty_cache()";
       break;
     default: text << "if an earlier kernel failed, CUDA_LAUNCH_BLOCKING=1 shows which one";
   }
   throw std::runtime_error(text.str());
+}
+
+Tensor allocate(const Tensor& like, torch::headeronly::IntHeaderOnlyArrayRef shape,
+                std::optional<ScalarType> type) {
+  try {
+    return torch::stable::new_empty(like, shape, type);
+  } catch (const std::runtime_error&) {
+    if (torch_exception_get_what_without_backtrace != nullptr)
+      throw std::runtime_error(torch_exception_get_what_without_backtrace());
+    // Older ones tell nobody why. An error of the device is not forgotten; else there is no room.
+    if (cudaPeekAtLastError() != cudaSuccess) throw;
+    throw std::runtime_error(
+        "CUDA out of memory. nvc3d could not allocate a tensor: use a smaller batch, or free "
+        "memory with torch.cuda.empty_cache()");
+  }
 }
 
 }  // namespace nvc3d

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cuda_runtime.h>
+#include <torch/csrc/stable/accelerator.h>
 #include <torch/csrc/stable/ops.h>
 
 #include <algorithm>
@@ -16,12 +17,13 @@ class Device {
  public:
   // Makes the device of `on` current until the end of the scope. `operation` is for messages.
   Device(const Tensor& on, const char* operation);
-  ~Device();
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;
 
   cudaStream_t stream() const { return stream_; }
   int processors() const;  // how many work side by side
+  bool captures() const;   // whether what is launched becomes part of a CUDA graph
+  const char* operation() const { return operation_; }
 
   template <class... Parameters, class... Arguments>
   void launch(void (*kernel)(Parameters...), int64_t blocks, int threads,
@@ -50,9 +52,15 @@ class Device {
   [[noreturn]] void fail(cudaError_t status) const;
 
   const char* operation_;
-  int number_ = 0, before_ = 0;
+  int number_;
+  // torch's own: where no work has been done on the device before, going back to it costs nothing.
+  torch::stable::accelerator::DeviceGuard guard_;
   cudaStream_t stream_ = nullptr;
 };
+
+// A new tensor on the device of `like`. Where there is no room for it, the error has torch's words.
+Tensor allocate(const Tensor& like, torch::headeronly::IntHeaderOnlyArrayRef shape,
+                std::optional<ScalarType> type = std::nullopt);
 
 // Memory of torch's allocator, in the order of the current stream: it may be given up while
 // kernels that use it are still to run.
@@ -64,7 +72,7 @@ struct Memory {
 
   Memory(const Tensor& like, int64_t count)
       : bytes(count * static_cast<int64_t>(sizeof(T))),
-        tensor(torch::stable::new_empty(like, {bytes}, ScalarType::Byte)),
+        tensor(allocate(like, {bytes}, ScalarType::Byte)),
         data(static_cast<T*>(tensor.data_ptr())) {}
 };
 

@@ -306,15 +306,14 @@ Tensor farthest_point_sampling(Tensor points, int64_t k, std::optional<Tensor> l
   return with_type(points, [&](auto type) {
     using T = decltype(type);
     const Clouds<T> clouds(points, lengths);
-    if (check_finite) {
-      ValueChecks checks(device, points);
-      checks.lengths(lengths, clouds.size, "points", k);
-      checks.start(start, lengths, clouds.size);
-      checks.finite(clouds, "points");
-      checks.raise();
-    }
+    ValueChecks checks(device, points, check_finite);
+    checks.lengths(lengths, clouds.size, "points", k);
+    checks.start(start, lengths, clouds.size);
+    checks.finite(clouds, "points");
+    checks.send();
     const Tensor picks = new_index(points, clouds.batch, k);  // (B, k)
     sample<T>(device, clouds, start, k, pointer<int64_t>(picks));
+    checks.raise();
     return picks;
   });
 }

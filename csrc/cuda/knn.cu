@@ -157,14 +157,12 @@ std::tuple<Tensor, Tensor> knn(Tensor x, Tensor y, int64_t k, std::optional<Tens
   return with_type(x, [&](auto type) {
     using T = decltype(type);
     const Clouds<T> from(x, x_lengths), to(y, y_lengths);
-    if (check_finite) {
-      ValueChecks checks(device, x);
-      checks.lengths(x_lengths, from.size, "x");
-      checks.lengths(y_lengths, to.size, "y", k);
-      checks.finite(from, "x");
-      if (!from.hold(to)) checks.finite(to, "y");
-      checks.raise();
-    }
+    ValueChecks checks(device, x, check_finite);
+    checks.lengths(x_lengths, from.size, "x");
+    checks.lengths(y_lengths, to.size, "y", k);
+    checks.finite(from, "x");
+    if (!from.hold(to)) checks.finite(to, "y");
+    checks.send();
     const Tensor distance = new_values(x, from.batch, from.size, k);  // (B, N, k)
     const Tensor index = new_index(x, from.batch, from.size, k);      // (B, N, k)
     // Padding, and what unchecked lengths leave out.
@@ -178,10 +176,12 @@ std::tuple<Tensor, Tensor> knn(Tensor x, Tensor y, int64_t k, std::optional<Tens
     if constexpr (shared_k<T> > 0) {
       if (k <= shared_k<T>) {
         norm == 1 ? run(find<T, L1, true>) : run(find<T, SquaredL2, true>);
+        checks.raise();
         return std::make_tuple(distance, index);
       }
     }
     norm == 1 ? run(find<T, L1, false>) : run(find<T, SquaredL2, false>);
+    checks.raise();
     return std::make_tuple(distance, index);
   });
 }

@@ -13,10 +13,11 @@ template <class T>
 struct Found {
   Tensor distance, index;
 
-  Found(const Device& device, const Clouds<T>& from)
+  // `lengths` says whether any are given: unchecked ones may leave points without a neighbour.
+  Found(const Device& device, const Clouds<T>& from, bool lengths)
       : distance(new_values(from.points_tensor, from.batch, from.size)),
         index(new_index(from.points_tensor, from.batch, from.size)) {
-    if (!from.counts) return;
+    if (!lengths) return;
     device.fill(distance.data_ptr(), 0, from.points() * static_cast<int64_t>(sizeof(T)));
     device.fill(index.data_ptr(), 0, from.points() * static_cast<int64_t>(sizeof(int64_t)));
   }
@@ -25,13 +26,12 @@ struct Found {
 };
 
 template <class T>
-void check_values(const Device& device, const Clouds<T>& x, const Clouds<T>& y) {
-  ValueChecks checks(device, x.points_tensor);
+void look(ValueChecks& checks, const Clouds<T>& x, const Clouds<T>& y) {
   checks.lengths(x.lengths, x.size, "x");
   checks.lengths(y.lengths, y.size, "y");
   checks.finite(x, "x");
   checks.finite(y, "y");
-  checks.raise();
+  checks.send();
 }
 
 // Fills `to_y` and, where it is given, `to_x`.
@@ -71,9 +71,11 @@ std::tuple<Tensor, Tensor> nearest(Tensor x, Tensor y, std::optional<Tensor> x_l
   return with_type(x, [&](auto type) {
     using T = decltype(type);
     const Clouds<T> from(x, x_lengths), to(y, y_lengths);
-    if (check_finite) check_values(device, from, to);
-    const Found<T> found(device, from);
+    ValueChecks checks(device, x, check_finite);
+    look(checks, from, to);
+    const Found<T> found(device, from, x_lengths || y_lengths);
     find<T>(device, from, to, norm, found, nullptr);
+    checks.raise();
     return std::make_tuple(found.distance, found.index);
   });
 }
@@ -88,9 +90,12 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> nearest_both(Tensor x, Tensor y,
   return with_type(x, [&](auto type) {
     using T = decltype(type);
     const Clouds<T> xs(x, x_lengths), ys(y, y_lengths);
-    if (check_finite) check_values(device, xs, ys);
-    const Found<T> to_y(device, xs), to_x(device, ys);
+    ValueChecks checks(device, x, check_finite);
+    look(checks, xs, ys);
+    const bool lengths = x_lengths || y_lengths;
+    const Found<T> to_y(device, xs, lengths), to_x(device, ys, lengths);
     find<T>(device, xs, ys, norm, to_y, &to_x);
+    checks.raise();
     return std::make_tuple(to_y.distance, to_y.index, to_x.distance, to_x.index);
   });
 }

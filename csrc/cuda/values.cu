@@ -1,4 +1,13 @@
+#include <torch/csrc/inductor/aoti_torch/c/shim.h>
+
+#include <atomic>
+
 #include "values.cuh"
+
+// The emulation's torch has no such memory.
+#ifndef NVC3D_PINNED
+#define NVC3D_PINNED true
+#endif
 
 namespace nvc3d {
 namespace {
@@ -47,16 +56,38 @@ __global__ void find_starts(const int64_t* start, int64_t stride, const int64_t*
 
 const int64_t* integers(const Tensor& tensor) { return pointer<const int64_t>(tensor); }
 
+// Whether values can be looked at now.
+bool can_look(const Device& device) {
+  if (!device.captures()) return true;
+  static std::atomic_flag warned = ATOMIC_FLAG_INIT;
+  if (!warned.test_and_set()) {
+    const std::string text =
+        std::string("nvc3d: ") + device.operation() +
+        " cannot refuse NaN, inf or wrong lengths in a CUDA graph: its results are then undefined. "
+        "Pass check_finite=False where values are captured that are known to be good";
+    aoti_torch_warn(__func__, __FILE__, __LINE__, text.c_str());
+  }
+  return false;
+}
+
 }  // namespace
 
-ValueChecks::ValueChecks(const Device& device, const Tensor& like)
-    : device_(device), found_(like, most) {
-  device_.fill(found_.data, 0, most * sizeof(Findings));
+ValueChecks::ValueChecks(const Device& device, const Tensor& like, bool wanted)
+    : device_(device), wanted_(wanted && can_look(device)) {
+  if (!wanted_) return;
+  found_.emplace(like, most);
+  device_.fill(found_->data, 0, found_->bytes);
+}
+
+ValueChecks::~ValueChecks() {
+  if (arrived_ == nullptr) return;
+  cudaEventSynchronize(arrived_);  // the answer's memory is not given up before it is there
+  cudaEventDestroy(arrived_);
 }
 
 Findings* ValueChecks::begin(Refuse refuse) {
   refuse_.push_back(std::move(refuse));
-  return found_.data + refuse_.size() - 1;
+  return found_->data + refuse_.size() - 1;
 }
 
 template <class T>
@@ -69,7 +100,7 @@ T ValueChecks::read(const T* value) const {
 
 void ValueChecks::lengths(const std::optional<Tensor>& lengths, int64_t size, const char* name,
                           int64_t least) {
-  if (!lengths) return;
+  if (!wanted_ || !lengths) return;
   const int64_t batch = lengths->size(0);
   Findings* found = begin([=, values = *lengths](Findings found) {
     const int64_t b = found.first();
@@ -81,6 +112,7 @@ void ValueChecks::lengths(const std::optional<Tensor>& lengths, int64_t size, co
 
 template <class T>
 void ValueChecks::finite(const Clouds<T>& clouds, const char* name, int rank) {
+  if (!wanted_) return;
   const CloudsView<T> view = clouds.view();
   const int64_t values = view.size * view.dim;
   // Enough blocks to fill a GPU, and each thread a few values where there are many.
@@ -97,6 +129,7 @@ template void ValueChecks::finite(const Clouds<float>&, const char*, int);
 template void ValueChecks::finite(const Clouds<double>&, const char*, int);
 
 void ValueChecks::start(const Tensor& start, const std::optional<Tensor>& lengths, int64_t size) {
+  if (!wanted_) return;
   const int64_t batch = start.size(0);
   Findings* found = begin([=](Findings found) {
     const int64_t b = found.first();
@@ -108,11 +141,21 @@ void ValueChecks::start(const Tensor& start, const std::optional<Tensor>& length
                  size, found);
 }
 
+void ValueChecks::send() {
+  if (refuse_.empty()) return;
+  answer_ =
+      torch::stable::empty({found_->bytes}, ScalarType::Byte, std::nullopt,
+                           torch::stable::Device(torch::headeronly::DeviceType::CPU), NVC3D_PINNED);
+  device_.check(cudaMemcpyAsync(answer_->data_ptr(), found_->data, found_->bytes,
+                                cudaMemcpyDeviceToHost, device_.stream()));
+  device_.check(cudaEventCreateWithFlags(&arrived_, cudaEventDisableTiming));
+  device_.check(cudaEventRecord(arrived_, device_.stream()));
+}
+
 void ValueChecks::raise() {
-  Findings found[most];
-  device_.check(
-      cudaMemcpyAsync(found, found_.data, sizeof(found), cudaMemcpyDeviceToHost, device_.stream()));
-  device_.check(cudaStreamSynchronize(device_.stream()));
+  if (!answer_) return;
+  device_.check(cudaEventSynchronize(arrived_));
+  const auto* const found = static_cast<const Findings*>(answer_->data_ptr());
   for (size_t i = 0; i < refuse_.size(); ++i) {
     if (found[i].bad > 0) refuse_[i](found[i]);
   }

@@ -1,7 +1,8 @@
 // Checks that must read values: NaN and infinity, lengths, first picks.
 //
-// All are launched, then one copy to the host tells what they found: a call waits for the device
-// once, and only if it was asked to check.
+// All are launched, then one copy to the host tells what they found. It is asked for before the
+// operator's own kernels are launched and waited for after that: the device never runs dry, and the
+// host does not wait for those kernels. They must bear all values, therefore.
 #pragma once
 
 #include <functional>
@@ -19,7 +20,12 @@ struct Findings {
 
 class ValueChecks {
  public:
-  ValueChecks(const Device& device, const Tensor& like);
+  // Looks at nothing where that is not `wanted`, nor while a CUDA graph is captured: no copy to the
+  // host can be waited for then. Of that it warns.
+  ValueChecks(const Device& device, const Tensor& like, bool wanted);
+  ~ValueChecks();
+  ValueChecks(const ValueChecks&) = delete;
+  ValueChecks& operator=(const ValueChecks&) = delete;
 
   void lengths(const std::optional<Tensor>& lengths, int64_t size, const char* name,
                int64_t least = 1);
@@ -29,7 +35,9 @@ class ValueChecks {
   // First picks, which must lie inside their clouds.
   void start(const Tensor& start, const std::optional<Tensor>& lengths, int64_t size);
 
-  // Waits for the device, once, and throws for the first check that found something.
+  // Asks for what the looks so far find.
+  void send();
+  // Waits for the answer, and throws for the first check that found something.
   void raise();
 
  private:
@@ -38,9 +46,13 @@ class ValueChecks {
   template <class T>
   T read(const T* value) const;
 
-  const Device& device_;
   static constexpr int most = 8;
-  Memory<Findings> found_;
+
+  const Device& device_;
+  bool wanted_;
+  std::optional<Memory<Findings>> found_;
+  std::optional<Tensor> answer_;  // in memory that the device writes to while the host goes on
+  cudaEvent_t arrived_ = nullptr;
   std::vector<Refuse> refuse_;
 };
 

@@ -38,6 +38,10 @@
 #define __launch_bounds__(...)
 #define CUDART_VERSION 13000
 
+// Tensors of the CPU stand for those of a GPU, whose values the host would have to wait for.
+#define NVC3D_EMULATED
+#define NVC3D_PINNED false
+
 // The operators take tensors of the CPU, under a name of their own.
 #undef STABLE_TORCH_LIBRARY_IMPL
 #define STABLE_TORCH_LIBRARY_IMPL(ns, k, m) \
@@ -227,9 +231,8 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* configuration,
   return cudaSuccess;
 }
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
+inline cudaError_t cudaPeekAtLastError() { return cudaSuccess; }
 inline const char* cudaGetErrorString(cudaError_t) { return "emulated failure"; }
-inline cudaError_t cudaGetDevice(int* device) { return *device = 0, cudaSuccess; }
-inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
 inline cudaError_t cudaDriverGetVersion(int* version) { return *version = 12080, cudaSuccess; }
 inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
   *value = attribute == cudaDevAttrComputeCapabilityMajor   ? 7
@@ -237,6 +240,13 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, 
                                                             : 4;
   return cudaSuccess;
 }
+// Whether the stream captures a graph, in which the host cannot wait for anything.
+enum cudaStreamCaptureStatus { cudaStreamCaptureStatusNone, cudaStreamCaptureStatusActive };
+inline cudaStreamCaptureStatus emulated_capture = cudaStreamCaptureStatusNone;
+inline cudaError_t cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus* status) {
+  return *status = emulated_capture, cudaSuccess;
+}
+
 inline cudaError_t cudaMemsetAsync(void* at, int value, size_t size, cudaStream_t) {
   return emulation::fill(at, value, size), cudaSuccess;
 }
@@ -245,5 +255,18 @@ inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t size, cuda
   return emulation::copy(to, from, size), cudaSuccess;
 }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
-  return emulation::synchronize(), cudaSuccess;
+  if (emulated_capture == cudaStreamCaptureStatusNone) return emulation::synchronize(), cudaSuccess;
+  std::fprintf(stderr, "emulation: the host waits for a stream that captures a graph\n");
+  std::abort();
+}
+
+using cudaEvent_t = void*;
+constexpr unsigned cudaEventDisableTiming = 2;
+inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  return *event = new char, cudaSuccess;
+}
+inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
+inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaStreamSynchronize(nullptr); }
+inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  return delete static_cast<char*>(event), cudaSuccess;
 }

@@ -8,9 +8,31 @@
 #define STABLE_TORCH_LIBRARY(ns, m) STABLE_TORCH_LIBRARY_FRAGMENT(nvc3d_emulation, m)
 #include "../../csrc/library.cpp"
 
+static bool no_stream = false;
 extern "C" AOTITorchError aoti_torch_get_current_cuda_stream(int32_t, void** stream) {
   *stream = nullptr;
+  return std::exchange(no_stream, false) ? AOTI_TORCH_FAILURE : AOTI_TORCH_SUCCESS;
+}
+// The next call is not told its stream.
+extern "C" __attribute__((visibility("default"))) void emulate_lost_stream() { no_stream = true; }
+
+// In the place of torch's: devices that calls make current.
+static int guards = 0;
+extern "C" AOTITorchError aoti_torch_create_device_guard(int32_t, DeviceGuardHandle* guard) {
+  ++guards;
+  *guard = reinterpret_cast<DeviceGuardHandle>(&guards);
   return AOTI_TORCH_SUCCESS;
+}
+extern "C" AOTITorchError aoti_torch_delete_device_guard(DeviceGuardHandle) {
+  --guards;
+  return AOTI_TORCH_SUCCESS;
+}
+// How many calls keep a device current.
+extern "C" __attribute__((visibility("default"))) int devices_held() { return guards; }
+
+// Streams capture graphs from now on, or no longer.
+extern "C" __attribute__((visibility("default"))) void emulate_capture(bool yes) {
+  emulated_capture = yes ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
 }
 
 // The next launch fails with this cudaError_t.
