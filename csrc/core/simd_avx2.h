@@ -188,6 +188,7 @@ NVC3D_QUARTERS(fma(Doubles a, Doubles b, Doubles c), Doubles,
 NVC3D_QUARTERS(min(Doubles a, Doubles b), Doubles, _mm256_min_pd(a.q[i], b.q[i]))
 NVC3D_QUARTERS(max(Doubles a, Doubles b), Doubles, _mm256_max_pd(a.q[i], b.q[i]))
 NVC3D_QUARTERS(abs(Doubles a), Doubles, _mm256_andnot_pd(_mm256_set1_pd(-0.0), a.q[i]))
+NVC3D_QUARTERS(sqrt(Doubles a), Doubles, _mm256_sqrt_pd(a.q[i]))
 NVC3D_QUARTERS(operator<(Doubles a, Doubles b), MaskD, _mm256_cmp_pd(a.q[i], b.q[i], _CMP_LT_OQ))
 NVC3D_QUARTERS(operator<=(Doubles a, Doubles b), MaskD, _mm256_cmp_pd(a.q[i], b.q[i], _CMP_LE_OQ))
 NVC3D_QUARTERS(operator==(Doubles a, Doubles b), MaskD, _mm256_cmp_pd(a.q[i], b.q[i], _CMP_EQ_OQ))

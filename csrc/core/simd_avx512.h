@@ -105,6 +105,7 @@ NVC3D_INLINE Doubles max(Doubles a, Doubles b) {
   return {_mm512_max_pd(a.lo, b.lo), _mm512_max_pd(a.hi, b.hi)};
 }
 NVC3D_INLINE Doubles abs(Doubles a) { return {_mm512_abs_pd(a.lo), _mm512_abs_pd(a.hi)}; }
+NVC3D_INLINE Doubles sqrt(Doubles a) { return {_mm512_sqrt_pd(a.lo), _mm512_sqrt_pd(a.hi)}; }
 NVC3D_INLINE Mask<double> operator<(Doubles a, Doubles b) {
   return join(_mm512_cmp_pd_mask(a.lo, b.lo, _CMP_LT_OQ),
               _mm512_cmp_pd_mask(a.hi, b.hi, _CMP_LT_OQ));

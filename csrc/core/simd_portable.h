@@ -83,6 +83,8 @@ NVC3D_INLINE float fused(float a, float b, float c) { return ::fmaf(a, b, c); }
 NVC3D_INLINE double fused(double a, double b, double c) { return ::fma(a, b, c); }
 NVC3D_INLINE float magnitude(float a) { return ::fabsf(a); }
 NVC3D_INLINE double magnitude(double a) { return ::fabs(a); }
+NVC3D_INLINE float square_root(float a) { return ::sqrtf(a); }
+NVC3D_INLINE double square_root(double a) { return ::sqrt(a); }
 
 // One lane-wise function: `Result` of the operands named in `parameters`.
 #define NVC3D_LANEWISE(signature, Result, expression)              \
@@ -109,7 +111,7 @@ NVC3D_LANEWISE(NVC3D_T Vec<T> min(Vec<T> a, Vec<T> b), Vec<T>,
 NVC3D_LANEWISE(NVC3D_T Vec<T> max(Vec<T> a, Vec<T> b), Vec<T>,
                a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i])
 NVC3D_LANEWISE(NVC3D_T Vec<T> abs(Vec<T> a), Vec<T>, magnitude(a.lane[i]))
-NVC3D_LANEWISE(NVC3D_INLINE Vec<float> sqrt(Vec<float> a), Vec<float>, ::sqrtf(a.lane[i]))
+NVC3D_LANEWISE(NVC3D_T Vec<T> sqrt(Vec<T> a), Vec<T>, square_root(a.lane[i]))
 NVC3D_LANEWISE(NVC3D_T Mask<T> operator<(Vec<T> a, Vec<T> b), Mask<T>,
                a.lane[i] < b.lane[i] ? -1 : 0)
 NVC3D_LANEWISE(NVC3D_T Mask<T> operator<=(Vec<T> a, Vec<T> b), Mask<T>,

@@ -178,6 +178,50 @@ def test_close_calls_between_anchors(dtype, count):
     assert_nearest_anchors(np.concatenate([between, far]).astype(dtype), anchors)
 
 
+@pytest.mark.parametrize("spread", [1e-7, 1e-6, 1e-3])
+def test_anchors_that_nearly_coincide_in_a_few_places(spread):
+    """No score in float tells them apart: more rows than a sample, which is all that is tried."""
+    rng = np.random.default_rng(10)
+    places = rng.normal(size=(4, 20))[rng.integers(0, 4, 60)]
+    anchors = (places * (1 + spread * rng.normal(size=places.shape))).astype(np.float32)
+    anchors[rng.integers(0, 60, 10)] = anchors[rng.integers(0, 60, 10)]
+    latents = rng.normal(size=(2500, 20)).astype(np.float32)
+    assert_nearest_anchors(latents, anchors, threads=(1, 3))
+
+
+@BOTH_TYPES
+@pytest.mark.parametrize("n", [50, 3000])
+def test_of_many_anchors_at_one_distance_the_first_is_taken(dtype, n):
+    """Small integers: every distance is exact, and most of the least ones are shared."""
+    rng = np.random.default_rng(11)
+    anchors = rng.choice([-1, 1], size=(90, 12)).astype(dtype)
+    latents = rng.integers(-1, 2, size=(n, 12)).astype(dtype)
+    latents[n // 3 :] = 0
+    expected = squared_distances(latents, anchors)
+    for index, squared in (v.assign_anchors(latents, anchors, t) for v in VARIANTS for t in (1, 2)):
+        np.testing.assert_array_equal(index, expected.argmin(1))
+        np.testing.assert_array_equal(squared, expected.min(1))
+
+
+@EACH
+def test_zeros_of_either_sign_are_equal(variant):
+    anchors = np.array([[1, 0.0], [0.0, 0.0], [-0.0, 0.0], [0.0, -0.0]], np.float32)
+    latents = np.array([[-0.0, 0.0], [0.1, -0.1], [2, 0]], np.float32)
+    np.testing.assert_array_equal(variant.assign_anchors(latents, anchors)[0], [1, 1, 0])
+
+
+def test_no_rounding_decides():
+    """Latents of one sign, whose sums round the most, half-way between anchors a few ulps apart."""
+    rng = np.random.default_rng(12)
+    for dim in (1, 7, 64, 300, 1024):
+        base = 1 + rng.random((6, dim))
+        anchors = np.concatenate([base + rng.normal(size=base.shape) * 2.0**-e for e in range(24)])
+        anchors = anchors.astype(np.float32)
+        pairs = rng.integers(0, len(anchors), (50, 2))
+        latents = (anchors[pairs[:, 0]].astype(float) + anchors[pairs[:, 1]]) / 2
+        assert_nearest_anchors(latents.astype(np.float32), anchors)
+
+
 @EACH
 @BOTH_TYPES
 def test_equal_anchors_and_exact_hits(variant, dtype):
