@@ -40,8 +40,8 @@ def nearest(
         padding.
 
     Raises:
-        ValueError: on empty clouds, NaN or inf, another norm, and shapes, dtypes, devices or lengths
-            that do not fit together.
+        ValueError: on empty clouds, NaN or inf, another norm, and shapes, dtypes, devices or
+            lengths that do not fit together.
     """
     found = torch.ops.nvc3d.nearest(
         checks.as_points(x, "x"),
