@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -18,7 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..ops import checks, group
+from .. import ops
+from ..ops import Neighbours, checks, group
+from .ragged import ragged, zero_of
 
 
 class KNN(NamedTuple):
@@ -87,7 +90,7 @@ def chamfer_distance(
 
     if weights is not None and not weights.any():
         # PyTorch3D's own answer has this shape, and a second loss even without normals.
-        zeros = _zero_of(x, y) * weights[:, None] * weights  # (N, N)
+        zeros = zero_of(x, y) * weights[:, None] * weights  # (N, N)
         count = 1 if single_directional else 2
         losses, normal_losses = [zeros] * count, [zeros.clone()] * count
     else:
@@ -144,17 +147,8 @@ def knn_points(
     """
     _check_norm(norm)
     _check_points(p1, p2, K)
-    distance, index = _ragged(
-        lambda x, y, x_lengths, y_lengths, k: torch.ops.nvc3d.knn(
-            x, y, k, x_lengths, y_lengths, norm, True
-        ),
-        p1,
-        p2,
-        lengths1,
-        lengths2,
-        K,
-        padding=0,
-    )
+    search = partial(ops.knn, norm=norm)
+    distance, index = _search(search, p1, p2, lengths1, lengths2, K, least=K, padding=0)
     neighbours = knn_gather(p2, index, lengths2) if return_nn else None
     return KNN(distance, index, neighbours)
 
@@ -174,7 +168,7 @@ def knn_gather(x: Tensor, idx: Tensor, lengths: Tensor | None = None) -> Tensor:
         ValueError: on an index out of range and on shapes that do not fit together.
     """
     if x.dim() == 3 and x.shape[1] == 0:
-        return x.new_zeros(*idx.shape, x.shape[2]) + _zero_of(x, x)
+        return x.new_zeros(*idx.shape, x.shape[2]) + zero_of(x, x)
     lengths = _lengths(lengths, x, "x")
     if lengths is None and idx.shape[2] <= x.shape[1]:
         return group(x, idx)
@@ -218,17 +212,11 @@ def ball_query(
         raise ValueError(f"radius must not be negative, got {radius}")
     # The radius is rounded to float32 before it is squared, as PyTorch3D does.
     rounded = radius if p1.dtype == torch.float64 else float(np.float32(radius))
-    distance, index = _ragged(
-        lambda x, y, x_lengths, y_lengths, k: torch.ops.nvc3d.ball_query(
-            x, y, k, rounded**2, x_lengths, y_lengths, True
-        ),
-        p1,
-        p2,
-        lengths1,
-        lengths2,
-        K,
-        padding=-1,
-    )
+
+    def search(x: Tensor, y: Tensor, k: int, *lengths: Tensor | None) -> Neighbours:
+        return ops.ball_query(x, y, rounded, k, *lengths)
+
+    distance, index = _search(search, p1, p2, lengths1, lengths2, K, least=1, padding=-1)
     return KNN(distance, index, knn_gather(p2, index) if return_nn else None)
 
 
@@ -269,7 +257,7 @@ def sample_farthest_points(
         else:
             start = torch.zeros(batch, dtype=torch.int64, device=points.device)
         k = min(K, size)
-        index = torch.ops.nvc3d.farthest_point_sampling(cloud, k, None, start, True)
+        index = ops.farthest_point_sampling(cloud, k, start=start)
         index = F.pad(index, (0, K - k), value=-1)
         return knn_gather(points, index[..., None])[:, :, 0], index
     counts = _counts(_lengths(lengths, points, "points"), points)  # (N,)
@@ -298,40 +286,28 @@ def sample_farthest_points(
     index = counts.new_full((batch, int(wanted.max())), -1)
     for k in limits.unique().tolist():
         rows = (limits == k).nonzero()[:, 0]
-        index[rows, :k] = torch.ops.nvc3d.farthest_point_sampling(
-            cloud[rows], k, counts[rows], start[rows], True
-        )
+        index[rows, :k] = ops.farthest_point_sampling(cloud[rows], k, counts[rows], start[rows])
     return knn_gather(points, index[..., None])[:, :, 0], index
 
 
-def _ragged(
-    search: Callable[..., tuple[Tensor, Tensor]],
+def _search(
+    search: Callable[..., Neighbours],
     p1: Tensor,
     p2: Tensor,
     lengths1: Tensor | None,
     lengths2: Tensor | None,
     K: int,
+    least: int,
     padding: int,
-) -> tuple[Tensor, Tensor]:
-    """Search clouds that may have fewer than K points: those with as many go together."""
+) -> Neighbours:
+    """Search clouds that may be empty; `search` wants `least` points, and there may be fewer."""
     x, y = checks.as_points(p1, "p1"), checks.as_points(p2, "p2")
     x_lengths, y_lengths = _lengths(lengths1, x, "p1"), _lengths(lengths2, y, "p2")
-    if _whole(x, y, x_lengths, y_lengths) and y.shape[1] >= K:
-        return search(x, y, None, None, K)
+    if _whole(x, y, x_lengths, y_lengths) and y.shape[1] >= least:
+        return search(x, y, K)
     x_lengths, y_lengths = _counts(x_lengths, x), _counts(y_lengths, y)
-    limits = y_lengths.clamp(max=K) * (x_lengths > 0)  # (N,): the neighbours there are
-    if len(x) and bool((limits == K).all()):
-        return search(x, y, x_lengths, y_lengths, K)
-    distance = x.new_zeros(len(x), x.shape[1], K) + _zero_of(x, y)
-    index = torch.full(distance.shape, padding, device=x.device)
-    for k in limits.unique().tolist():
-        if k == 0:
-            continue
-        rows = (limits == k).nonzero()[:, 0]
-        some, chosen = search(x[rows], y[rows], x_lengths[rows], y_lengths[rows], k)
-        distance = distance.index_copy(0, rows, F.pad(some, (0, K - k)))
-        index[rows, :, :k] = chosen
-    return distance, index
+    limits = y_lengths.clamp(max=K) if least == K else K * (y_lengths > 0)
+    return ragged(search, x, y, x_lengths, y_lengths, limits * (x_lengths > 0), K, padding)
 
 
 def _nearest(
@@ -341,25 +317,34 @@ def _nearest(
     y_lengths: Tensor | None,
     norm: int,
     both: bool,
-) -> list[tuple[Tensor, Tensor]]:
-    """Distance and index from x to y and, if both, from y to x; 0 where a cloud is empty."""
-    search = torch.ops.nvc3d.nearest_both if both else torch.ops.nvc3d.nearest
+) -> list[Neighbours]:
+    """The nearest of x in y and, if both, of y in x; 0 where a cloud is empty."""
+
+    def search(x: Tensor, y: Tensor, *lengths: Tensor) -> list[Neighbours]:
+        if both:
+            return list(ops.nearest_both(x, y, *lengths, norm=norm))
+        return [ops.nearest(x, y, *lengths, norm=norm)]
+
     if x_lengths is None or y_lengths is None:
-        found = search(x, y, None, None, norm, True)
-        return list(zip(found[::2], found[1::2], strict=True))
+        return search(x, y)
     rows = ((x_lengths > 0) & (y_lengths > 0)).nonzero()[:, 0]
     if len(rows) == len(x) > 0:
-        found = search(x, y, x_lengths, y_lengths, norm, True)
-    else:
-        zero = _zero_of(x, y)
-        found = []
-        for cloud in (x, y) if both else (x,):
-            found.append(cloud.new_zeros(cloud.shape[:2]) + zero)
-            found.append(torch.zeros(cloud.shape[:2], dtype=torch.int64, device=x.device))
-        if len(rows):
-            parts = search(x[rows], y[rows], x_lengths[rows], y_lengths[rows], norm, True)
-            found = [a.index_copy(0, rows, part) for a, part in zip(found, parts, strict=True)]
-    return list(zip(found[::2], found[1::2], strict=True))
+        return search(x, y, x_lengths, y_lengths)
+    zero = zero_of(x, y)
+    found = [
+        Neighbours(
+            cloud.new_zeros(cloud.shape[:2]) + zero,
+            torch.zeros(cloud.shape[:2], dtype=torch.int64, device=x.device),
+        )
+        for cloud in ((x, y) if both else (x,))
+    ]
+    if len(rows) == 0:
+        return found
+    parts = search(x[rows], y[rows], x_lengths[rows], y_lengths[rows])
+    return [
+        Neighbours(*(a.index_copy(0, rows, b) for a, b in zip(whole, part, strict=True)))
+        for whole, part in zip(found, parts, strict=True)
+    ]
 
 
 def _over_points(
@@ -460,11 +445,6 @@ def _lengths(lengths: Tensor | None, points: Tensor, name: str) -> Tensor | None
             f"the lengths of {name} must be from 0 to {size}, got {int(lengths[b])} at position {b}"
         )
     return lengths
-
-
-def _zero_of(x: Tensor, y: Tensor) -> Tensor:
-    """A 0 that depends on x and y as far as autograd can tell, whatever their values."""
-    return x[:, :0].sum() + y[:, :0].sum()
 
 
 def _check_points(p1: Tensor, p2: Tensor, K: int) -> None:

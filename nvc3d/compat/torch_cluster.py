@@ -10,12 +10,15 @@ the order of the indices. The functions can be scripted by `torch.jit`.
 """
 
 # torch.jit reads the types in this file while it runs: so no `from __future__ import annotations`.
-from typing import NamedTuple
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from .. import ops
 from ..ops import checks
+from .packed import Padded, cloud_count, counts_from, counts_of, packed_points, pad, padded_pair
+from .ragged import ragged
 
 
 def fps(
@@ -212,11 +215,11 @@ def _fps(
 ) -> Tensor:
     if src.numel() == 0:
         raise ValueError(f"src must not be empty, got {tuple(src.shape)}")
-    points = _points(src.detach().reshape(len(src), -1), "src")
+    points = packed_points(src.detach().reshape(len(src), -1), "src")
     if ptr is None:
-        counts = _counts(batch, points, _clouds(batch, points, "batch", batch_size))  # (B,)
+        counts = counts_of(batch, points, cloud_count(batch, points, "batch", batch_size))  # (B,)
     else:
-        counts = _counts_from(torch.as_tensor(ptr, device=src.device), points)
+        counts = counts_from(torch.as_tensor(ptr, device=src.device), points)
     share = torch.as_tensor(0.5 if ratio is None else ratio, device=src.device)
     if src.is_floating_point() and not isinstance(ratio, Tensor):
         share = share.to(src.dtype)  # as torch-cluster rounds it, for the same number of picks
@@ -237,9 +240,9 @@ def _fps(
         if k == 0:
             continue
         rows = (wanted == k).nonzero()[:, 0]
-        clouds = _pad(points, begin[rows], counts[rows])
-        index = torch.ops.nvc3d.farthest_point_sampling(
-            clouds.points, k, clouds.lengths, start[rows], False
+        clouds = pad(points, begin[rows], counts[rows])
+        index = ops.farthest_point_sampling(
+            clouds.points, k, clouds.lengths, start[rows], check_finite=False
         )  # (rows, k)
         place = goal[rows, None] + torch.arange(k, device=src.device)
         picks[place] = index + begin[rows, None]
@@ -256,7 +259,7 @@ def _knn(
     cosine: bool,
     batch_size: int | None,
 ) -> Tensor:
-    pair = _pair(x, y, batch_x, batch_y, batch_size, cosine)
+    pair = padded_pair(x, y, batch_x, batch_y, batch_size, cosine)
     if pair is None:
         return _no_pairs(x)
     return _pairs(_neighbours(*pair, k), *pair)
@@ -273,7 +276,7 @@ def _knn_graph(
     batch_size: int | None,
 ) -> Tensor:
     _check_flow(flow)
-    pair = _pair(x, x, batch, batch, batch_size, cosine)
+    pair = padded_pair(x, x, batch, batch, batch_size, cosine)
     if pair is None:
         return _no_pairs(x)
     index = _neighbours(*pair, k) if loop else _without_self(_neighbours(*pair, k + 1), *pair, k)
@@ -282,7 +285,7 @@ def _knn_graph(
 
 @torch.jit.ignore
 def _nearest(x: Tensor, y: Tensor, batch_x: Tensor | None, batch_y: Tensor | None) -> Tensor:
-    pair = _pair(x, y, batch_x, batch_y, None, matched=True)
+    pair = padded_pair(x, y, batch_x, batch_y, None, matched=True)
     if pair is None:
         return torch.empty(0, dtype=torch.int64, device=x.device)
     here, there = pair
@@ -304,14 +307,14 @@ def _radius(
         raise ValueError(f"r must not be negative, got {r}")
     if most < 1:
         raise ValueError(f"max_num_neighbors must be at least 1, got {most}")
-    pair = _pair(x, y, batch_x, batch_y, batch_size)
+    pair = padded_pair(x, y, batch_x, batch_y, batch_size)
     if pair is None:
         return _no_pairs(x)
     inside, centres = pair
     k = min(most + ignore_same_index, inside.points.shape[1])
-    index = torch.ops.nvc3d.ball_query(
-        centres.points, inside.points, k, float(r) ** 2, centres.lengths, inside.lengths, False
-    )[1]
+    index = ops.ball_query(
+        centres.points, inside.points, r, k, centres.lengths, inside.lengths, check_finite=False
+    ).index
     if ignore_same_index:
         index = _without_self(index, *pair, most)
     return _pairs(index, *pair)
@@ -331,74 +334,23 @@ def _radius_graph(
     return _directed(_radius(x, x, r, batch, batch, most, batch_size, not loop), flow)
 
 
-class _Padded(NamedTuple):
-    """Clouds side by side."""
-
-    points: Tensor  # (B, P, F)
-    lengths: Tensor  # (B,)
-    begin: Tensor  # (B,): where each cloud begins in the packed points
-
-
-def _pad(points: Tensor, begin: Tensor, lengths: Tensor) -> _Padded:
-    """Clouds that lie one after the other (N, F), put side by side."""
-    row = torch.arange(int(lengths.max()), device=points.device)  # (P,)
-    # Padding repeats the cloud's own first point.
-    index = begin[:, None] + row * (row < lengths[:, None])  # (B, P)
-    return _Padded(points[index], lengths, begin)
-
-
-def _pair(
-    x: Tensor,
-    y: Tensor,
-    batch_x: Tensor | None,
-    batch_y: Tensor | None,
-    batch_size: int | None,
-    cosine: bool = False,
-    matched: bool = False,
-) -> tuple[_Padded, _Padded] | None:
-    """Both sides of the clouds in which x and y have points; None if there are none.
-
-    If matched, a cloud in which only one side has points is refused.
-    """
-    x, y = _points(x.detach(), "x", cosine), _points(y.detach(), "y", cosine)
-    checks.check_pair(x, y)
-    clouds = max(
-        _clouds(batch_x, x, "batch_x", batch_size), _clouds(batch_y, y, "batch_y", batch_size)
-    )
-    if clouds > 1 and not matched and (batch_x is None or batch_y is None):
-        raise ValueError(f"batch_x and batch_y must both be given, for {clouds} clouds")
-    x_counts, y_counts = _counts(batch_x, x, clouds), _counts(batch_y, y, clouds)
-    both = ((x_counts > 0) & (y_counts > 0)).nonzero()[:, 0]
-    lonely = ((x_counts > 0) != (y_counts > 0)).nonzero()[:, 0]
-    if matched and len(lonely):
-        raise ValueError(f"x and y must have points in the same clouds, not so {lonely.tolist()}")
-    if len(both) == 0:
-        return None
-    x_begin, y_begin = (counts.cumsum(0) - counts for counts in (x_counts, y_counts))
-    return _pad(x, x_begin[both], x_counts[both]), _pad(y, y_begin[both], y_counts[both])
-
-
-def _neighbours(there: _Padded, here: _Padded, k: int) -> Tensor:
+def _neighbours(there: Padded, here: Padded, k: int) -> Tensor:
     """The k nearest there of each point here: (B, P, k or fewer), -1 where a cloud has fewer."""
     checks.check(k >= 1, f"k must be at least 1, got {k}")
     limits = there.lengths.clamp(max=k)
-    shape = (*here.points.shape[:2], int(limits.max()))
-    index = torch.full(shape, -1, device=limits.device)
-    for limit in limits.unique().tolist():
-        rows = (limits == limit).nonzero()[:, 0]
-        index[rows, :, :limit] = torch.ops.nvc3d.knn(
-            here.points[rows],
-            there.points[rows],
-            limit,
-            here.lengths[rows],
-            there.lengths[rows],
-            2,
-            False,
-        )[1]
-    return index
+    return ragged(
+        partial(ops.knn, check_finite=False),
+        here.points,
+        there.points,
+        here.lengths,
+        there.lengths,
+        limits,
+        int(limits.max()),
+        padding=-1,
+    ).index
 
 
-def _without_self(index: Tensor, there: _Padded, here: _Padded, k: int) -> Tensor:
+def _without_self(index: Tensor, there: Padded, here: Padded, k: int) -> Tensor:
     """At most k neighbours of k + 1 candidates, without those that are the point itself.
 
     Among many points in one place a point need not be one of its own candidates: then the last
@@ -411,7 +363,7 @@ def _without_self(index: Tensor, there: _Padded, here: _Padded, k: int) -> Tenso
     return index.masked_fill(itself | spare, -1)
 
 
-def _pairs(index: Tensor, there: _Padded, here: _Padded) -> Tensor:
+def _pairs(index: Tensor, there: Padded, here: Padded) -> Tensor:
     """Packed indices (2, pairs), here and there, of neighbours (B, P, K), where -1 is none."""
     row = torch.arange(index.shape[1], device=index.device)[:, None]
     real = (index >= 0) & (row < here.lengths[:, None, None])
@@ -431,61 +383,3 @@ def _check_flow(flow: str) -> None:
 
 def _directed(pairs: Tensor, flow: str) -> Tensor:
     return pairs.flip(0) if flow == "source_to_target" else pairs
-
-
-def _points(points: Tensor, name: str, cosine: bool = False) -> Tensor:
-    """Points (N, F), finite, as they are computed with."""
-    points = checks.as_points(points, name)
-    if not points.is_floating_point():
-        points = points.double()
-    if points.dim() == 1:
-        points = points[:, None]
-    if points.dim() != 2:
-        raise ValueError(f"{name} must be (N, F), got {tuple(points.shape)}")
-    checks.check_values(points, None, name)
-    if not cosine or len(points) == 0:
-        return points
-    # On the unit sphere the nearest by the distance is the nearest by the angle.
-    points = points.double()
-    points = points / points.abs().amax(1, keepdim=True)
-    zero = points.isnan().any(1).nonzero()[:, 0]
-    if len(zero):
-        raise ValueError(f"cosine is not defined for the origin, which is {name}[{int(zero[0])}]")
-    return points / points.norm(dim=1, keepdim=True)
-
-
-def _clouds(batch: Tensor | None, points: Tensor, name: str, batch_size: int | None) -> int:
-    """How many clouds there are, by a batch vector or as told."""
-    clouds = 1
-    if batch is not None:
-        if batch.shape != (len(points),) or batch.is_floating_point() or batch.dtype == torch.bool:
-            raise ValueError(
-                f"{name} must be integers ({len(points)},), got {tuple(batch.shape)} of "
-                f"{batch.dtype}"
-            )
-        if bool((batch[1:] < batch[:-1]).any()):
-            raise ValueError(f"{name} must be sorted")
-        if len(batch):
-            if int(batch[0]) < 0:
-                raise ValueError(f"{name} must not be negative, got {int(batch[0])}")
-            clouds = int(batch[-1]) + 1
-    if batch_size is None:
-        return clouds
-    if batch_size < clouds:
-        raise ValueError(f"batch_size must be at least {clouds}, got {batch_size}")
-    return batch_size
-
-
-def _counts(batch: Tensor | None, points: Tensor, clouds: int) -> Tensor:
-    """How many points each cloud has: (clouds,)."""
-    if batch is None:
-        batch = torch.zeros(len(points), dtype=torch.int64, device=points.device)
-    return torch.bincount(batch, minlength=clouds)
-
-
-def _counts_from(ptr: Tensor, points: Tensor) -> Tensor:
-    counts = ptr[1:] - ptr[:-1] if ptr.dim() == 1 else ptr
-    ends = (int(ptr[0]), int(ptr[-1])) if ptr.dim() == 1 and len(ptr) > 1 else None
-    if ends != (0, len(points)) or ptr.is_floating_point() or bool((counts < 0).any()):
-        raise ValueError(f"ptr must rise from 0 to {len(points)}, got {ptr.tolist()}")
-    return counts

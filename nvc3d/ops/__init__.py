@@ -19,6 +19,7 @@ from .farthest_point_sampling import farthest_point_sampling
 from .group import group
 from .knn import knn
 from .nearest import nearest
+from .nearest_both import nearest_both
 from .neighbours import Neighbours
 
 __all__ = [
@@ -33,5 +34,6 @@ __all__ = [
     "knn",
     "library",
     "nearest",
+    "nearest_both",
     "reference",
 ]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, overload
 
-import torch
 from torch import Tensor
 
-from . import checks, transforms
-from .distances import register_distances
+from .nearest_both import nearest_both
 
 
 @overload
@@ -87,15 +85,11 @@ def chamfer_distance(
         raise ValueError(
             f"batch_reduction must be None where point_reduction is None, got {batch_reduction!r}"
         )
-    x = checks.as_points(x, "x")
-    y = checks.as_points(y, "y")
-    x_lengths = checks.as_lengths(x_lengths, "x_lengths")
-    y_lengths = checks.as_lengths(y_lengths, "y_lengths")
-    to_y, _, to_x, _ = torch.ops.nvc3d.nearest_both(x, y, x_lengths, y_lengths, norm, check_finite)
+    there, back = nearest_both(x, y, x_lengths, y_lengths, norm=norm, check_finite=check_finite)
     if point_reduction is None:
-        return to_y, to_x
-    loss = _over_points(to_y, x_lengths, point_reduction)
-    loss = loss + _over_points(to_x, y_lengths, point_reduction)  # (B,)
+        return there.squared, back.squared
+    loss = _over_points(there.squared, x_lengths, point_reduction)
+    loss = loss + _over_points(back.squared, y_lengths, point_reduction)  # (B,)
     if batch_reduction is None:
         return loss
     if loss.shape[0] == 0:
@@ -111,25 +105,3 @@ def _over_points(distance: Tensor, lengths: Tensor | None, reduction: str) -> Te
     if reduction == "sum":
         return total
     return total / (distance.shape[1] if lengths is None else lengths)
-
-
-@torch.library.register_fake("nvc3d::nearest_both")
-def _fake(
-    x: Tensor,
-    y: Tensor,
-    x_lengths: Tensor | None,
-    y_lengths: Tensor | None,
-    norm: int,
-    check_finite: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    checks.check_neighbours(x, y, x_lengths, y_lengths, norm)
-    return (
-        x.new_empty(x.shape[:2]),
-        x.new_empty(x.shape[:2], dtype=torch.int64),
-        y.new_empty(y.shape[:2]),
-        y.new_empty(y.shape[:2], dtype=torch.int64),
-    )
-
-
-register_distances("nearest_both")
-transforms.register_vmap("nearest_both")

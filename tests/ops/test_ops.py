@@ -164,6 +164,8 @@ PUBLIC: dict[str, Callable[[Tensor, Tensor], tuple[Tensor, ...]]] = {
     "nearest": lambda x, y: ops.nearest(x, y),
     "nearest, lengths": lambda x, y: ops.nearest(x, y, *LENGTHS),
     "nearest, L1": lambda x, y: ops.nearest(x, y, *LENGTHS, norm=1),
+    "nearest_both": lambda x, y: (*ops.nearest_both(x, y)[0], *ops.nearest_both(x, y)[1]),
+    "nearest_both, L1": lambda x, y: ops.nearest_both(x, y, *LENGTHS, norm=1)[1],
     "knn, L1": lambda x, y: ops.knn(x, y, 3, *LENGTHS, norm=1),
     "chamfer_distance": lambda x, y: (ops.chamfer_distance(x, y),),
     "chamfer_distance, L1": lambda x, y: (ops.chamfer_distance(x, y, norm=1),),
@@ -266,6 +268,18 @@ def test_norm_says_what_is_near_and_in_which_unit(norm: int, dtype: torch.dtype)
     (expected.where(real, 0) * weights).sum().backward()
     torch.testing.assert_close(x.grad, exact_x.grad, rtol=1e-5, atol=1e-6, check_dtype=False)
     torch.testing.assert_close(y.grad, exact_y.grad, rtol=1e-5, atol=1e-6, check_dtype=False)
+
+
+@pytest.mark.parametrize("norm", [1, 2])
+def test_both_ways_are_the_nearest_each_way(norm: int) -> None:
+    there, back = ops.nearest_both(X, Y, *LENGTHS, norm=norm)
+    for found, expected in (
+        (there, ops.nearest(X, Y, *LENGTHS, norm=norm)),
+        (back, ops.nearest(Y, X, *LENGTHS[::-1], norm=norm)),
+    ):
+        assert isinstance(found, ops.Neighbours)
+        assert torch.equal(found.squared, expected.squared)
+        assert torch.equal(found.index, expected.index)
 
 
 def test_the_nearest_by_one_norm_need_not_be_the_nearest_by_the_other() -> None:
