@@ -5,44 +5,81 @@
 #include "nearest_tree.cuh"
 #include "tile.cuh"
 #include "values.cuh"
+#include "warp_list.cuh"
 
 namespace nvc3d {
 namespace {
 
-// Heaps of up to this many candidates lie in shared memory, larger ones where the output will be.
-template <class T>
-constexpr int shared_k = sizeof(T) == sizeof(float) ? 32 : 0;
+// Up to 32 neighbours are kept by a warp in a list, more by one thread in a heap, which lies where
+// the output will be.
+constexpr int most_listed = warp;
 
-// Where the heap of a query lies: interleaved with others in shared memory, or in the output.
-template <class T, int Heaps>
-struct HeapMemory {
-  T distance[shared_k<T> > 0 ? shared_k<T> : 1][Heaps];
-  int32_t index[shared_k<T> > 0 ? shared_k<T> : 1][Heaps];
+// A tile of distances in shared memory: the coordinates are done with when they are stored.
+template <class T, class Norm>
+union Distances {
+  using Tile = nvc3d::Tile<T, Norm>;
+  typename Tile::Shared tile;
+  T distance[Tile::rows][Tile::columns + 1];
+
+  // Arguments as for Tile::distances. All threads of the block must call it.
+  __device__ void fill(const T* x, int32_t n, int64_t first_row, const T* y, int32_t m,
+                       int64_t first_column, int64_t dim) {
+    T found[Tile::each][Tile::each];
+    Tile::distances(tile, x, n, first_row, y, m, first_column, dim, found);
+    __syncthreads();
+#pragma unroll
+    for (int i = 0; i < Tile::each; ++i)
+#pragma unroll
+      for (int j = 0; j < Tile::each; ++j)
+        distance[Tile::row() + 16 * i][Tile::column() + 16 * j] = found[i][j];
+    __syncthreads();
+  }
 };
 
-// Writes the sorted heap of query `slot` to the output's row.
-template <class T, int Heaps>
-__device__ void write_row(const HeapMemory<T, Heaps>& heaps, int slot, int64_t k, T* distance,
-                          int64_t* index) {
-  for (int64_t i = 0; i < k; ++i) {
-    distance[i] = heaps.distance[i][slot];
-    index[i] = heaps.index[i][slot];
+// 64 queries are the work of a block: all its threads fill a tile of distances, then each warp
+// picks from 8 of its rows.
+template <class T, class Norm>
+__global__ void __launch_bounds__(256) list_by_tiles(CloudsView<T> x, CloudsView<T> y, int64_t k,
+                                                     T* distance_out, int64_t* index_out) {
+  using Tile = nvc3d::Tile<T, Norm>;
+  constexpr int rows = Tile::rows / (Tile::threads / warp);  // of a warp
+  __shared__ Distances<T, Norm> shared;
+  const int64_t row_blocks = (x.size + Tile::rows - 1) / Tile::rows;
+  const int64_t b = blockIdx.x / row_blocks, first_row = blockIdx.x % row_blocks * Tile::rows;
+  const int32_t n = x.count(b), m = y.count(b);
+  if (first_row >= n || m == 0) return;
+
+  const int lane = lane_number(), my_row = static_cast<int>(threadIdx.x) / warp * rows;
+  const int last = static_cast<int>(k) - 1;
+  WarpList<T> list[rows];
+  for (int32_t start = 0; start < m; start += Tile::columns) {
+    shared.fill(x.cloud(b), n, first_row, y.cloud(b), m, start, x.dim);
+#pragma unroll
+    for (int r = 0; r < rows; ++r) {
+#pragma unroll 1
+      for (int column = lane; column < Tile::columns; column += warp) {
+        const T d = shared.distance[my_row + r][column], worst = list[r].distance_at(last);
+        const int32_t index = start + column, worst_index = list[r].index_at(last);
+        const bool better = index < m && comes_first(d, index, worst, worst_index);
+        list[r].take(__ballot_sync(all_lanes, better), d, index);
+      }
+    }
+  }
+#pragma unroll
+  for (int r = 0; r < rows; ++r) {
+    const int64_t row = first_row + my_row + r;
+    if (row >= n) return;
+    const int64_t out = (b * x.size + row) * k;
+    list[r].write(last + 1, distance_out + out, index_out + out);
   }
 }
 
-// 64 queries are the work of a block: all its threads fill a tile of distances, then one thread a
-// query picks from its row. `Shared` says where the heaps are.
-template <class T, class Norm, bool Shared>
-__global__ void __launch_bounds__(256)
-    knn_by_tiles(CloudsView<T> x, CloudsView<T> y, int64_t k, T* distance_out, int64_t* index_out) {
+// The same for more neighbours: one thread a query picks from its row.
+template <class T, class Norm>
+__global__ void __launch_bounds__(256) heap_by_tiles(CloudsView<T> x, CloudsView<T> y, int64_t k,
+                                                     T* distance_out, int64_t* index_out) {
   using Tile = nvc3d::Tile<T, Norm>;
-  using Index = std::conditional_t<Shared, int32_t, int64_t>;
-  // The tile's coordinates are done with when its distances are stored.
-  __shared__ union {
-    typename Tile::Shared tile;
-    T distance[Tile::rows][Tile::columns + 1];
-  } shared;
-  __shared__ HeapMemory<T, Tile::rows> heaps;
+  __shared__ Distances<T, Norm> shared;
   const int64_t row_blocks = (x.size + Tile::rows - 1) / Tile::rows;
   const int64_t b = blockIdx.x / row_blocks, first_row = blockIdx.x % row_blocks * Tile::rows;
   const int32_t n = x.count(b), m = y.count(b);
@@ -51,48 +88,122 @@ __global__ void __launch_bounds__(256)
   const int mine = static_cast<int>(threadIdx.x);
   const bool picks = mine < Tile::rows && first_row + mine < n;
   const int64_t out = (b * x.size + first_row + mine) * k;
-  const auto memory = [&] {
-    if constexpr (Shared) {
-      const int slot = mine % Tile::rows;
-      return BestHeap<T, Index>(&heaps.distance[0][slot], &heaps.index[0][slot], Tile::rows, k);
-    } else {
-      return BestHeap<T, Index>(distance_out + out, index_out + out, 1, k);
-    }
-  };
-  BestHeap<T, Index> best = memory();
+  BestHeap<T, int64_t> best(distance_out + out, index_out + out, 1, k);
   if (!picks) best.close();
 
   for (int64_t start = 0; start < m; start += Tile::columns) {
-    T found[Tile::each][Tile::each];
-    Tile::distances(shared.tile, x.cloud(b), n, first_row, y.cloud(b), m, start, x.dim, found);
-    __syncthreads();
-#pragma unroll
-    for (int i = 0; i < Tile::each; ++i)
-#pragma unroll
-      for (int j = 0; j < Tile::each; ++j)
-        shared.distance[Tile::row() + 16 * i][Tile::column() + 16 * j] = found[i][j];
-    __syncthreads();
+    shared.fill(x.cloud(b), n, first_row, y.cloud(b), m, start, x.dim);
     if (picks) {
       const int count = static_cast<int>(m - start < Tile::columns ? m - start : Tile::columns);
-      for (int j = 0; j < count; ++j)
-        best.offer(shared.distance[mine][j], static_cast<Index>(start + j));
+      for (int j = 0; j < count; ++j) best.offer(shared.distance[mine][j], start + j);
     }
   }
-  if (!picks) return;
-  best.sort();
-  if constexpr (Shared) write_row(heaps, mine, k, distance_out + out, index_out + out);
+  if (picks) best.sort();
+}
+
+// The lists of a warp's queries, as search() wants them. They lie in shared memory, `Places` long:
+// a leaf is looked at for one query after the other, by all lanes.
+template <class T, class Norm, int Places>
+class ListsFound {
+ public:
+  struct Memory {
+    T distance[warp][Places];
+    int32_t index[warp][Places];
+  };
+
+  __device__ ListsFound(Memory& memory, int k, bool valid)
+      : memory_(memory),
+        k_(k),
+        worst_(valid ? infinity<T> : -1),
+        worst_index_(valid ? no_index : 0) {
+    for (int query = 0; query < warp; ++query) store(query, WarpList<T>{});
+  }
+
+  __device__ T worst() const { return worst_; }
+  __device__ int32_t worst_index() const { return worst_index_; }
+  __device__ void settle() {}
+
+  // Padding, at infinity and with the highest of all indices, never enters.
+  __device__ void look(const Packet<T>& packet, const Site<T>* leaf, int32_t, unsigned wanted) {
+    const int lane = lane_number();
+    const Site<T> site = leaf[lane];
+    for (; wanted; wanted &= wanted - 1) {
+      const int query = __ffs(wanted) - 1;
+      const auto of_query = [&](auto value) { return __shfl_sync(all_lanes, value, query); };
+      const T d =
+          distance3<Norm>(of_query(packet.at[0]) - site.at.x, of_query(packet.at[1]) - site.at.y,
+                          of_query(packet.at[2]) - site.at.z);
+      const unsigned better = __ballot_sync(
+          all_lanes, comes_first(d, site.index, of_query(worst_), of_query(worst_index_)));
+      if (better == 0) continue;
+      WarpList<T> list = load(query);
+      list.take(better, d, site.index);
+      store(query, list);
+      const T worst = list.distance_at(k_ - 1);
+      const int32_t worst_index = list.index_at(k_ - 1);
+      if (lane == query) {
+        worst_ = worst;
+        worst_index_ = worst_index;
+      }
+    }
+  }
+
+  __device__ void write(int query, T* distance, int64_t* index) const {
+    load(query).write(k_, distance, index);
+  }
+
+ private:
+  // A lane reads only what it wrote itself.
+  __device__ WarpList<T> load(int query) const {
+    const int lane = lane_number();
+    if (lane >= Places) return {};
+    return {memory_.distance[query][lane], memory_.index[query][lane]};
+  }
+  __device__ void store(int query, const WarpList<T>& list) {
+    const int lane = lane_number();
+    if (lane >= Places) return;
+    memory_.distance[query][lane] = list.distance;
+    memory_.index[query][lane] = list.index;
+  }
+
+  Memory& memory_;
+  int k_;
+  T worst_;
+  int32_t worst_index_;
+};
+
+template <class T, class Norm, int Places>
+__global__ void __launch_bounds__(search_threads)
+    list_by_tree(TreeView<T> x, TreeView<T> y, int64_t size, int64_t k, T* distance_out,
+                 int64_t* index_out) {
+  using Found = ListsFound<T, Norm, Places>;
+  __shared__ Site<T> leaf[search_warps][warp];
+  __shared__ typename Found::Memory memory[search_warps];
+  const Queries<T> queries(x);
+  if (!queries.any()) return;
+  const int my_warp = static_cast<int>(threadIdx.x) / warp;
+  const Packet<T> packet(queries.site, queries.valid);
+  Found found(memory[my_warp], static_cast<int>(k), queries.valid);
+  search<Norm>(y, queries.b, packet, leaf[my_warp], found);
+  const unsigned valid = __ballot_sync(all_lanes, queries.valid);
+  for (int query = 0; valid >> query & 1; ++query) {
+    const int64_t row = queries.b * size + __shfl_sync(all_lanes, queries.site.index, query);
+    found.write(query, distance_out + row * k, index_out + row * k);
+    if (query == warp - 1) break;
+  }
 }
 
 // The heaps of a warp's queries, as search() wants them.
-template <class T, class Norm, class Index>
+template <class T, class Norm>
 struct HeapFound {
-  BestHeap<T, Index> best;
+  BestHeap<T, int64_t> best;
 
   __device__ T worst() const { return best.worst(); }
   __device__ int32_t worst_index() const { return best.worst_index(); }
   __device__ void settle() {}
   // Padding, at infinity and with the highest of all indices, never enters.
   __device__ void look(const Packet<T>& packet, const Site<T>* leaf, int32_t, unsigned) {
+#pragma unroll 1
     for (int i = 0; i < warp; ++i) {
       best.offer(distance3<Norm>(packet.at[0] - leaf[i].at.x, packet.at[1] - leaf[i].at.y,
                                  packet.at[2] - leaf[i].at.z),
@@ -101,40 +212,40 @@ struct HeapFound {
   }
 };
 
-template <class T, class Norm, bool Shared>
+template <class T, class Norm>
 __global__ void __launch_bounds__(search_threads)
-    knn_by_tree(TreeView<T> x, TreeView<T> y, int64_t size, int64_t k, T* distance_out,
-                int64_t* index_out) {
-  using Index = std::conditional_t<Shared, int32_t, int64_t>;
+    heap_by_tree(TreeView<T> x, TreeView<T> y, int64_t size, int64_t k, T* distance_out,
+                 int64_t* index_out) {
   __shared__ Site<T> leaf[search_warps][warp];
-  __shared__ HeapMemory<T, search_threads> heaps;
   const Queries<T> queries(x);
   if (!queries.any()) return;
-  const int mine = static_cast<int>(threadIdx.x);
   const int64_t out = queries.valid ? (queries.b * size + queries.site.index) * k : 0;
-  const auto memory = [&] {
-    if constexpr (Shared) {
-      return BestHeap<T, Index>(&heaps.distance[0][mine], &heaps.index[0][mine], search_threads, k);
-    } else {
-      return BestHeap<T, Index>(distance_out + out, index_out + out, 1, k);
-    }
-  };
-  HeapFound<T, Norm, Index> found{memory()};
+  HeapFound<T, Norm> found{{distance_out + out, index_out + out, 1, k}};
   if (!queries.valid) found.best.close();
   const Packet<T> packet(queries.site, queries.valid);
   search<Norm>(y, queries.b, packet, leaf[threadIdx.x / warp], found);
-  if (!queries.valid) return;
-  found.best.sort();
-  if constexpr (Shared) write_row(heaps, mine, k, distance_out + out, index_out + out);
+  if (queries.valid) found.best.sort();
 }
 
-template <class T, class Norm, bool Shared>
+// Lists of as many places as are needed, and of no more than shared memory holds.
+template <class T, class Norm>
+auto tree_kernel(int64_t k) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return k <= 8             ? list_by_tree<T, Norm, 8>
+           : k <= most_listed ? list_by_tree<T, Norm, most_listed>
+                              : heap_by_tree<T, Norm>;
+  } else {
+    return k <= 16 ? list_by_tree<T, Norm, 16> : heap_by_tree<T, Norm>;
+  }
+}
+
+template <class T, class Norm>
 void find(const Device& device, const Clouds<T>& x, const Clouds<T>& y, int64_t k, T* distance,
           int64_t* index) {
   // Picking costs more than a distance: trees pay four times sooner.
   if (trees_pay(x.batch * 4, x.size, y.size, x.dim)) {
     const auto search = [&](const Tree<T>& queries, const Tree<T>& tree) {
-      device.launch(knn_by_tree<T, Norm, Shared>, pieces(x.batch * queries.leaves, search_warps),
+      device.launch(tree_kernel<T, Norm>(k), pieces(x.batch * queries.leaves, search_warps),
                     search_threads, queries.view(), tree.view(), x.size, k, distance, index);
     };
     if (x.data == y.data && x.size == y.size && x.counts == y.counts) {
@@ -145,8 +256,9 @@ void find(const Device& device, const Clouds<T>& x, const Clouds<T>& y, int64_t 
     return search(trees.x, trees.y);
   }
   using Tile = nvc3d::Tile<T, Norm>;
-  device.launch(knn_by_tiles<T, Norm, Shared>, x.batch * pieces(x.size, Tile::rows), Tile::threads,
-                x.view(), y.view(), k, distance, index);
+  const auto kernel = k <= most_listed ? list_by_tiles<T, Norm> : heap_by_tiles<T, Norm>;
+  device.launch(kernel, x.batch * pieces(x.size, Tile::rows), Tile::threads, x.view(), y.view(), k,
+                distance, index);
 }
 
 std::tuple<Tensor, Tensor> knn(Tensor x, Tensor y, int64_t k, std::optional<Tensor> x_lengths,
@@ -170,17 +282,8 @@ std::tuple<Tensor, Tensor> knn(Tensor x, Tensor y, int64_t k, std::optional<Tens
       device.fill(distance.data_ptr(), 0, from.points() * k * static_cast<int64_t>(sizeof(T)));
       device.fill(index.data_ptr(), 0, from.points() * k * static_cast<int64_t>(sizeof(int64_t)));
     }
-    const auto run = [&](auto kernels) {
-      kernels(device, from, to, k, pointer<T>(distance), pointer<int64_t>(index));
-    };
-    if constexpr (shared_k<T> > 0) {
-      if (k <= shared_k<T>) {
-        norm == 1 ? run(find<T, L1, true>) : run(find<T, SquaredL2, true>);
-        checks.raise();
-        return std::make_tuple(distance, index);
-      }
-    }
-    norm == 1 ? run(find<T, L1, false>) : run(find<T, SquaredL2, false>);
+    const auto find = norm == 1 ? nvc3d::find<T, L1> : nvc3d::find<T, SquaredL2>;
+    find(device, from, to, k, pointer<T>(distance), pointer<int64_t>(index));
     checks.raise();
     return std::make_tuple(distance, index);
   });

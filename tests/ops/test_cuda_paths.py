@@ -51,3 +51,13 @@ def test_trees_and_groups_of_buckets(cuda: torch._ops._OpNamespace, kind: str) -
     same(cuda.nearest_both(*arguments), CPU.nearest_both(*arguments))
     arguments = (x, 70, lengths[0], torch.tensor([3, 899]), True)
     same(cuda.farthest_point_sampling(*arguments), CPU.farthest_point_sampling(*arguments))
+
+
+@pytest.mark.parametrize("k", [8, 9, 16, 17, 32, 33])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_lists_and_heaps_of_knn(cuda: torch._ops._OpNamespace, dtype: torch.dtype, k: int) -> None:
+    # By tiles and by trees; ties where the list ends.
+    for n, m in ((70, 130), (300, 290)):
+        x, y = (clouds("grid", 1, size, 3, size, dtype) for size in (n, m))
+        arguments = (x, y, k, torch.tensor([n - 3]), torch.tensor([m - 2]), 2, True)
+        same(cuda.knn(*arguments), CPU.knn(*arguments), (n, m))
