@@ -1,5 +1,7 @@
-// The compiled API: every operator's schema. The kernels lie in cpu/, a file per operator; the
-// plain definition of each, with the meaning of every argument, is in nvc3d/ops/reference.py.
+// The compiled API: every operator's schema. They stand here, and not in Python alone, for programs
+// that load this library without Python; a test holds them against the plain definition of each in
+// nvc3d/ops/reference.py, which gives the arguments their meaning. The kernels lie in core/ and
+// cuda/; cpu/ binds those of core/, a file per operator.
 #include <torch/csrc/stable/library.h>
 
 STABLE_TORCH_LIBRARY(nvc3d, m) {

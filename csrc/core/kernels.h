@@ -1,9 +1,10 @@
-// The table of kernels: everything the bindings and the tests see of csrc/core.
+// The table of kernels that exist once per instruction set. Those of distance_backward.h and
+// optimal_matching.h exist once: their bindings include them.
 //
 // Each kernel works on one cloud, given as raw row-major memory, and knows nothing of tensors.
-// It exists once per instruction set; a Variant is one such set of kernels, and all variants give
-// the same bits. The caller checks sizes (n, m < 2^31; m >= 1 when n > 0; 1 <= k <= m) and, if it
-// wants to, that all coordinates are finite: on other values the kernels are safe but meaningless.
+// A Variant is the set for one instruction set, and all variants give the same bits. The caller
+// checks sizes (n, m < 2^31; m >= 1 when n > 0; 1 <= k <= m) and, if it wants to, that all
+// coordinates are finite: on other values the kernels are safe but meaningless.
 #pragma once
 
 #include <cstdint>

@@ -1,1 +1,1 @@
-"""The commands of the shell, one file each, with `main(arguments) -> exit code` in it."""
+"""The commands of the shell, each with `main(arguments) -> exit code`, and what they share."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import inspect
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,19 +14,14 @@ from torch import Tensor
 
 from . import checks, reference
 
-# The operators: the names in csrc/library.cpp, in `reference` and in torch.ops.nvc3d are one.
-OPERATORS: tuple[Callable[..., Any], ...] = (
-    reference.nearest,
-    reference.nearest_both,
-    reference.knn,
-    reference.distance_backward,
-    reference.farthest_point_sampling,
-    reference.ball_query,
-    reference.optimal_matching,
-    reference.assign_anchors,
-)
 # Those of PyTorch alone: operators, so that torch's compiler and transforms see them as a whole.
 PLAIN: tuple[Callable[..., Any], ...] = (reference.gather_index,)
+# Those with kernels: the names in csrc/library.cpp, in `reference` and in torch.ops.nvc3d are one.
+OPERATORS: tuple[Callable[..., Any], ...] = tuple(
+    function
+    for name, function in inspect.getmembers(reference, inspect.isfunction)
+    if function.__module__ == reference.__name__ and name[0] != "_" and function not in PLAIN
+)
 
 
 def _load() -> tuple[Path | None, str]:

@@ -1,7 +1,8 @@
 """The plain PyTorch definition of every compiled operator: slow, obvious, on any device.
 
 Tests and benchmarks compare the kernels with these functions, and where a kernel is missing they
-stand in for it. Their annotations and names are the schemas that `csrc/library.cpp` declares.
+stand in for it. Every public function here is an operator: its name and annotations are the schema
+that `csrc/library.cpp` declares.
 """
 
 from __future__ import annotations
@@ -12,15 +13,10 @@ import torch
 from torch import Tensor
 
 from . import checks
+from .distance_table import distance_table
 
 # Pairs of points held at once: a bound on memory, not on the size of the clouds.
 _PAIRS = 1 << 22
-
-
-def pairwise(x: Tensor, y: Tensor, norm: int = 2) -> Tensor:
-    """Distances between all rows of x (N, D) and y (M, D): squared L2 or, for norm 1, L1."""
-    difference = x[:, None, :] - y[None, :, :]  # (N, M, D)
-    return difference.abs().sum(-1) if norm == 1 else difference.square().sum(-1)  # (N, M)
 
 
 def nearest(
@@ -74,7 +70,7 @@ def knn(
     for b, (xb, yb) in enumerate(zip(_valid(x, x_lengths), _valid(y, y_lengths), strict=True)):
         step = max(1, _PAIRS // yb.shape[0])
         for start in range(0, xb.shape[0], step):
-            block = pairwise(xb[start : start + step], yb, norm)  # (step, M)
+            block = distance_table(xb[start : start + step], yb, norm)  # (step, M)
             if k == 1:
                 least = block.argmin(1, keepdim=True)
             else:
@@ -161,7 +157,7 @@ def ball_query(
     for b, (xb, yb) in enumerate(zip(_valid(x, x_lengths), _valid(y, y_lengths), strict=True)):
         step = max(1, _PAIRS // yb.shape[0])
         for start in range(0, xb.shape[0], step):
-            block = pairwise(xb[start : start + step], yb)  # (step, M)
+            block = distance_table(xb[start : start + step], yb)  # (step, M)
             inside = block < limit
             place = inside.cumsum(1) - 1  # (step, M): how many are inside before it
             row, column = (inside & (place < k)).nonzero(as_tuple=True)

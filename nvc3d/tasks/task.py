@@ -1,4 +1,4 @@
-"""What a task is: five words, and the config they share."""
+"""What a task is, and what its words mean."""
 
 from __future__ import annotations
 

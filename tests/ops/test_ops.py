@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nvc3d import ops
 from nvc3d.ops.distance_backward import distance_backward
+from nvc3d.ops.distance_table import distance_table
 from nvc3d.ops.library import OPERATORS, PLAIN, describe
 
 pytestmark = pytest.mark.usefixtures("device")
@@ -251,9 +252,7 @@ def test_third_derivative_of_the_shared_gradient() -> None:
 def test_norm_says_what_is_near_and_in_which_unit(norm: int, dtype: torch.dtype) -> None:
     x, y = X.clone().requires_grad_(), Y.clone().requires_grad_()
     exact_x, exact_y = X.double().requires_grad_(), Y.double().requires_grad_()
-    table = torch.stack(
-        [ops.reference.pairwise(a, b, norm) for a, b in zip(exact_x, exact_y, strict=True)]
-    )
+    table = torch.stack([distance_table(a, b, norm) for a, b in zip(exact_x, exact_y, strict=True)])
     table = table.masked_fill(torch.arange(11) >= LENGTHS[1][:, None, None], float("inf"))
     real = (torch.arange(9) < LENGTHS[0][:, None])[..., None]
     expected, order = (t[..., :3] for t in table.sort(2))
@@ -402,7 +401,7 @@ def test_chamfer_reductions(norm: int, point_reduction: str, batch_reduction: st
     clouds = []
     for b in range(2):
         x, y = X[b, : LENGTHS[0][b]].double(), Y[b, : LENGTHS[1][b]].double()
-        table = ops.reference.pairwise(x, y, norm)
+        table = distance_table(x, y, norm)
         clouds.append(reduce(table.amin(1)) + reduce(table.amin(0)))
     expected = torch.stack(clouds)
     if batch_reduction is not None:
@@ -523,7 +522,7 @@ def test_anchors_keep_the_leading_shape() -> None:
 def test_anchors_are_right_at_a_common_offset(offset: float) -> None:
     latents, anchors = cloud(4000, 32) + offset, cloud(30, 32, seed=1) + offset
     distance, index = ops.assign_anchors(latents, anchors)
-    table = ops.reference.pairwise(latents.double(), anchors.double())
+    table = distance_table(latents.double(), anchors.double())
     assert torch.equal(index, table.argmin(1))
     torch.testing.assert_close(distance.double(), table.amin(1), rtol=1e-5, atol=0)
 
