@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := $(shell find csrc tests/kernels tests/cuda_emulation -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh')
 
-.PHONY: demo test sanitize cuda lint format wheel clean
+.PHONY: demo test sanitize cuda gpu gpu-libraries lint format wheel clean
 
 demo: $(VENV)/built
 	$(BIN)/nvc3d demo
@@ -26,6 +26,16 @@ cuda: export NVC3D_CUDA_ARCHITECTURES ?= 75 90
 cuda: $(VENV)/torch
 	NVC3D_CUDA=1 $(BIN)/python setup.py --quiet build_ext --build-lib build/cuda --build-temp build/cuda/objects
 	$(BIN)/python tests/cuda_emulation/load.py build/cuda/nvc3d/_C.abi3.so
+
+# On a GPU, with the Python that has torch for it: tests, sanitizers, times; docs/speed.md says more.
+gpu:
+	$(PYTHON) benchmarks/gpu_parts.py tests
+	$(PYTHON) benchmarks/gpu_parts.py sanitizers
+	$(PYTHON) benchmarks/gpu_parts.py speed
+
+# What it runs, built where nvcc is.
+gpu-libraries: $(VENV)/torch
+	$(BIN)/python benchmarks/gpu_parts.py libraries
 
 lint: $(VENV)/built $(VENV)/tools
 	$(BIN)/ruff check .

@@ -38,8 +38,13 @@ def _numbered(batch: Tensor) -> Tensor:
 # --- the distances from x to y and from y to x: (B, N) and (B, M), squared -------------------
 
 
-def nvc3d_both(x: Tensor, y: Tensor) -> Call:
-    return lambda: ops.chamfer_distance(x, y, point_reduction=None, batch_reduction=None)
+# Ours are timed on a GPU with and without the check of values.
+
+
+def nvc3d_both(x: Tensor, y: Tensor, check_finite: bool = True) -> Call:
+    return lambda: ops.chamfer_distance(
+        x, y, point_reduction=None, batch_reduction=None, check_finite=check_finite
+    )
 
 
 def scipy_both(x: Tensor, y: Tensor) -> Call:
@@ -115,10 +120,10 @@ def torch_both(x: Tensor, y: Tensor) -> Call:
 # --- Chamfer, forward and backward: the loss and its gradient in x ----------------------------
 
 
-def nvc3d_backward(x: Tensor, y: Tensor) -> Call:
+def nvc3d_backward(x: Tensor, y: Tensor, check_finite: bool = True) -> Call:
     def call() -> Tensor:
         a, b = x.clone().requires_grad_(), y.clone().requires_grad_()
-        ops.chamfer_distance(a, b).backward()
+        ops.chamfer_distance(a, b, check_finite=check_finite).backward()
         return gradient(a)
 
     return call
@@ -173,8 +178,8 @@ def pytorch3d_backward(x: Tensor, y: Tensor) -> Call:
 # --- k nearest neighbours within one cloud: squared distances (B, N, k) -----------------------
 
 
-def nvc3d_knn(x: Tensor, k: int) -> Call:
-    return lambda: ops.knn(x, x, k)[0]
+def nvc3d_knn(x: Tensor, k: int, check_finite: bool = True) -> Call:
+    return lambda: ops.knn(x, x, k, check_finite=check_finite)[0]
 
 
 def scipy_knn(x: Tensor, k: int) -> Call:
@@ -243,11 +248,11 @@ def torch_knn(x: Tensor, k: int) -> Call:
 # --- the first or nearest k within a radius of every fourth point: distances, inf where fewer ----
 
 
-def nvc3d_ball(x: Tensor, radius: float, k: int) -> Call:
+def nvc3d_ball(x: Tensor, radius: float, k: int, check_finite: bool = True) -> Call:
     queries = x[:, ::4].contiguous()
 
     def call() -> Tensor:
-        distance, index = ops.ball_query(queries, x, radius, k)
+        distance, index = ops.ball_query(queries, x, radius, k, check_finite=check_finite)
         return distance.masked_fill(index < 0, torch.inf)
 
     return call
@@ -303,8 +308,8 @@ def open3d_ball(x: Tensor, radius: float, k: int) -> Call:
 # --- farthest point sampling: indices (B, k) --------------------------------------------------
 
 
-def nvc3d_fps(x: Tensor, k: int) -> Call:
-    return lambda: ops.farthest_point_sampling(x, k)
+def nvc3d_fps(x: Tensor, k: int, check_finite: bool = True) -> Call:
+    return lambda: ops.farthest_point_sampling(x, k, check_finite=check_finite)
 
 
 def fpsample_fps(x: Tensor, k: int) -> Call:
@@ -356,8 +361,8 @@ def pytorch3d_fps(x: Tensor, k: int) -> Call:
 # --- nearest anchors: index (N,) --------------------------------------------------------------
 
 
-def nvc3d_assign(z: Tensor, a: Tensor) -> Call:
-    return lambda: ops.assign_anchors(z, a).index
+def nvc3d_assign(z: Tensor, a: Tensor, check_finite: bool = True) -> Call:
+    return lambda: ops.assign_anchors(z, a, check_finite=check_finite).index
 
 
 def torch_addmm_assign(z: Tensor, a: Tensor) -> Call:

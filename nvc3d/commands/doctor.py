@@ -116,8 +116,11 @@ def _operators() -> dict[str, Any]:
 
 
 def _cuda_kernels(built_in: bool) -> str:
+    from nvc3d.ops.hardware import RUN_ON
+
     if built_in:
-        return "built in; not yet run on a GPU, only emulated on CPUs"
+        tested = f"tested on {RUN_ON}" if RUN_ON else "not yet run on a GPU, only emulated on CPUs"
+        return f"built in; {tested}"
     return "not built in: install nvc3d from source with CUDA's nvcc on the PATH"
 
 
