@@ -101,24 +101,19 @@ __global__ void __launch_bounds__(256) heap_by_tiles(CloudsView<T> x, CloudsView
   if (picks) best.sort();
 }
 
-// The lists of a warp's queries, as search() wants them. They lie in shared memory, `Places` long:
-// a leaf is looked at for one query after the other, by all lanes.
+// The lists of a warp's queries, as search() wants them: a leaf is looked at for one query after
+// the other, by all lanes.
 template <class T, class Norm, int Places>
 class ListsFound {
  public:
-  struct Memory {
-    T distance[warp][Places];
-    int32_t index[warp][Places];
-  };
-
-  __device__ ListsFound(Memory& memory, int k, bool valid)
-      : memory_(memory),
-        k_(k),
-        worst_(valid ? infinity<T> : -1),
-        worst_index_(valid ? no_index : 0) {
-    for (int query = 0; query < warp; ++query) store(query, WarpList<T>{});
+  __device__ ListsFound(WarpLists<T, Places>& lists, int k, bool valid)
+      : lists_(lists), k_(k), worst_(valid ? infinity<T> : -1), worst_index_(valid ? no_index : 0) {
+    lists_.clear();
   }
 
+  __device__ T away(const Box<T>& box, const T* lower, const T* upper) const {
+    return box_distance<Norm>(box, lower, upper);
+  }
   __device__ T worst() const { return worst_; }
   __device__ int32_t worst_index() const { return worst_index_; }
   __device__ void settle() {}
@@ -136,9 +131,9 @@ class ListsFound {
       const unsigned better = __ballot_sync(
           all_lanes, comes_first(d, site.index, of_query(worst_), of_query(worst_index_)));
       if (better == 0) continue;
-      WarpList<T> list = load(query);
+      WarpList<T> list = lists_.load(query);
       list.take(better, d, site.index);
-      store(query, list);
+      lists_.store(query, list);
       const T worst = list.distance_at(k_ - 1);
       const int32_t worst_index = list.index_at(k_ - 1);
       if (lane == query) {
@@ -148,25 +143,8 @@ class ListsFound {
     }
   }
 
-  __device__ void write(int query, T* distance, int64_t* index) const {
-    load(query).write(k_, distance, index);
-  }
-
  private:
-  // A lane reads only what it wrote itself.
-  __device__ WarpList<T> load(int query) const {
-    const int lane = lane_number();
-    if (lane >= Places) return {};
-    return {memory_.distance[query][lane], memory_.index[query][lane]};
-  }
-  __device__ void store(int query, const WarpList<T>& list) {
-    const int lane = lane_number();
-    if (lane >= Places) return;
-    memory_.distance[query][lane] = list.distance;
-    memory_.index[query][lane] = list.index;
-  }
-
-  Memory& memory_;
+  WarpLists<T, Places>& lists_;
   int k_;
   T worst_;
   int32_t worst_index_;
@@ -176,20 +154,20 @@ template <class T, class Norm, int Places>
 __global__ void __launch_bounds__(search_threads)
     list_by_tree(TreeView<T> x, TreeView<T> y, int64_t size, int64_t k, T* distance_out,
                  int64_t* index_out) {
-  using Found = ListsFound<T, Norm, Places>;
   __shared__ Site<T> leaf[search_warps][warp];
-  __shared__ typename Found::Memory memory[search_warps];
+  __shared__ WarpLists<T, Places> lists[search_warps];
   const Queries<T> queries(x);
   if (!queries.any()) return;
   const int my_warp = static_cast<int>(threadIdx.x) / warp;
   const Packet<T> packet(queries.site, queries.valid);
-  Found found(memory[my_warp], static_cast<int>(k), queries.valid);
-  search<Norm>(y, queries.b, packet, leaf[my_warp], found);
+  ListsFound<T, Norm, Places> found(lists[my_warp], static_cast<int>(k), queries.valid);
+  search(y, queries.b, packet, leaf[my_warp], found);
   const unsigned valid = __ballot_sync(all_lanes, queries.valid);
-  for (int query = 0; valid >> query & 1; ++query) {
+  for (unsigned left = valid; left; left &= left - 1) {
+    const int query = __ffs(left) - 1;
     const int64_t row = queries.b * size + __shfl_sync(all_lanes, queries.site.index, query);
-    found.write(query, distance_out + row * k, index_out + row * k);
-    if (query == warp - 1) break;
+    lists[my_warp].load(query).write(static_cast<int>(k), distance_out + row * k,
+                                     index_out + row * k);
   }
 }
 
@@ -198,6 +176,9 @@ template <class T, class Norm>
 struct HeapFound {
   BestHeap<T, int64_t> best;
 
+  __device__ T away(const Box<T>& box, const T* lower, const T* upper) const {
+    return box_distance<Norm>(box, lower, upper);
+  }
   __device__ T worst() const { return best.worst(); }
   __device__ int32_t worst_index() const { return best.worst_index(); }
   __device__ void settle() {}
@@ -223,7 +204,7 @@ __global__ void __launch_bounds__(search_threads)
   HeapFound<T, Norm> found{{distance_out + out, index_out + out, 1, k}};
   if (!queries.valid) found.best.close();
   const Packet<T> packet(queries.site, queries.valid);
-  search<Norm>(y, queries.b, packet, leaf[threadIdx.x / warp], found);
+  search(y, queries.b, packet, leaf[threadIdx.x / warp], found);
   if (queries.valid) found.best.sort();
 }
 

@@ -17,6 +17,9 @@ class NearestFound {
         best_(valid ? infinity<T> : -1),
         index_(valid ? no_index : 0) {}
 
+  __device__ T away(const Box<T>& box, const T* lower, const T* upper) const {
+    return box_distance<Norm>(box, lower, upper);
+  }
   __device__ T worst() const { return best_; }
   __device__ int32_t worst_index() const { return index_ < 0 ? no_index : index_; }
 
@@ -26,7 +29,7 @@ class NearestFound {
       const Site<T>* const sites = leaf + block * block_sites;
       T least = infinity<T>;  // fmin passes NaN over
 #pragma unroll
-      for (int i = 0; i < block_sites; ++i) least = fmin(least, away(sites[i]));
+      for (int i = 0; i < block_sites; ++i) least = fmin(least, distance(sites[i]));
       if (least < best_) {
         best_ = least;
         index_ = ~(number * (warp / block_sites) + block);
@@ -46,7 +49,7 @@ class NearestFound {
  private:
   static constexpr int block_sites = 8;
 
-  __device__ T away(const Site<T>& site) const {
+  __device__ T distance(const Site<T>& site) const {
     return distance3<Norm>(at_[0] - site.at.x, at_[1] - site.at.y, at_[2] - site.at.z);
   }
   // The lowest index in a block that is as far as the best.
@@ -54,7 +57,7 @@ class NearestFound {
     int32_t index = no_index;
 #pragma unroll
     for (int i = 0; i < block_sites; ++i) {
-      if (away(sites[i]) == best_ && sites[i].index < index) index = sites[i].index;
+      if (distance(sites[i]) == best_ && sites[i].index < index) index = sites[i].index;
     }
     return index;
   }
@@ -95,7 +98,7 @@ __global__ void __launch_bounds__(search_threads)
   if (!queries.any()) return;
   const Packet<T> packet(queries.site, queries.valid);
   NearestFound<T, Norm> found(y.site + queries.b * y.leaves * warp, packet, queries.valid);
-  search<Norm>(y, queries.b, packet, leaf[threadIdx.x / warp], found);
+  search(y, queries.b, packet, leaf[threadIdx.x / warp], found);
   if (!queries.valid) return;
   found.settle();
   const int64_t at = queries.b * size + queries.site.index;

@@ -70,13 +70,14 @@ struct Packet {
 };
 
 // Shows `found` all points that may come before what its query has found. It has
+//   T away(const Box<T>&, const T* lower, const T* upper)    no more for a box than for its points
 //   T worst(); int32_t worst_index();     only what comes first against this pair can enter
 //   void look(const Packet<T>&, const Site<T>* leaf, int32_t number, unsigned wanted)
 //     the leaf of that number, for the lanes that are wanted; all lanes take part
 //   void settle()                         before a tie with the worst of all lanes is decided
 // Exact: a box is skipped only if it is farther than the worst of all lanes, or as far and without
 // an index low enough to win the tie. `leaf` is 32 places of shared memory, the warp's own.
-template <class Norm, class T, class Found>
+template <class T, class Found>
 __device__ void search(const TreeView<T>& tree, int64_t b, const Packet<T>& packet, Site<T>* leaf,
                        Found& found) {
   constexpr int most_levels = TreeView<T>::most_levels;
@@ -96,7 +97,7 @@ __device__ void search(const TreeView<T>& tree, int64_t b, const Packet<T>& pack
   const auto enter = [&](int level, int32_t number) {
     const Box<T> box = box_of(level, int64_t{number} * warp + lane);
     group = number;
-    away = box_distance<Norm>(box, packet.lower, packet.upper);
+    away = found.away(box, packet.lower, packet.upper);
     open = __ballot_sync(all_lanes, box.least_index != no_index && away <= bound);
   };
 
@@ -127,7 +128,7 @@ __device__ void search(const TreeView<T>& tree, int64_t b, const Packet<T>& pack
       enter(--level, number);
       continue;
     }
-    const T from_query = box_distance<Norm>(box, packet.at, packet.at);
+    const T from_query = found.away(box, packet.at, packet.at);
     const unsigned wanted = __ballot_sync(
         all_lanes, comes_first(from_query, box.least_index, found.worst(), found.worst_index()));
     if (wanted == 0) continue;

@@ -42,4 +42,26 @@ struct WarpList {
   }
 };
 
+// The lists of 32 queries, each `Places` long, in shared memory. A lane reads only what it wrote.
+template <class T, int Places>
+struct WarpLists {
+  T distance[warp][Places];
+  int32_t index[warp][Places];
+
+  __device__ WarpList<T> load(int query) const {
+    const int lane = lane_number();
+    if (lane >= Places) return {};
+    return {distance[query][lane], index[query][lane]};
+  }
+  __device__ void store(int query, const WarpList<T>& list) {
+    const int lane = lane_number();
+    if (lane >= Places) return;
+    distance[query][lane] = list.distance;
+    index[query][lane] = list.index;
+  }
+  __device__ void clear() {
+    for (int query = 0; query < warp; ++query) store(query, {});
+  }
+};
+
 }  // namespace nvc3d

@@ -61,3 +61,12 @@ def test_lists_and_heaps_of_knn(cuda: torch._ops._OpNamespace, dtype: torch.dtyp
         x, y = (clouds("grid", 1, size, 3, size, dtype) for size in (n, m))
         arguments = (x, y, k, torch.tensor([n - 3]), torch.tensor([m - 2]), 2, True)
         same(cuda.knn(*arguments), CPU.knn(*arguments), (n, m))
+
+
+@pytest.mark.parametrize("kind", ["even", "grid", "clusters", "outlier"])
+def test_balls_are_left_to_the_tree(cuda: torch._ops._OpNamespace, kind: str) -> None:
+    # From 1024 points on; k = 33 is more than a list holds.
+    x, y = (clouds(kind, 1, n, 3, n, torch.float32) for n in (1200, 1700))
+    for k, squared_radius in ((5, 1e-3), (32, 3e-3), (32, 0.3), (33, 3e-3)):
+        arguments = (x, y, k, squared_radius, torch.tensor([1100]), torch.tensor([1699]), True)
+        same(cuda.ball_query(*arguments), CPU.ball_query(*arguments), (k, squared_radius))
