@@ -24,6 +24,22 @@ from nvc3d.train import train
 
 C = TypeVar("C")
 
+_SAID_BETTER = (
+    # What a config says of its own fields needs no word of where tyro met it.
+    (r"Error parsing (?:task|training): (.*)", r"\1"),
+    (
+        r"Error parsing (--\S+): invalid literal for int.*: (.*)",
+        r"\1 must be a whole number, got \2",
+    ),
+    (r"Error parsing (--\S+): could not convert .* to float: (.*)", r"\1 must be a number, got \2"),
+    (
+        r"Error parsing (--\S+): no type matching (.*?) could .* from \[(.*?)\]\..*",
+        r"\1 must be \2, got \3",
+    ),
+    (r"Error parsing (--\S+): could not parse arguments \[(.*)\] into .*", r"\1 cannot be \2"),
+)
+"""Errors of tyro that speak of its types, and what is said instead; others stay as they are."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Options(Generic[C]):
@@ -153,6 +169,8 @@ def _plain(box: str) -> str:
     if "╭" not in box and len(paragraphs) > 1:  # on plain terminals the title is a paragraph too
         del paragraphs[0]
     message = " ".join(paragraphs[0])
+    for pattern, better in _SAID_BETTER:
+        message = re.sub(pattern, better, message, flags=re.IGNORECASE)
     near = [t.split()[0] for hints in paragraphs[1:] for t in hints if t.startswith("--")]
     hint = f"; did you mean {near[0]}?" if near and message.startswith("Unrecognized") else ""
     return message[:1].lower() + message[1:].rstrip(".") + hint
