@@ -276,6 +276,7 @@ def test_what_is_written_is_read(tmp_path: Path, suffix: str) -> None:
 def test_all_that_is_known_of_points_is_written(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     normal = rng.normal(size=(COUNT, 3)).astype(np.float32)
+    normal[:, 1] = 0  # as on a wall; other fields that are 0 everywhere are left out
     columns = {
         "normal": normal,
         "intensity": np.arange(COUNT) * 1000,

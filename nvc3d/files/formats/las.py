@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from nvc3d.extras import require
 from nvc3d.files.apart import read_apart
+from nvc3d.files.columns import arranged
 from nvc3d.files.format import Format, Found
 
 CLASSES = (
@@ -26,11 +27,6 @@ CLASSES = (
 )
 """The classes of ASPRS' LAS Specification 1.4 - R15; 8 and 12 as they were up to LAS 1.3."""
 _COLORS = ("red", "green", "blue")
-_NORMALS = (
-    ("NormalX", "NormalY", "NormalZ"),
-    ("normal_x", "normal_y", "normal_z"),
-    ("nx", "ny", "nz"),
-)
 _NOT_COLUMNS = ("X", "Y", "Z", *_COLORS, "classification")
 # A stored point takes a part of a byte where all values go on as before; 140 points a byte were
 # met in a scan of nothing but steps along x.
@@ -75,14 +71,17 @@ def _read(path: Path) -> Found:
         raise ValueError(f"{header.point_count} points are promised, {len(scan.points)} are there")
     axes = [np.asarray(values) for values in (scan.x, scan.y, scan.z)]
     _compare_bounds(path, axes, header)
-    columns: dict[str, NDArray] = {}
-    for name in scan.point_format.dimension_names:
-        if name not in _NOT_COLUMNS and (values := np.asarray(scan[name])).any():
-            columns[name] = values
-    for names in _NORMALS:
-        if columns.keys() & set(names):
-            parts = [columns.pop(name, np.zeros(len(axes[0]))) for name in names]
-            columns["normal"] = np.stack(parts, 1)
+    widths = {
+        field.name: field.num_elements
+        for field in scan.point_format.dimensions
+        if field.name not in _NOT_COLUMNS
+    }
+    columns = {name: v for name in widths if (v := np.asarray(scan[name])).any()}
+    # Normals may well be 0 along an axis in all points.
+    normal = arranged(widths).get("normal", ())
+    if len(normal) == 3 and columns.keys() & set(normal):
+        columns["normal"] = np.stack([scan[name] for name in normal], 1)
+        columns = {name: values for name, values in columns.items() if name not in normal}
     if set(_COLORS) <= set(scan.point_format.dimension_names):
         color = np.stack([scan[name] for name in _COLORS], 1)
         # The standard asks for 16 bits; scanners of 8 bits often leave them as they are.
