@@ -23,7 +23,7 @@ BELOW = {
     "compat": {"ops"},
     "autoload": {"ops"},
     "files": {"geometry"},
-    "interop": {"geometry"},
+    "interop": {"files", "geometry"},
     "shapes": {"geometry"},
     "data": {"files", "geometry", "ops", "shapes"},
     "viz": {"geometry", "metrics", "nebula", "ops"},

@@ -187,11 +187,18 @@ def unnamed(values: NDArray) -> list[str]:
     if len(names) == 3 and values.shape[1] in (6, 7) and _are_fractions(values[:, 3:6]):
         names += _SPREAD["color"]
     if len(names) == 6 and values.shape[1] == 7:
-        if names[3] == "red" and _are_bytes(values[:, 4:]) and _top(values[:, 6]) > _CLASSES:
+        if names[3] == "red" and intensity_first(values):
             names = names[:3]
         elif ((values[:, 6] == np.floor(values[:, 6])) & (values[:, 6] >= -1)).all():
             names.append("label")
     return names + [f"column_{at}" for at in range(len(names) + 1, values.shape[1] + 1)]
+
+
+def intensity_first(values: NDArray) -> bool:
+    """Whether what follows x, y and z in rows (N, 7) without names may be intensity, red, green and
+    blue: of red, green, blue and a label the first would be too fine, or the last too high."""
+    fine = (values[:, 3] != np.floor(values[:, 3])).any()
+    return _are_bytes(values[:, 4:]) and bool(fine or _top(values[:, 6]) > _CLASSES)
 
 
 _CLASSES = 200
@@ -271,7 +278,7 @@ def _judged(name: str, values: NDArray, count: int) -> NDArray:
     if name in ("label", "instance"):
         return as_labels(values)
     if name == "color":
-        return _bytes(values)
+        return as_bytes(values)
     if name == "normal" and not (values.shape == (count, 3) and np.isfinite(values).all()):
         raise ValueError("some are not finite")
     return values
@@ -318,8 +325,11 @@ def brightest(values: NDArray) -> int:
     raise ValueError(f"colours must be from 0 to 255, or to 1, or to 65535, got {low} to {high}")
 
 
-def _bytes(values: NDArray) -> NDArray[np.uint8]:
-    """Colours (N, 3) out of 255."""
+def as_bytes(values: NDArray) -> NDArray[np.uint8]:
+    """Colours (N, 3), or (N, 4) with how opaque they are, out of 255.
+
+    Raises ValueError where they are out of nothing that is known, see `brightest`.
+    """
     if values.ndim != 2 or values.shape[1] not in (3, 4):
         raise ValueError(f"expected red, green and blue, got {values.shape}")
     values = values[:, :3]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nvc3d.files.columns import as_bytes
 from nvc3d.geometry.mesh import Cloud, Mesh, Shape
 
 
@@ -61,7 +62,7 @@ def _trimesh(given: Any) -> Shape:
         return Mesh(np.asarray(given.vertices), np.asarray(given.faces))
     colors = np.asarray(getattr(given, "colors", ()))
     known = colors.ndim == 2 and len(colors) == len(given.vertices)
-    return _cloud(np.asarray(given.vertices), {"color": colors[:, :3] if known else None})
+    return _cloud(np.asarray(given.vertices), {"color": _colors(colors) if known else None})
 
 
 def _geometric(given: Any) -> Shape:
@@ -81,10 +82,10 @@ def _cloud(points: NDArray, columns: dict[str, NDArray | None]) -> Cloud:
 
 
 def _colors(values: NDArray | None) -> NDArray[np.uint8] | None:
-    """Colours (N, 3) from 0 to 1, or uint8, as uint8."""
-    if values is None or values.dtype == np.uint8:
-        return values
-    return np.round(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    """Colours (N, 3) out of 255. Fractions may be a little beyond 0 and 1 where they were mixed."""
+    if values is None:
+        return None
+    return as_bytes(values.clip(0, 1) if values.dtype.kind == "f" else values)
 
 
 def _array(values: Any) -> NDArray:

@@ -47,6 +47,18 @@ def test_open3d() -> None:
     assert isinstance(as_shape(mesh), Mesh)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [COLORS, COLORS.astype(np.int64), COLORS.astype(np.uint16) * 257, COLORS / 255 * 1.0001],
+)
+def test_colours_out_of_anything_are_out_of_255(given: np.ndarray) -> None:
+    # The library is told by the module of the type alone.
+    cloud = type("PointCloud", (SimpleNamespace,), {"__module__": "open3d.t.geometry"})
+    point = {"positions": torch.from_numpy(POINTS), "colors": SimpleNamespace(numpy=lambda: given)}
+    shape = as_shape(cloud(point=point))
+    assert isinstance(shape, Cloud) and np.array_equal(shape.colors, COLORS)
+
+
 def test_data_of_pytorch_geometric(monkeypatch: pytest.MonkeyPatch) -> None:
     # The library is told by the module of the type alone.
     data = type("Data", (SimpleNamespace,), {"__module__": "torch_geometric.data.data"})

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nvc3d.data.scenes.scene import STRETCH, Rows, Scene, without_missing
 from nvc3d.files import PathLike, read_shape, reading
-from nvc3d.files.columns import POINTS, arranged, named, unnamed
+from nvc3d.files.columns import POINTS, arranged, intensity_first, named, unnamed
 from nvc3d.files.npz import check_size, npy_header
 from nvc3d.files.parsing import names_in
 from nvc3d.files.ply_elements import read_elements, vertex_table
@@ -89,8 +89,14 @@ def _open_npy(path: Path) -> Scene | None:
     if fields:
         return _of_table(path, table, {name: dtype[name].shape for name in dtype.names or ()})
     # The first rows tell what they are; of colours that later ones belie `survey` complains.
-    names = unnamed(table.read(0, min(STRETCH, table.count)))
+    first = table.read(0, min(STRETCH, table.count))
+    names = unnamed(first)
     if len(names) in (6, 7) and names[3] != "nx":
+        if len(names) == 7 and intensity_first(first):
+            raise ValueError(
+                "expected rows x y z r g b label, and what follows z may be intensity r g b: name "
+                "the columns, as fields of the array"
+            )
         names[3:] = ["red", "green", "blue", "label"][: len(names) - 3]
 
     def read(start: int, stop: int) -> dict[str, NDArray]:
