@@ -12,7 +12,7 @@ demo: $(VENV)/built
 	$(BIN)/nvc3d demo
 
 test: $(VENV)/built $(VENV)/tools
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
 # The kernels under the address and undefined-behaviour sanitizers of g++. Python itself leaks.
 sanitize: $(VENV)/built $(VENV)/tools

@@ -10,6 +10,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from filelock import FileLock
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BUILD = ROOT / "build" / "cuda_emulation"
@@ -30,6 +32,7 @@ SANITIZERS = {
 RUNTIME = ("runtime", "emulation")
 
 
+@FileLock(BUILD.with_name("cuda_emulation.lock"))  # of several processes of tests one builds
 def build(sanitizer: str = "", cuda: Path = CUDA, units: tuple[str, ...] = ()) -> Path:
     """Compiles what changed since the last time; gives the path of the library.
 

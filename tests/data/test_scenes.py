@@ -290,7 +290,7 @@ for scene in sys.argv[1:]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_memory_does_not_grow_with_the_scene(tmp_path: Path) -> None:
-    scenes = []
+    scenes: list[Path] = []
     for count, length, width in ((1, 10, 5), (6, 30, 10), (6, 2, 2)):
         rows = np.random.default_rng(0).random((100_000 * count, 7)) * [length, width, *[1] * 5]
         rows[:, 6] = 0

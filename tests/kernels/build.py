@@ -15,6 +15,8 @@ import sysconfig
 from pathlib import Path
 from types import ModuleType
 
+from filelock import FileLock
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BUILD = ROOT / "build" / "kernels"
@@ -27,6 +29,7 @@ VARIANTS = {
 }
 
 
+@FileLock(BUILD.with_name("kernels.lock"))  # of several processes of tests one builds
 def build(folder: Path, extra_flags: str = "", compiler: str = "c++") -> Path:
     """Compiles what changed since the last time; gives the path of the module."""
     import ninja
