@@ -27,6 +27,7 @@ def run(name: str, folder: Path, *arguments: str) -> str:
     return result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "least"), [("autoencoder.py", 75), ("frozen_encoder.py", 70)])
 def test_anchors_find_the_digits(tmp_path: Path, name: str, least: float) -> None:
     pytest.importorskip("sklearn", reason="needs scikit-learn")
@@ -36,6 +37,7 @@ def test_anchors_find_the_digits(tmp_path: Path, name: str, least: float) -> Non
     assert float(re.search(r"([\d.]+)% right", printed).group(1)) > least
 
 
+@pytest.mark.slow
 def test_clouds_of_other_packages_pass_through(tmp_path: Path) -> None:
     printed = run("pipelines.py", tmp_path)
     for library in ("numpy", "trimesh", "open3d", "pytorch3d"):
@@ -45,6 +47,7 @@ def test_clouds_of_other_packages_pass_through(tmp_path: Path) -> None:
     assert "numpy: 512 of 4096" in printed
 
 
+@pytest.mark.slow
 def test_shapes_are_generated_and_drawn(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="needs matplotlib")
     printed = run("generation.py", tmp_path, "--epochs", "6")

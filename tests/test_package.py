@@ -44,6 +44,7 @@ print(sorted(new & set({optional!r})))
     assert result.stdout.strip() == "[]", result.stdout + result.stderr
 
 
+@pytest.mark.slow
 def test_works_without_the_compiled_library(tmp_path: Path) -> None:
     shutil.copytree(SOURCE, tmp_path / "nvc3d", ignore=shutil.ignore_patterns("*.so"))
     code = """

@@ -24,6 +24,7 @@ from nvc3d.checkpoint import load_run, load_state
 from nvc3d.tasks import TASKS
 from nvc3d.train import train
 
+pytestmark = pytest.mark.slow
 SECONDS = 200  # what takes longer hangs
 # The toy task as if it were one of the package's.
 PREAMBLE = f"""

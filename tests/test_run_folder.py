@@ -54,6 +54,7 @@ def command(*options: str) -> int:
     return main(["train", "plane", "--steps=4", "--batch-size=8", *options])
 
 
+@pytest.mark.slow
 def test_two_runs_started_at_once_never_share_a_folder(tmp_path: Path) -> None:
     launches = [Launch(RACE, tmp_path, tmp_path, count=1) for _ in range(2)]
     ends = [launch.end() for launch in launches]
@@ -118,6 +119,7 @@ def test_a_disk_that_holds_a_run_has_room_to_go_on_with_it(
     assert train(run(3), tmp_path / "run", resume=True, progress=False).step == 3
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     """Files may not grow beyond some bytes here, as on a disk that is full."""
     folder = tmp_path / "run"
@@ -133,6 +135,7 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     assert not list(folder.glob(".*"))
 
 
+@pytest.mark.slow
 def test_those_who_prepare_data_end_with_a_killed_trainer(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     options = ("train", "plane", "--steps=100000", "--save-every=2", "--workers=2")
@@ -143,6 +146,7 @@ def test_those_who_prepare_data_end_with_a_killed_trainer(tmp_path: Path) -> Non
     launch.process.kill()
     launch.process.wait()
     step = load_state(folder / "state.pt")["step"]
+    assert step >= 1 and load_run(folder)[1].linear.weight.isfinite().all()
     # The claim went with the trainer: nobody waits for the others.
     assert train(run(step + 1), folder, resume=True, progress=False).step == step + 1
     assert psutil.wait_procs(members, timeout=60)[1] == []

@@ -171,6 +171,7 @@ def test_a_resumed_run_has_the_same_bits(tmp_path: Path, number: int) -> None:
             assert torch.equal(value, states[1]["optimizer"]["state"][key][name])
 
 
+@pytest.mark.slow
 def test_a_resumed_completion_has_the_same_bits(tmp_path: Path) -> None:
     """The nebula remembers more than weights, and wakes up on its way."""
     training = run(50, batch_size=4, save_every=1000).training
@@ -194,6 +195,7 @@ def test_workers_and_checkpoints_do_not_change_the_result(tmp_path: Path) -> Non
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
+@pytest.mark.slow
 def test_mixed_precision_learns_too(tmp_path: Path) -> None:
     for precision in ("bfloat16", "float32"):
         folder = tmp_path / precision

@@ -235,6 +235,7 @@ def test_unripe_it_is_the_head_of_a_vae():
     assert not code.embedding[:, 8:].any()
 
 
+@pytest.mark.slow
 def test_it_wakes_by_itself_and_finds_the_groups():
     nebula = Nebula(8, num_anchors=5)
     train(nebula, 600)
@@ -296,6 +297,7 @@ def test_a_task_in_nats_measures_the_same_square_and_curvature():
     assert square == pytest.approx(36, rel=0.1) and curvature == pytest.approx(36, rel=0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_it_never_collapses(seed):
     draw = torch.Generator().manual_seed(seed)

@@ -18,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 from nvc3d.nebula import Code, Nebula
 
+pytestmark = pytest.mark.slow
 PROCESSES = 2
 PATIENCE = 240  # seconds, before a process that waits for another in vain is a failure
 

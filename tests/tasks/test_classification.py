@@ -265,6 +265,7 @@ def test_both_views_count_and_the_nebula_compares_them_where_labels_are_few(
     assert first.decoded.shape == (23, 256, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_few_shapes_are_learned_by_heart(kind: str) -> None:
     torch.manual_seed(0)

@@ -76,6 +76,7 @@ def test_noise_moves_what_is_seen_and_not_what_is_true() -> None:
     assert float(noisy["complete"].norm(dim=1).max()) <= 1 + 1e-5
 
 
+@pytest.mark.slow
 def test_the_model_learns(model: CompletionModel, splits: Splits) -> None:
     batch = next(batches(splits.train))
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)

@@ -71,6 +71,7 @@ def test_every_weight_gets_a_finite_gradient(decoder: str, bottleneck: str) -> N
         assert parameter.grad is None or parameter.grad.isfinite().all(), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_a_shape_can_be_learned_by_heart(decoder: str) -> None:
     model, batch = build(decoder=decoder, bottleneck="plain"), pairs(1)

@@ -182,6 +182,7 @@ def test_the_category_is_told_and_has_an_effect() -> None:
         model(batch["points"], batch["points"], batch["label"])
 
 
+@pytest.mark.slow
 def test_it_learns_a_few_shapes_by_heart() -> None:
     config = replace(SMALL, bottleneck="plain", dim=64, hidden=64)
     splits, model = made(config)

@@ -301,6 +301,7 @@ def test_the_loss_of_two_views_is_the_mean_of_theirs(folder: Path) -> None:
     assert both["nebula"].item() == pytest.approx(sum(constraint) / 2, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_it_learns_a_grid_by_heart(folder: Path) -> None:
     torch.manual_seed(0)
     found = splits(folder, category="crate", bottleneck="plain", skips=False, test_last=5)

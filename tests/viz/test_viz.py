@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny import ball
 
 from nvc3d import Nebula
 
@@ -47,11 +48,6 @@ def pixels(path: Path) -> np.ndarray:
     from matplotlib.image import imread
 
     return imread(path)[..., :3]
-
-
-def ball(count: int = 300, seed: int = 0) -> np.ndarray:
-    points = np.random.default_rng(seed).normal(size=(count, 3))
-    return points / np.linalg.norm(points, axis=1, keepdims=True)
 
 
 def test_clouds_are_drawn_each_in_its_place(tmp_path: Path) -> None:
@@ -210,7 +206,7 @@ def test_the_legend_stands_beside_the_map(tmp_path: Path, figures: list[Any], co
     assert len(looks) == min(count, 70)
 
 
-@pytest.mark.parametrize(("count", "dim"), [(1, 1), (1, 5), (2, 2), (70, 3), (512, 8)])
+@pytest.mark.parametrize(("count", "dim"), [(1, 1), (2, 2), (512, 5)])
 def test_any_number_of_anchors_is_drawn(tmp_path: Path, count: int, dim: int) -> None:
     torch.manual_seed(0)
     nebula = Nebula(4, count, dim).eval()
