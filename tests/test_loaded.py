@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny import untrained
 
 import nvc3d
 from nvc3d.checkpoint import CheckpointError
@@ -22,11 +23,8 @@ from nvc3d.shapes import make_shape
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A classifier of a few steps."""
-    folder = tmp_path_factory.mktemp("run") / "classifier"
-    options = "--steps=3 --shapes=46 --points=32 --dim=16 --latent-dim=4 --anchors=3 --batch-size=8"
-    assert main(["train", "classification", *options.split(), f"--output={folder}"]) == 0
-    return folder
+    """A classifier."""
+    return untrained(tmp_path_factory.mktemp("run"), "classification", shapes=23)
 
 
 @pytest.fixture
@@ -64,19 +62,17 @@ def test_every_task_answers(tmp_path: Path) -> None:
     far = Cloud(
         1e6 + 3 * chair.sample(300, rng)[0].astype(np.float64), {"intensity": rng.random(300)}
     )
-    tiny = ["--steps=2", "--shapes=23", "--dim=16", "--latent-dim=4", "--anchors=3"]
-    few = ["--input-points=32", "--points=96", "--seeds=32", "--coarse=16"]
-    assert main(["train", "completion", *tiny, *few, f"--output={tmp_path / 'clouds'}"]) == 0
-    assert (
-        main(["train", "segmentation", *tiny, "--points=64", f"--output={tmp_path / 'parts'}"]) == 0
-    )
-    grids = ["--size", "16", "16", "16", "--width=2"]
-    assert main(["train", "voxel_completion", *tiny, *grids, f"--output={tmp_path / 'grids'}"]) == 0
+    for name, task in (
+        ("clouds", "completion"),
+        ("parts", "segmentation"),
+        ("grids", "voxel_completion"),
+    ):
+        untrained(tmp_path / name, task, shapes=23)
 
     answer = nvc3d.load(tmp_path / "clouds")(far, samples=3)
     assert len(answer.write(tmp_path / "whole.ply")) == 3
     whole = read_shape(tmp_path / "whole-1.ply")
-    assert len(whole) == 300 + 64 and np.abs(whole.points[:300] - far.points).max() < 1e-3
+    assert len(whole) == 300 + 192 and np.abs(whole.points[:300] - far.points).max() < 1e-3
     assert np.array_equal(whole.columns["intensity"][:300], far.columns["intensity"])
 
     answer = nvc3d.load(tmp_path / "parts")(Cloud(far.points, {"normal": np.ones((300, 3))}))

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny import ball, config, untrained
 
-from nvc3d.checkpoint import Run, load_run, prepare, save_config, save_weights
+from nvc3d.checkpoint import Run, load_run, save_config
 from nvc3d.cli import main
 from nvc3d.config import TrainConfig
 from nvc3d.data.pairs import KittiCars, holds_cars
@@ -19,45 +20,22 @@ from nvc3d.files import read_shape, write_cloud
 from nvc3d.geometry.mesh import Cloud, Mesh
 from nvc3d.metrics import consistency, fidelity, minimal_matching_distance
 from nvc3d.tasks import TASKS
-from nvc3d.tasks.completion import Completion, CompletionConfig
+from nvc3d.tasks.completion import Completion
 from nvc3d.tasks.completion.answer import complete, inliers
 from nvc3d.tasks.completion.cars import known_cars, measure_cars
 from nvc3d.tasks.vocabulary import Vocabulary
 
 TASK = TASKS["completion"]
-SMALL = CompletionConfig(
-    shapes=46,
-    views=1,
-    input_points=64,
-    points=256,
-    coarse=32,
-    seeds=48,
-    dim=32,
-    latent_dim=16,
-    anchors=4,
-    hidden=32,
-)
-
-
-def save(folder: Path, **change) -> Path:
-    """The run folder of a model that was never trained."""
-    config = replace(SMALL, **change)
-    torch.manual_seed(0)
-    model = TASK.model(config, Vocabulary())
-    prepare(folder, model)
-    save_config(folder, Run(TASK, config, TrainConfig()))
-    save_weights(model, folder / "model.safetensors")
-    return folder
+SMALL = config("completion", shapes=46)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save(tmp_path_factory.mktemp("run"))
+    return untrained(tmp_path_factory.mktemp("run"), "completion", Vocabulary(), shapes=46)
 
 
 def half_ball(count: int = 300, seed: int = 0) -> np.ndarray:
-    points = np.random.default_rng(seed).normal(size=(count, 3))
-    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    points = ball(count, seed)
     points[:, 2] = np.abs(points[:, 2])
     return points.astype(np.float32)
 
@@ -121,7 +99,7 @@ def test_a_vae_has_several_answers_and_a_plain_code_one(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("matplotlib")
-    run = save(tmp_path / "run", bottleneck=kind)
+    run = untrained(tmp_path / "run", "completion", Vocabulary(), bottleneck=kind)
     write_cloud(tmp_path / "scan.ply", half_ball())
     call = ["complete", str(tmp_path / "scan.ply"), f"--checkpoint={run}"]
     code = main([*call, f"--output={tmp_path / 'it.ply'}", "--samples=2"])

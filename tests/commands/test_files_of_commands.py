@@ -5,34 +5,22 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from tiny import ball, call, columns, untrained
 
 from nvc3d import extras
-from nvc3d.checkpoint import Run, prepare, save_config, save_weights
 from nvc3d.cli import main
 from nvc3d.commands import each
 from nvc3d.commands.saying import sentence, shown
-from nvc3d.config import TrainConfig
 from nvc3d.data.folder import ShapeFolder
 from nvc3d.files import find_shapes, read_shape, write_cloud
-from nvc3d.files.ply_elements import read_elements
 from nvc3d.geometry.laid import GREY
 from nvc3d.geometry.mesh import Cloud
 from nvc3d.tasks import TASKS
 from nvc3d.tasks.vocabulary import Vocabulary
 
-SMALL = {
-    "completion": dict(
-        input_points=64, points=256, coarse=32, seeds=48, dim=16, latent_dim=4, anchors=3, hidden=16
-    ),
-    "voxel_completion": dict(size=(16, 16, 16), dim=16, width=4, latent_dim=4, anchors=3),
-    "segmentation": dict(points=64, dim=16, latent_dim=4, anchors=3, hidden=16),
-    "classification": dict(points=64, dim=16, latent_dim=4, anchors=3),
-}
 WORDS = Vocabulary(("cup", "lid"), ("rim", "knob"), {"cup": (0,), "lid": (0, 1)})
 WORDS_OF = {
     "completion": Vocabulary(("cup", "lid")),
@@ -42,42 +30,16 @@ WORDS_OF = {
 }
 
 
-def untrained(folder: Path, name: str) -> Path:
-    """The run folder of a model that was never trained."""
-    task, words = TASKS[name], WORDS_OF[name]
-    config = task.config(**SMALL[name])
-    torch.manual_seed(0)
-    model = task.model(config, words)
-    prepare(folder, model)
-    save_config(folder, Run(task, config, TrainConfig(), words))
-    save_weights(model, folder / "model.safetensors")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("runs")
-    return {name: untrained(folder / name, name) for name in SMALL}
-
-
-def call(*words: object) -> int:
-    return main([str(word) for word in words])
-
-
-def scan(count: int = 300) -> np.ndarray:
-    points = np.random.default_rng(0).normal(size=(count, 3))
-    return points / np.linalg.norm(points, axis=1, keepdims=True)
-
-
-def columns(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        return read_elements(file)[0]["vertex"]
+    return {name: untrained(folder / name, name, words) for name, words in WORDS_OF.items()}
 
 
 def known(count: int = 300) -> Cloud:
     rng = np.random.default_rng(1)
     return Cloud(
-        scan(count),
+        ball(count),
         {
             "color": rng.integers(0, 256, (count, 3), np.uint8),
             "label": rng.integers(0, 2, count),
@@ -122,7 +84,7 @@ def test_every_kind_of_file_gets_what_it_has_a_place_for(
     from nvc3d.tasks.completion.answer import Answers
 
     laid = np.array([[9.0, 9, 9], [8, 8, 8]])
-    answers = Answers(known(), [laid], scan(64), False)
+    answers = Answers(known(), [laid], ball(64), False)
     target = tmp_path / f"out{suffix}"
     said = write(answers, tmp_path / "a.ply", Output([target], tmp_path / "x.png"), False)
     assert len(read_shape(target).points) == 302
@@ -135,7 +97,7 @@ def test_points_of_which_nothing_is_known_get_what_says_so() -> None:
     done = known().columns | {"hits": np.ones(300, np.uint16), "sure": np.ones((300, 2))}
     from nvc3d.geometry.laid import with_laid
 
-    cloud = with_laid(Cloud(scan(), done), np.ones((2, 3)) * 9)
+    cloud = with_laid(Cloud(ball(), done), np.ones((2, 3)) * 9)
     last = {name: values[-1].tolist() for name, values in cloud.columns.items()}
     assert last.pop("intensity") != last.get("hits") and np.isnan(last.pop("sure")).all()
     assert last == {
@@ -176,7 +138,7 @@ def test_colours_of_a_scene_are_kept_whatever_their_type(tmp_path: Path) -> None
 
     colours = np.random.default_rng(0).integers(0, 256, (50, 3))
     for divide in (1, 255):
-        np.save(tmp_path / "a.npy", np.c_[scan(50), colours / divide, np.arange(50) % 3])
+        np.save(tmp_path / "a.npy", np.c_[ball(50), colours / divide, np.arange(50) % 3])
         scene = open_scene(tmp_path / "a.npy")
         write_all(scene, [(np.arange(50), np.zeros(50, np.int64))], ["wall"], tmp_path / "a")
         found = columns(tmp_path / "a-segmented.ply")
@@ -193,7 +155,7 @@ def test_a_scan_in_las_is_completed_in_las(
     hits = np.random.default_rng(0).integers(0, 60000, 300).astype(np.uint16)
     place = np.array([5e5, 4e6, 100])
     write_cloud(
-        tmp_path / f"a{suffix}", Cloud(scan() + place, {"label": labels, "intensity": hits})
+        tmp_path / f"a{suffix}", Cloud(ball() + place, {"label": labels, "intensity": hits})
     )
     out = tmp_path / f"out{suffix}"
     words = ("complete", tmp_path / f"a{suffix}", "--checkpoint", runs["completion"], "--output")
@@ -203,9 +165,9 @@ def test_a_scan_in_las_is_completed_in_las(
     # In LAS class 0, "never classified", is what a point without a label has.
     assert found.labels.tolist() == [*labels.tolist(), *[0] * 192]
     assert np.array_equal(found.columns["intensity"][:300], hits)
-    np.testing.assert_allclose(found.points[:300], scan() + place, atol=1e-3)
+    np.testing.assert_allclose(found.points[:300], ball() + place, atol=1e-3)
     # Names that mean something else by 0 have no place beside points without a label.
-    write_cloud(tmp_path / "b.ply", Cloud(scan(), {"label": labels - 2}, tuple("abcd")))
+    write_cloud(tmp_path / "b.ply", Cloud(ball(), {"label": labels - 2}, tuple("abcd")))
     assert call("complete", tmp_path / "b.ply", *words[2:], out) == 0
     assert "has no place for the names of labels" in capsys.readouterr().out
     assert len(read_shape(out).points) == 492
@@ -237,7 +199,7 @@ def test_completed_voxels_stay_apart_in_map_coordinates(
     steps = (points - points[0]) / side
     assert np.abs(steps - np.rint(steps)).max() < 0.05
     if laid is not None:
-        near = np.abs(points[~laid][:, None] - (scan() + place)).max(2).min(1)
+        near = np.abs(points[~laid][:, None] - (ball() + place)).max(2).min(1)
         assert near.max() < side and 0 < laid.sum() < len(points)
 
 
@@ -261,7 +223,7 @@ def test_answers_are_not_taken_for_input(
     folder = tmp_path / "scans"
     (folder / "deep").mkdir(parents=True)
     for name in ("a.ply", "deep/b.xyz"):
-        write_cloud(folder / name, scan())
+        write_cloud(folder / name, ball())
     words = {
         "complete": ("--checkpoint", runs["completion"]),
         "segment": ("--checkpoint", runs["segmentation"]),
@@ -289,7 +251,7 @@ def test_files_of_one_stem_do_not_replace_one_another(
     folder, out = tmp_path / "in", tmp_path / "new" / "out"
     folder.mkdir()
     for name in ("a.ply", "a.xyz", "b.ply"):
-        write_cloud(folder / name, scan())
+        write_cloud(folder / name, ball())
     assert call("complete", folder, "--checkpoint", runs["completion"], "--output", out) == 0
     names = sorted(path.name for path in out.iterdir())
     assert names == ["a.ply-completed.ply", "a.xyz-completed.ply", "b-completed.ply"]
@@ -306,7 +268,7 @@ def test_files_of_one_stem_do_not_replace_one_another(
 def test_a_scan_is_never_replaced(
     runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_cloud(tmp_path / "a.ply", scan())
+    write_cloud(tmp_path / "a.ply", ball())
     before = (tmp_path / "a.ply").read_bytes()
     words = ("complete", tmp_path / "a.ply", "--checkpoint", runs["completion"], "--output")
     assert call(*words, tmp_path / "a.ply") == 2
@@ -349,7 +311,7 @@ def test_names_are_shown_on_one_line() -> None:
     assert sentence(OSError(13, "Permission denied", "x\n.ply")) == "x\\n.ply: Permission denied"
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", TASKS)
 @pytest.mark.parametrize("option", ["emd", "difficulty", "whole"])
 def test_options_of_another_task_are_refused_by_name(
     name: str, option: str, runs: dict[str, Path], capsys: pytest.CaptureFixture[str]

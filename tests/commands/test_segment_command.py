@@ -6,19 +6,17 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tiny import call, columns, untrained
 
 from nvc3d import ops
 from nvc3d.checkpoint import load_run
-from nvc3d.cli import main
 from nvc3d.data import scenes
 from nvc3d.data.scenes import Scene, open_scene, vote
 from nvc3d.files import read_shape, write_cloud
-from nvc3d.files.ply_elements import read_elements
 from nvc3d.shapes import make_shape
 from nvc3d.shapes.rooms import make_room
 from nvc3d.tasks.segmentation import whole
@@ -29,27 +27,14 @@ from nvc3d.viz.palette import label_colours
 SMALL = "--steps 1 --batch-size 4 --points 128 --dim 16 --latent-dim 4 --anchors 3 --hidden 16"
 
 
-def call(command: str, *more: str | Path) -> int:
-    return main([*command.split(), *map(str, more)])
-
-
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = tmp_path_factory.mktemp("parts") / "run"
-    assert call(f"train segmentation {SMALL} --shapes 23 --output", run) == 0
-    return run
+    return untrained(tmp_path_factory.mktemp("parts"), "segmentation", shapes=23)
 
 
 @pytest.fixture(scope="module")
 def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = tmp_path_factory.mktemp("things") / "run"
-    assert call(f"train segmentation {SMALL} --scenes --shapes 1 --output", run) == 0
-    return run
-
-
-def columns(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        return read_elements(file)[0]["vertex"]
+    return untrained(tmp_path_factory.mktemp("things"), "segmentation", scenes=True, shapes=1)
 
 
 def test_all_points_of_a_shape_are_labelled_where_they_are(
