@@ -24,6 +24,8 @@ def as_lengths(value: Tensor | None, name: str) -> Tensor | None:
         return None
     if not isinstance(value, Tensor):
         raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
+    if value.dtype == torch.int64:
+        return value
     if value.is_floating_point() or value.dtype == torch.bool:
         raise ValueError(f"{name} must be integers, got {value.dtype}")
     return value.to(torch.int64)
@@ -34,7 +36,7 @@ def check(condition: bool, message: str) -> None:
     if torch.compiler.is_dynamo_compiling():
         # There a message may not hold sizes; the operator's own check says what is wrong.
         torch._check_value(condition)
-    else:
+    elif condition is not True:  # false, or symbolic
         torch._check_value(condition, lambda: message)
 
 
@@ -200,7 +202,8 @@ def check_choices(
 
 def check_index(index: Tensor) -> None:
     """Chosen neighbours."""
-    check(index.dtype == torch.int64, f"index must be torch.int64, got {index.dtype}")
+    if index.dtype != torch.int64:
+        check(False, f"index must be torch.int64, got {index.dtype}")
 
 
 def check_values(points: Tensor, lengths: Tensor | None, name: str) -> None:

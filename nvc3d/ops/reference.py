@@ -235,11 +235,12 @@ def gather_index(index: Tensor, size: int) -> Tensor:
     # Waiting for the device is not possible while a CUDA graph is captured.
     unread = index.is_cuda and torch.cuda.is_current_stream_capturing()
     if not unread and index.numel() > 0:
-        least, most = torch.stack(index.aminmax()).tolist()
-        checks.check(
-            least >= -1 and most < size,
-            f"index must be from -1 to {size - 1}, got {least if least < -1 else most}",
-        )
+        ends = index.aminmax()
+        # A device is waited for once.
+        least, most = torch.stack(ends).tolist() if index.is_cuda else map(int, ends)
+        if least < -1 or most >= size:
+            bad = least if least < -1 else most
+            checks.check(False, f"index must be from -1 to {size - 1}, got {bad}")
     return index.clamp(min=0).contiguous()
 
 
