@@ -40,6 +40,8 @@ class LabelledClouds(Stored[Labelled]):
 
     axes = (0, 1, 2)
     """The columns of the points that are x, y and z where z is up."""
+    aligned = True
+    """Shapes of a category face the same way, and are measured so."""
     part_names: tuple[str, ...] = ()
     """Of sets with parts, the names of all labels."""
 
@@ -48,6 +50,10 @@ class LabelledClouds(Stored[Labelled]):
             require_counts(points=points)
         super().__init__(seed, training)
         self.points = points
+
+    def whole(self, index: int) -> int:
+        """The number of the shape that an item is."""
+        return index
 
     def parts_of(self, category: str) -> tuple[int, ...]:
         """The labels that a category's points can have."""

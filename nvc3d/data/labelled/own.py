@@ -31,6 +31,8 @@ class PartShapes(Dataset[dict[str, Any]]):
         seed, training: see Epochs.
     """
 
+    aligned = False
+
     def __init__(
         self,
         shapes: ShapeFolder | Made,
@@ -53,6 +55,10 @@ class PartShapes(Dataset[dict[str, Any]]):
     def label(self, index: int) -> int:
         """The index of a shape's category."""
         return self.shapes.label(index)
+
+    def whole(self, index: int) -> int:
+        """The number of the shape that an item is."""
+        return index
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """The item as a dict of

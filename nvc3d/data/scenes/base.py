@@ -53,6 +53,8 @@ class LabelledScenes(Stored[Block]):
             one holds more than a point; a warning tells if it is a handful.
     """
 
+    aligned = False
+
     def __init__(
         self,
         places: Sequence[Place],
@@ -101,13 +103,13 @@ class LabelledScenes(Stored[Block]):
         return int(self._ends[-1])
 
     def name(self, index: int) -> str:
-        return self._places[self.scene(index)].name
+        return self._places[self.whole(index)].name
 
     def label(self, index: int) -> int:
-        return self._places[self.scene(index)].label
+        return self._places[self.whole(index)].label
 
     def load(self, index: int, rng: np.random.Generator) -> Block:
-        at = self.scene(index)
+        at = self.whole(index)
         # What a broken one has is found out once: it may stand for hundreds of items.
         if isinstance(known := self._known.get(at), ValueError):
             raise known
@@ -128,7 +130,7 @@ class LabelledScenes(Stored[Block]):
     def draw(self, loaded: Block, rng: np.random.Generator) -> dict[str, Any]:
         return loaded.draw(self.points, rng)
 
-    def scene(self, index: int) -> int:
+    def whole(self, index: int) -> int:
         """The number of the scene that an item is a block of."""
         return int(np.searchsorted(self._ends, index, side="right"))
 

@@ -35,6 +35,8 @@ class RoomBlocks(Dataset[dict[str, Any]]):
         seed, training: see Epochs.
     """
 
+    aligned = False
+
     def __init__(
         self, rooms: BuiltinRooms, points: int, size: float, seed: int, training: bool
     ) -> None:
@@ -59,14 +61,14 @@ class RoomBlocks(Dataset[dict[str, Any]]):
         """The index of the category: all are rooms."""
         return 0
 
-    def scene(self, index: int) -> int:
+    def whole(self, index: int) -> int:
         """The number of the room that an item is a block of."""
         return index // BLOCKS
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         index = range(len(self))[operator.index(index)]
         rng = self._epochs.rng(index)
-        scene, known = self._room(self.scene(index))
+        scene, known = self._room(self.whole(index))
         block = block_around(scene, known, int(rng.integers(scene.count)), self.size)
         label = torch.tensor(0, dtype=torch.int64)
         return block.draw(self.points, rng) | {"label": label, "name": str(scene.path)}

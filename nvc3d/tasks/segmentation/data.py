@@ -18,7 +18,7 @@ from nvc3d.data.label_names import label_names
 from nvc3d.data.labelled import LabelledClouds
 from nvc3d.data.labelled.own import PartShapes, builtin_parts, own_parts
 from nvc3d.data.registry import Wanted, find
-from nvc3d.data.scenes import LabelledScenes, dealt
+from nvc3d.data.scenes import dealt
 from nvc3d.data.scenes.rooms import BLOCKS, RoomBlocks
 from nvc3d.geometry.augment import moved
 from nvc3d.shapes import BuiltinShapes
@@ -40,6 +40,10 @@ class Source(Protocol):
     if there are any."""
 
     @property
+    def aligned(self) -> bool:
+        """Whether all face the same way and are measured so, so that turning them takes away."""
+
+    @property
     def categories(self) -> tuple[str, ...]: ...
 
     def set_epoch(self, epoch: int) -> None: ...
@@ -47,6 +51,9 @@ class Source(Protocol):
     def __len__(self) -> int: ...
 
     def label(self, index: int) -> int: ...
+
+    def whole(self, index: int) -> int:
+        """The number of the shape or scene that an item is, or is a block of."""
 
     def __getitem__(self, index: int) -> dict[str, Any]: ...
 
@@ -67,6 +74,7 @@ class LabelledPoints(Dataset[dict[str, Any]]):
     def __init__(
         self,
         source: Source,
+        *,
         normals: bool = True,
         fraction: float = 1.0,
         augment: bool = False,
@@ -77,8 +85,6 @@ class LabelledPoints(Dataset[dict[str, Any]]):
         self.source, self.augment = source, augment
         self.second = second
         self.normals = normals
-        # Such data sets are aligned, and are measured so.
-        self._turn = not isinstance(source, LabelledClouds)
         self.categories = source.categories
         self.labelled = frozenset(_labelled(source, fraction, seed))
         self._items = repeated(len(source), self.labelled) if training else range(len(source))
@@ -127,20 +133,17 @@ class LabelledPoints(Dataset[dict[str, Any]]):
         if not self.augment:
             return points, normals
         turned = None if normals is None else normals.numpy().copy()
-        seen = torch.from_numpy(moved(points.numpy(), rng, turned, self._turn))
+        seen = torch.from_numpy(moved(points.numpy(), rng, turned, not self.source.aligned))
         return seen, None if turned is None else torch.from_numpy(turned)
 
 
 def _labelled(source: Source, fraction: float, seed: int) -> list[int]:
-    """The items that keep their labels."""
-    kinds = [source.label(i) for i in range(len(source))]
-    if not isinstance(source, LabelledScenes | RoomBlocks):
-        return choose(kinds, fraction, seed)
-    # Whole scenes: an item is another block in each epoch, and would in time show all labels.
-    scenes = [source.scene(i) for i in range(len(source))]
-    areas = dict(zip(scenes, kinds, strict=True))
-    kept = set(choose([areas[scene] for scene in sorted(areas)], fraction, seed))
-    return [i for i, scene in enumerate(scenes) if scene in kept]
+    """The items that keep their labels: all of a whole, or none. An item may be another block of it
+    in each epoch, and would in time show all labels."""
+    wholes = [source.whole(i) for i in range(len(source))]
+    groups = {whole: source.label(i) for i, whole in enumerate(wholes)}
+    kept = set(choose([groups[whole] for whole in sorted(groups)], fraction, seed))
+    return [i for i, whole in enumerate(wholes) if whole in kept]
 
 
 def data(config: SegmentationConfig) -> Splits:
@@ -149,7 +152,7 @@ def data(config: SegmentationConfig) -> Splits:
     Raises ValueError or FileNotFoundError where the folder holds nothing that can be used.
     """
     train, val, names = _builtin(config) if config.data is None else _read(config.data, config)
-    measured = LabelledPoints(val, config.attributes)
+    measured = LabelledPoints(val, normals=config.attributes)
     features = measured[0].get("features")
     channels = 0 if features is None else features.shape[-1]
     vocabulary = Vocabulary(val.categories, names.labels, names.of_group, channels)
@@ -157,11 +160,11 @@ def data(config: SegmentationConfig) -> Splits:
         return Splits(Subset(measured, []), measured, vocabulary)
     learned = LabelledPoints(
         train,
-        config.attributes,
-        config.labelled,
-        config.augment,
-        config.second_view,
-        config.seed,
+        normals=config.attributes,
+        fraction=config.labelled,
+        augment=config.augment,
+        second=config.second_view,
+        seed=config.seed,
         training=True,
     )
     return Splits(learned, measured, vocabulary)
