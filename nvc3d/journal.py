@@ -74,11 +74,11 @@ class Journal:
         )
         self.validated: dict[str, str] = {}
 
-    def losses(self, step: int, part: float, values: dict[str, float], rate: float) -> None:
-        """Show the losses of a step, after which a part (0 to 1) of the run is done."""
+    def losses(self, step: int, progress: float, values: dict[str, float], rate: float) -> None:
+        """Show the losses of a step, after which the run has come so far, 0 to 1."""
         shown = {name: f"{v:.4g}" for name, v in values.items() if name != "gradient_norm"}
         self.bar.set_postfix({"step": step} | shown | self.validated, refresh=False)
-        self.bar.update(min(part, 1.0) - self.bar.n)
+        self.bar.update(min(progress, 1.0) - self.bar.n)
         if step % LOG_EVERY == 0:
             self._log("train", step, values | {"learning_rate": rate})
 

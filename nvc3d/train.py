@@ -123,17 +123,17 @@ def _train(trainer: Trainer, progress: bool) -> Outcome:
             trainer.elapsed, stop = processes.largest(
                 [time.monotonic() - began, interruption.requested]
             )
-            if stop or trainer.part >= 1:
+            if stop or trainer.progress >= 1:
                 break
-            rate = learning_rate(trainer.part, training)
+            rate = learning_rate(trainer.progress, training)
             losses = trainer.advance(batch, rate)
-            journal.losses(trainer.step, trainer.part, losses, rate)
+            journal.losses(trainer.step, trainer.progress, losses, rate)
             if trainer.step % training.save_every == 0 and trainer.step < training.steps:
                 trainer.save()
                 with processes.in_step():
                     journal.validation(trainer.step, trainer.validate())
         trainer.save()
-    finished = trainer.part >= 1
+    finished = trainer.progress >= 1
     return Outcome(trainer.model.eval(), trainer.splits, trainer.step, finished, trainer.main)
 
 
@@ -218,7 +218,7 @@ class Trainer:
                 save_config(folder, replace(run, vocabulary=self.splits.vocabulary))
 
     @property
-    def part(self) -> float:
+    def progress(self) -> float:
         """How much of the run is done, 0 to 1: of its steps or of its time, whichever is more."""
         minutes = self.training.max_minutes or math.inf
         return max(self.step / self.training.steps, self.elapsed / (60 * minutes))
@@ -376,16 +376,16 @@ class Objective(nn.Module):
         return self.loss(self.model, batch)
 
 
-def learning_rate(part: float, training: TrainConfig) -> float:
-    """The learning rate after a part (0 to 1) of the run: a linear rise, then half a cosine."""
-    if part < training.warmup:
+def learning_rate(progress: float, training: TrainConfig) -> float:
+    """The learning rate at a progress from 0 to 1 of the run: a linear rise, then half a cosine."""
+    if progress < training.warmup:
         # Not from zero itself: the first step would be lost.
         return (
             training.learning_rate
-            * (part + 1 / training.steps)
+            * (progress + 1 / training.steps)
             / (training.warmup + 1 / training.steps)
         )
-    fall = (part - training.warmup) / (1 - training.warmup)
+    fall = (progress - training.warmup) / (1 - training.warmup)
     return training.learning_rate * (1 + math.cos(math.pi * fall)) / 2
 
 

@@ -63,8 +63,8 @@ class ClassifiedClouds(Dataset[dict[str, Any]]):
         self.augment = config.augment and training
         self.second_view = config.second_view and training
         labels = [shapes.label(i) for i in range(len(shapes))]
-        part = config.labelled if training else 1.0
-        self.labelled = frozenset(choose(labels, part, config.seed))
+        fraction = config.labelled if training else 1.0
+        self.labelled = frozenset(choose(labels, fraction, config.seed))
         self._items = repeated(len(shapes), self.labelled)
         self._epochs = Epochs(config.seed, training)
 

@@ -48,7 +48,7 @@ def _grids(config: VoxelCompletionConfig, known: DataSet | None) -> tuple[Grids 
     """The grids to train on, None where all are measured on, and those to measure on."""
     if config.data is None:
         sizes = (("train", config.shapes), ("test", TEST_SHAPES))
-        made = [MadeGrids(_meshes(part, count, config), config) for part, count in sizes]
+        made = [MadeGrids(_meshes(split, count, config), config) for split, count in sizes]
         return made[0], made[1]
     if known is not None:
         own, held_out = shapes_in(config.data, known, Wanted(config.seed, config.holdout))
@@ -85,12 +85,12 @@ def _stored(known: DataSet, config: VoxelCompletionConfig) -> Splits:
     return Splits(train, val, Vocabulary(val.categories, val.classes))
 
 
-def _meshes(part: str, count: int, config: VoxelCompletionConfig) -> Meshes:
+def _meshes(split: str, count: int, config: VoxelCompletionConfig) -> Meshes:
     if config.scenes:
         from nvc3d.shapes.rooms import BuiltinRooms
 
-        return BuiltinRooms(part, count, config.seed)
-    return BuiltinShapes(part, count, config.seed)
+        return BuiltinRooms(split, count, config.seed)
+    return BuiltinShapes(split, count, config.seed)
 
 
 class Meshes(Protocol):
