@@ -9,6 +9,7 @@ from torch import Tensor
 
 from . import checks, transforms
 from .group import group
+from .library import registrations
 
 # Up to this many points the exact matching takes fractions of a second.
 EXACT_SIZE = 2048
@@ -90,4 +91,18 @@ def _fake(
     return x.new_empty(x.shape[:2], dtype=torch.int64), x.new_empty(x.shape[0])
 
 
+def _match_on_the_cpu(
+    x: Tensor, y: Tensor, lengths: Tensor | None, tolerance: float, check_finite: bool
+) -> tuple[Tensor, Tensor]:
+    """`optimal_matching` of CUDA tensors: its bids follow one upon the other, as GPUs dislike."""
+    checks.check_matching(x, y, lengths, tolerance)
+    lengths = None if lengths is None else lengths.cpu()
+    match, error = torch.ops.nvc3d.optimal_matching(
+        x.cpu(), y.cpu(), lengths, tolerance, check_finite
+    )
+    return match.to(x.device), error.to(x.device)
+
+
+registrations.impl("optimal_matching", _match_on_the_cpu, "CUDA")
+transforms.register_no_gradient("optimal_matching")
 transforms.register_vmap("optimal_matching")

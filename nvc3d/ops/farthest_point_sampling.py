@@ -70,4 +70,5 @@ def _fake(
     return points.new_empty((points.shape[0], k), dtype=torch.int64)
 
 
+transforms.register_no_gradient("farthest_point_sampling")
 transforms.register_vmap("farthest_point_sampling")

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import checks
+from . import checks, transforms
 from .library import registrations
 
 
@@ -71,4 +71,5 @@ def _vmap(info: Any, in_dims: tuple[int | None, ...], index: Tensor, size: int) 
     return torch.ops.nvc3d.gather_index(index, size), in_dims[0]
 
 
+transforms.register_no_gradient("gather_index")
 torch.library.register_vmap("nvc3d::gather_index", _vmap, lib=registrations)

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from . import checks, reference
+from . import reference
 
 # Those of PyTorch alone: operators, so that torch's compiler and transforms see them as a whole.
 PLAIN: tuple[Callable[..., Any], ...] = (reference.gather_index,)
@@ -74,18 +73,6 @@ def describe() -> dict[str, Any]:
     }
 
 
-def _match_on_the_cpu(
-    x: Tensor, y: Tensor, lengths: Tensor | None, tolerance: float, check_finite: bool
-) -> tuple[Tensor, Tensor]:
-    """`optimal_matching` of CUDA tensors: its bids follow one upon the other, as GPUs dislike."""
-    checks.check_matching(x, y, lengths, tolerance)
-    lengths = None if lengths is None else lengths.cpu()
-    match, error = torch.ops.nvc3d.optimal_matching(
-        x.cpu(), y.cpu(), lengths, tolerance, check_finite
-    )
-    return match.to(x.device), error.to(x.device)
-
-
 _path, _reason = _load()
 # The library object owns the registrations: they end with it.
 registrations = torch.library.Library("nvc3d", "FRAGMENT")
@@ -95,10 +82,6 @@ for _function in (*OPERATORS, *PLAIN):
         registrations.define(_function.__name__ + _schema)
     # Backends with kernels of their own take precedence over this one.
     registrations.impl(_function.__name__, _function, "CompositeExplicitAutograd")
-registrations.impl("optimal_matching", _match_on_the_cpu, "CUDA")
-for _name in ("farthest_point_sampling", "optimal_matching", "gather_index"):
-    # What they give has no derivatives. The others say what theirs are in their own files.
-    registrations.impl(_name, torch.library.fallthrough_kernel, "Autograd")
 if _path is None:
     warnings.warn(
         f"nvc3d runs on slow PyTorch code instead of its compiled operators: {_reason}",

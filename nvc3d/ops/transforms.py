@@ -46,6 +46,11 @@ def register_autograd(
     registrations.impl(name, kernel, "Autograd", with_keyset=True)
 
 
+def register_no_gradient(name: str) -> None:
+    """Say that what an operator gives, picks or choices, has no derivatives."""
+    registrations.impl(name, torch.library.fallthrough_kernel, "Autograd")
+
+
 def _transformed(tensors: tuple[Tensor, ...]) -> bool:
     if forward_ad._current_level >= 0:
         return True
