@@ -5,6 +5,7 @@ They appear as torch.ops.nvc3d_emulation; cuda_runtime.h says what that shows an
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -89,7 +90,9 @@ def build(sanitizer: str = "", cuda: Path = CUDA, units: tuple[str, ...] = ()) -
         build()
     (folder / "build.ninja").write_text(text)
     command = [str(Path(ninja.BIN_DIR) / "ninja"), "-C", str(folder)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    # A sanitizer that this process runs under is none of the compiler's.
+    environment = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
+    run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if run.returncode:
         raise RuntimeError(f"the emulation did not compile:\n{run.stdout}{run.stderr}")
     return library

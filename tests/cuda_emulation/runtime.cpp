@@ -38,6 +38,9 @@ __attribute__((weak)) void AnnotateBenignRaceSized(const char*, int, void*, size
 dim3 threadIdx, blockIdx, blockDim, gridDim;
 
 namespace emulation {
+
+int broken = 0;
+
 namespace {
 
 bool watched() { return __tsan_create_fiber != nullptr; }
@@ -466,6 +469,7 @@ void multiply_add(float (&sum)[4], const float (&a)[4], const float (&b)[2], con
 // --- what tests call --------------------------------------------------------------------------
 
 EXPORTED void emulate_seed(unsigned seed) { emulation::order.seed(seed); }
+EXPORTED void emulate_fault(int number) { emulation::broken = number; }
 EXPORTED void emulate_blocks_in_order(bool yes) { emulation::blocks_in_order = yes; }
 // Tensor cores add as those of Hopper and later do, or as those before it.
 EXPORTED void emulate_hopper(bool yes) { emulation::hopper = yes; }

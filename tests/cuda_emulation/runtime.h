@@ -43,6 +43,9 @@ void copy(void* to, const void* from, size_t size);
 void fill(void* at, int value, size_t size);
 void synchronize();
 
+// Which of the faults in broken.py is chosen; 0 for none.
+extern int broken;
+
 // Stops the kernel that runs: its launch throws std::runtime_error with this text.
 [[noreturn]] void fault(const char* format, ...) __attribute__((format(printf, 1, 2)));
 

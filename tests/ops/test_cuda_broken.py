@@ -1,0 +1,64 @@
+"""The emulation finds what is wrong with a kernel: kernels broken on purpose, each in one way."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+from cuda_emulation.broken import FAULTS, UNITS, Fault, broken_library
+from cuda_emulation.trial import TRIALS, run_trials
+
+# Trials whose kernels all lie in the units that are built for a sanitizer.
+UNBROKEN = {"thread": ("tiles", "trees", "passes", "anchors", "refused"), "address": ("balls",)}
+SEEDS = (1,)
+
+
+def unbroken(sanitizer: str) -> list[dict[str, Any]]:
+    return [
+        {"fault": 0, "trial": trial, "between_blocks": between_blocks, "seed": seed}
+        for trial in UNBROKEN[sanitizer]
+        for between_blocks in (False, True)
+        for seed in SEEDS
+    ]
+
+
+@cache
+def findings(sanitizer: str) -> dict[str, str]:
+    """What was found of each fault, and under each trial's name of the kernels as they are."""
+    runs = [
+        {"fault": n, "trial": f.trial, "between_blocks": f.between_blocks, "seed": 1}
+        for n, f in enumerate(FAULTS, 1)
+        if f.sanitizer == sanitizer
+    ] + unbroken(sanitizer)
+    found: dict[str, str] = {}
+    for run, text in zip(runs, run_trials(sanitizer, broken_library(sanitizer), runs), strict=True):
+        name = FAULTS[run["fault"] - 1].name if run["fault"] else run["trial"]
+        found[name] = found.get(name, "") + text
+    return found
+
+
+@pytest.fixture
+def found() -> Callable[[str], dict[str, str]]:
+    if sys.platform != "linux" or shutil.which("g++") is None:
+        pytest.skip("the sanitizers of CUDA's emulation need Linux and g++")
+    return findings
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_broken_kernel_is_found(found: Callable[[str], dict[str, str]], fault: Fault) -> None:
+    assert fault.found in found(fault.sanitizer)[fault.name]
+
+
+@pytest.mark.parametrize("sanitizer", UNITS)
+def test_kernels_as_they_are_give_no_report(
+    found: Callable[[str], dict[str, str]], sanitizer: str
+) -> None:
+    reports = found(sanitizer)
+    assert {trial: reports[trial] for trial in UNBROKEN[sanitizer]} == dict.fromkeys(
+        UNBROKEN[sanitizer], ""
+    )
+    assert set(UNBROKEN[sanitizer]) <= set(TRIALS)
