@@ -1,39 +1,23 @@
 """The CUDA operators give the CPU's answers.
 
-Without a GPU: the very sources in csrc/cuda run on the CPU, thread by thread, through
-tests/cuda_emulation, whose header says what that shows and what it cannot. With one: the compiled
-kernels, at sizes where each way of computing is taken.
+The very sources in csrc/cuda run on the CPU, thread by thread, through tests/cuda_emulation, whose
+header says what that shows and what it cannot. Where there is a GPU, the compiled kernels see the
+same cases, and sizes where each way of computing is taken.
 """
 
 from __future__ import annotations
 
 import ctypes
-import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from cuda_emulation.build import build
 from torch import Tensor
 
 from nvc3d import ops
 
 CPU = torch.ops.nvc3d
-
-
-@pytest.fixture(scope="module")
-def library() -> Path:
-    if sys.platform != "linux" or shutil.which("c++") is None:
-        pytest.skip("the emulation of CUDA needs Linux and a C++20 compiler")
-    return build()
-
-
-@pytest.fixture(scope="module")
-def cuda(library: Path) -> Iterator[torch._ops._OpNamespace]:
-    torch.ops.load_library(str(library))
-    yield torch.ops.nvc3d_emulation
 
 
 def cloud(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -216,6 +200,9 @@ REFUSED: dict[str, Callable[[torch._ops._OpNamespace], object]] = {
     "values of points": lambda o: o.farthest_point_sampling(
         NAN, 2, torch.tensor([9, 5]), torch.tensor([8, 4]), True
     ),
+    "lengths of x": lambda o: o.nearest(NAN, NAN, torch.tensor([9, 0]), None, 2, True),
+    "lengths of y": lambda o: o.ball_query(NAN, NAN, 3, 1.0, None, torch.tensor([10, 4]), True),
+    "k above a length": lambda o: o.knn(NAN, NAN, 4, None, torch.tensor([9, 3]), 2, True),
     "k": lambda o: o.knn(NAN, NAN, 10, None, None, 2, True),
     "shapes": lambda o: o.ball_query(NAN, NAN[..., :2], 3, 1.0, None, None, True),
 }
@@ -262,7 +249,7 @@ def test_empty_batches(cuda: torch._ops._OpNamespace) -> None:
 
 
 def test_launch_that_fails_names_architecture_and_remedy(
-    cuda: torch._ops._OpNamespace, library: Path
+    emulated: torch._ops._OpNamespace, library: Path
 ) -> None:
     x = cloud(1, 5, 3)
     for status, remedy in (
@@ -272,8 +259,8 @@ def test_launch_that_fails_names_architecture_and_remedy(
     ):
         ctypes.CDLL(str(library)).emulate_failure(status)
         with pytest.raises(RuntimeError, match=rf"nearest did not run .* sm_75\).*{remedy}"):
-            cuda.nearest(x, x, None, None, 2, False)
-    same(cuda.nearest(x, x, None, None, 2, True), CPU.nearest(x, x, None, None, 2, True))
+            emulated.nearest(x, x, None, None, 2, False)
+    same(emulated.nearest(x, x, None, None, 2, True), CPU.nearest(x, x, None, None, 2, True))
 
 
 # --- on a GPU ---------------------------------------------------------------------------------

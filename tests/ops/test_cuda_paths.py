@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from test_cuda import CPU, DTYPES, cloud, clouds, cuda, library, same
+from test_cuda import CPU, DTYPES, cloud, clouds, same
 from torch import Tensor
-
-__all__ = ["cuda", "library"]  # fixtures
 
 
 def same_gradients(
