@@ -14,17 +14,32 @@ demo: $(VENV)/built
 test: $(VENV)/built $(VENV)/tools
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
-# The kernels under the address and undefined-behaviour sanitizers of g++. Python itself leaks.
+# The kernels under the address and undefined-behaviour sanitizers of g++; those for GPUs, emulated,
+# under the thread sanitizer too, for races within a block and between blocks. Python itself leaks.
+sanitize: EMULATED := tests/ops/test_cuda.py tests/ops/test_cuda_paths.py -k emulated
 sanitize: $(VENV)/built $(VENV)/tools
 	NVC3D_SANITIZE=1 ASAN_OPTIONS=detect_leaks=0 \
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
 	$(BIN)/python -m pytest tests/kernels
+	for seed in 1 2 3; do NVC3D_EMULATION_SEED=$$seed $(BIN)/python -m pytest $(EMULATED) || exit 1; done
+	$(BIN)/python tests/cuda_emulation/build.py thread
+	for unordered in 0 1; do \
+	NVC3D_EMULATION_SANITIZER=thread NVC3D_EMULATION_UNORDERED=$$unordered \
+	TSAN_OPTIONS=ignore_interceptors_accesses=1 LD_PRELOAD="$$(g++ -print-file-name=libtsan.so)" \
+	$(BIN)/python -m pytest $(EMULATED) || exit 1; done
+	$(BIN)/python tests/cuda_emulation/build.py address
+	NVC3D_EMULATION_SANITIZER=address ASAN_OPTIONS=detect_leaks=0 \
+	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
+	$(BIN)/python -m pytest $(EMULATED)
 
-# The library with the CUDA kernels, which must load where there is no CUDA. Needs nvcc, and no GPU.
+# The library with the CUDA kernels, which must load where there is no CUDA, and whose kernels must
+# fit a GPU by the compiler's own report. Needs nvcc, and no GPU.
 # The oldest architecture, which has code of its own, and one of the others: each takes its minutes.
 cuda: export NVC3D_CUDA_ARCHITECTURES ?= 75 90
 cuda: $(VENV)/torch
-	NVC3D_CUDA=1 $(BIN)/python setup.py --quiet build_ext --build-lib build/cuda --build-temp build/cuda/objects
+	@mkdir -p build/cuda
+	NVC3D_CUDA=1 NVCC_APPEND_FLAGS="$$NVCC_APPEND_FLAGS -Xptxas=-v" $(BIN)/python setup.py --quiet build_ext --build-lib build/cuda --build-temp build/cuda/objects 2> build/cuda/log || { cat build/cuda/log >&2; exit 1; }
+	$(BIN)/python tests/cuda_emulation/ptxas.py build/cuda/log
 	$(BIN)/python tests/cuda_emulation/load.py build/cuda/nvc3d/_C.abi3.so
 
 # On a GPU, with the Python that has torch for it: tests, sanitizers, times; docs/speed.md says more.

@@ -120,7 +120,7 @@ class Build(build_ext):
                 command = [*COMPILER, *common, *host, *variant]
             jobs.append([*command, "-c", str(source), "-o", objects[-1]])
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            runs = list(pool.map(lambda job: subprocess.run(self.shown(job), check=False), jobs))
+            runs = list(pool.map(self.compiled, jobs))
         if any(run.returncode for run in runs):
             sys.exit(
                 "nvc3d: the compiled operators did not compile; see the compiler's message above"
@@ -138,6 +138,13 @@ class Build(build_ext):
         link += ["-ltorch", "-ltorch_cpu", "-lc10"]
         if subprocess.run(self.shown(link), check=False).returncode:
             sys.exit("nvc3d: the compiled operators did not link; see the linker's message above")
+
+    def compiled(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        """Runs a compiler; what those side by side have to say stays in one piece each."""
+        run = subprocess.run(self.shown(command), stderr=subprocess.PIPE, text=True, check=False)
+        sys.stderr.write(run.stderr)
+        sys.stderr.flush()
+        return run
 
     def shown(self, command: list[str]) -> list[str]:
         self.announce(" ".join(command), level=2)
