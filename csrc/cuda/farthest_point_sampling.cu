@@ -134,18 +134,21 @@ __global__ void __launch_bounds__(1024)
 
 constexpr int bucket_threads = 512;
 constexpr int bucket_warps = bucket_threads / warp;
-// So many that what the block keeps of them fits in shared memory.
+// So many floats that what the block keeps of them fits in shared memory; half as many doubles.
+#ifndef NVC3D_MOST_BUCKETS
+#define NVC3D_MOST_BUCKETS 4096
+#endif
 template <class T>
-constexpr int most_buckets = sizeof(T) == sizeof(float) ? 4096 : 2048;
+constexpr int most_buckets = NVC3D_MOST_BUCKETS * sizeof(float) / sizeof(T);
 
 // A bucket is `width` leaves of the tree, one after the other, and 32 buckets are a group. A pick
 // is compared with the boxes of the groups, each in a lane's registers; where it is near enough,
 // with those of the group's buckets. The buckets that it changes are neighbours: they go into a
 // queue, from which all warps take them. `boxes` (B, groups * 32) and `nearest` (B, leaves * 32)
 // are working memory.
-template <class T>
+template <class T, bool Wide>
 __global__ void __launch_bounds__(bucket_threads)
-    sample_by_buckets(TreeView<T> tree, CloudsView<T> clouds, int width, int groups,
+    sample_by_buckets(TreeView<T> tree, CloudsView<T> clouds, int given_width, int groups,
                       const int64_t* start, int64_t stride, int64_t k, Box<T>* boxes, T* nearest,
                       int64_t* picks) {
   static_assert(most_buckets<T> / warp <= bucket_threads);
@@ -158,7 +161,7 @@ __global__ void __launch_bounds__(bucket_threads)
   Farthest farthest(shared);
   const int64_t b = blockIdx.x;
   const int lane = lane_number(), my_warp = static_cast<int>(threadIdx.x) / warp;
-  const int leaves = static_cast<int>(tree.leaves);
+  const int leaves = static_cast<int>(tree.leaves), width = Wide ? given_width : 1;
   const Site<T>* const sites = tree.site + b * tree.leaves * warp;
   T* const distances = nearest + b * tree.leaves * warp;
   const T* const cloud = clouds.cloud(b);
@@ -236,7 +239,8 @@ __global__ void __launch_bounds__(bucket_threads)
       const int bucket = queue[i];
       T largest = -1;
       int32_t index = no_index;
-      const int first = bucket * width, end = first + width < leaves ? first + width : leaves;
+      const int first = bucket * width;
+      const int end = !Wide || first + width < leaves ? first + width : leaves;
       for (int l = first; l < end; ++l) {
         const int64_t place = int64_t{l} * warp + lane;
         const Site<T> site = sites[place];
@@ -289,8 +293,9 @@ void sample(const Device& device, const Clouds<T>& clouds, const Tensor& start, 
     const auto groups = static_cast<int>(pieces(pieces(tree.leaves, width), warp));
     const Memory<Box<T>> boxes(like, batch * groups * warp);
     const Memory<T> nearest(like, batch * tree.leaves * warp);
-    device.launch(sample_by_buckets<T>, batch, bucket_threads, tree.view(), clouds.view(), width,
-                  groups, first, stride, k, boxes.data, nearest.data, picks);
+    const auto kernel = width > 1 ? sample_by_buckets<T, true> : sample_by_buckets<T, false>;
+    device.launch(kernel, batch, bucket_threads, tree.view(), clouds.view(), width, groups, first,
+                  stride, k, boxes.data, nearest.data, picks);
     return;
   }
   const Memory<T> nearest(like, clouds.points());

@@ -208,7 +208,8 @@ void build(const Device& device, const Clouds<T>& like, const Both<T>& both, con
   device.launch(widen_bounds<T>, both.batch() * parts, threads, both, parts, bounds.data);
 
   const int cloud_bits = bits_for(both.batch());
-  const int bits = std::min(20, (64 - cloud_bits) / 3);
+  // Sorting takes a pass for every eight bits: seven of them, and cells as small as they allow.
+  const int bits = std::min(20, (56 - cloud_bits) / 3);
   KeysAndValues numbers(like.points_tensor, both.points());
   device.launch(number_points<T>, pieces(numbers.count, threads), threads, both, bounds.data, bits,
                 numbers.keys.data, numbers.values.data);

@@ -22,7 +22,7 @@ FLAGS = (
     "-ffp-contract=off -fno-math-errno -fvisibility=hidden -DUSE_CUDA "
     "-DTORCH_TARGET_VERSION=0x020A000000000000 "
     # Small clouds go where only large ones go on a GPU.
-    "-DNVC3D_TREE_COST=65536 -DNVC3D_MOST_IN_REGISTERS=600"
+    "-DNVC3D_TREE_COST=65536 -DNVC3D_MOST_IN_REGISTERS=600 -DNVC3D_MOST_BUCKETS=64"
 )
 SANITIZERS = {
     "": "",
