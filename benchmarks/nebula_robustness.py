@@ -108,7 +108,7 @@ def trial(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         "error": [errors[0], last],
         "used": state.used,
         "alive": alive,
-        "strength": state.strength,
+        "scale": state.scale,
         "awake": state.awake,
         "failures": failures,
     }

@@ -36,7 +36,7 @@ class Cell:
 def depends(row: str) -> str:
     """Hash of what a result depends on: the row's settings and the code, comments aside."""
     content = [repr(sorted(ROWS[row].settings.items())), *_STUDY]
-    if ROWS[row].model is models.NVC:
+    if ROWS[row].model in (models.Gaussian, models.NVC):
         content += _NEBULA
     return fingerprint(content)
 

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from nvc3d import Nebula
-from nvc3d.nebula import Code, Losses
-from nvc3d.nebula.anchors import lloyd, plus_plus
+from nvc3d.nebula import Code, GaussianHead, Losses
+from nvc3d.nebula.kmeans import lloyd, plus_plus
+from nvc3d.nebula.meeting import Meeting
 
 from .datasets import FEATURES, Dataset
 
@@ -179,32 +180,15 @@ class VQVAE(Autoencoder):
         return torch.cdist(self.code(x), self.entries).argmin(1)
 
 
-class NVC(Autoencoder):
-    """The nebula with these arguments; `prior` and `placed` are those of AblatedNebula.
+class Gaussian(Autoencoder):
+    """The Gaussian head: a VAE whose weight is measured, the nebula without its anchors."""
 
-    Unless it is `anchored` it never wakes: the same network, the decoder's further inputs idle.
-    """
-
-    head: Nebula
+    head: GaussianHead
 
     def __init__(
-        self,
-        data: Dataset,
-        anchored: bool = True,
-        prior: str = "mixture",
-        placed: str = "always",
-        **settings: Any,
+        self, data: Dataset, head: Callable[[], GaussianHead] | None = None, width: int = LATENT
     ) -> None:
-        self.has_groups = anchored
-        if not anchored:
-            settings["warmup_steps"] = data.steps
-
-        def head() -> Nebula:
-            if (prior, placed) == ("mixture", "always"):
-                return Nebula(FEATURES, ANCHORS, LATENT, **settings)
-            return AblatedNebula(prior, placed, **settings)
-
-        super().__init__(data, head, LATENT + ANCHORS)
+        super().__init__(data, head or (lambda: GaussianHead(FEATURES, LATENT)), width)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         code = self.head(self.encoder(x))
@@ -212,6 +196,23 @@ class NVC(Autoencoder):
 
     def code(self, x: Tensor) -> Tensor:
         return self.head(self.encoder(x)).mean
+
+
+class NVC(Gaussian):
+    """The nebula with these arguments; `prior` and `placed` are those of AblatedNebula."""
+
+    has_groups = True
+    head: Nebula
+
+    def __init__(
+        self, data: Dataset, prior: str = "mixture", placed: str = "always", **settings: Any
+    ) -> None:
+        def head() -> Nebula:
+            if (prior, placed) == ("mixture", "always"):
+                return Nebula(FEATURES, ANCHORS, LATENT, **settings)
+            return AblatedNebula(prior, placed, **settings)
+
+        super().__init__(data, head, LATENT + ANCHORS)
 
     def groups(self, x: Tensor) -> Tensor:
         return self.head(self.encoder(x)).anchor
@@ -240,13 +241,12 @@ class AblatedNebula(Nebula):
         if self.prior == "anchor":
             nearest = code.distances.gather(1, code.anchor[:, None]).squeeze(1)
             kl = torch.lerp(kl, (noise + 0.5 * nearest).mean(), self.awake)
-        weight = self.weight * self.strength * self.kl_weight
+        weight = self.weight * self.scale * self.kl_weight
         return found._replace(kl=kl, total=found.total + weight * (kl - found.kl))
 
-    @torch.no_grad()
-    def _tend(self, mean: Tensor, log_variance: Tensor) -> None:
+    def _move(self, step: int, log_variance: Tensor, met: Meeting | None) -> None:
         anchors, slept = self.anchors.clone(), not bool(self.awake > 0)
-        super()._tend(mean, log_variance)
+        super()._move(step, log_variance, met)
         allowed = {"always": True, "later": not slept, "first": slept, "never": False}
         if not allowed[self.placed]:
             self.anchors.copy_(anchors)

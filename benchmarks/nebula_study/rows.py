@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .models import NVC, VQVAE, Autoencoder, VaDE
+from .models import NVC, VQVAE, Autoencoder, Gaussian, VaDE
 from .models import VAE as Vae
 
 
@@ -33,7 +33,7 @@ ROWS = {
     "nvc": Row("NVC newton", NVC),
     "nvc-metric": Row("NVC newton, metric", NVC, {"metric_weight": 10.0}),
     "no-constraint": Row("anchors without the constraint", NVC, {"kl_weight": 0.0}, True),
-    "no-anchors": Row("constraint without anchors", NVC, {"anchored": False}, True),
+    "no-anchors": Row("constraint without anchors", Gaussian, ablation=True),
     "to-origin": Row("KL to N(0, I)", NVC, {"prior": "origin"}, True),
     "to-anchor": Row("KL to N(a_k, I) of the nearest", NVC, {"prior": "anchor"}, True),
     "random-start": Row("random start, fitted later", NVC, {"placed": "later"}, True),

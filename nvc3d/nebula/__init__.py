@@ -2,6 +2,16 @@
 
 from .code import Code, Losses
 from .diagnostics import Diagnostics
+from .head import GaussianHead
 from .nebula import Nebula
+from .verbatim import NearestNebula, PaperNebula
 
-__all__ = ["Code", "Diagnostics", "Losses", "Nebula"]
+__all__ = [
+    "Code",
+    "Diagnostics",
+    "GaussianHead",
+    "Losses",
+    "NearestNebula",
+    "Nebula",
+    "PaperNebula",
+]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nvc3d import ops
 
-from .constraint import squared_distance
+from .distances import squared_distance
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class Diagnostics:
     """Root of the mean squared distance of a latent to its anchor."""
     awake: float
     """How far the anchors take part: 0 while the latents ripen, 1 in the end."""
-    strength: float
+    scale: float
     """What the constraint is multiplied by to stand beside the task's loss."""
     steps: int
     """Training steps seen."""
 
 
 def diagnose(
-    latents: Tensor, anchors: Tensor, *, awake: float, strength: float, steps: int
+    latents: Tensor, anchors: Tensor, *, awake: float, scale: float, steps: int
 ) -> Diagnostics:
     """Diagnostics of anchors (M, D) on latents (N, D); N may be 0."""
     count = len(anchors)
@@ -43,7 +43,7 @@ def diagnose(
     nearest = apart.argmin(1)
     least = float((anchors - anchors[nearest]).square().sum(1).sqrt().min())
     if len(latents) == 0:
-        return Diagnostics(0, 0.0, least if count > 1 else torch.inf, 0.0, awake, strength, steps)
+        return Diagnostics(0, 0.0, least if count > 1 else torch.inf, 0.0, awake, scale, steps)
     distance, index = ops.assign_anchors(latents, anchors, check_finite=False)
     share = torch.bincount(index, minlength=count).double() / len(latents)
     return Diagnostics(
@@ -52,6 +52,6 @@ def diagnose(
         least_distance=least if count > 1 else torch.inf,
         spread=float(distance.mean().sqrt()),
         awake=awake,
-        strength=strength,
+        scale=scale,
         steps=steps,
     )

@@ -47,11 +47,11 @@ class Processes:
     def __reduce__(self) -> tuple[type[Processes], tuple[()]]:
         return Processes, ()
 
-    def total(self, values: Tensor) -> Tensor:
-        """The sum over all processes, differentiable."""
+    def all_sum(self, values: Tensor) -> Tensor:
+        """The sum over all processes, differentiable; `values` stay as they are."""
         return _Sum.apply(values, self) if self.count > 1 else values
 
-    def total_of(self, values: Tensor) -> Tensor:
+    def all_sum_(self, values: Tensor) -> Tensor:
         """The sum over all processes, not differentiable; written over `values`."""
         if self.count > 1:
             dist.all_reduce(values, group=self.group)
@@ -61,7 +61,7 @@ class Processes:
         """The mean () of the values (B,) of all processes, differentiable."""
         if self.count == 1:
             return values.mean()
-        summed, count = self.total(torch.stack([values.sum(), values.new_tensor(len(values))]))
+        summed, count = self.all_sum(torch.stack([values.sum(), values.new_tensor(len(values))]))
         return summed / count
 
     def from_first(self, values: Tensor) -> Tensor:
@@ -95,34 +95,7 @@ class Processes:
 ALONE = Processes()
 
 
-@dataclass(frozen=True, eq=False)
-class Meeting:
-    """What the processes that take a training step together know of each other's batches."""
-
-    processes: Processes
-    counts: list[int]
-    """Rows of each process's batch."""
-
-    @property
-    def total(self) -> int:
-        """Rows of the joined batch."""
-        return sum(self.counts)
-
-    def rows(self, values: Tensor, most: int | None = None) -> Tensor:
-        """The rows (B, ...) of the joined batch; of more than `most`, evenly spaced ones."""
-        counts = self.counts
-        if most is not None and self.total > most:
-            keep = torch.arange(most, device="cpu") * self.total // most
-            ends = torch.tensor(counts, device="cpu").cumsum(0)
-            owner = torch.searchsorted(ends, keep, right=True)
-            rank = self.processes.rank
-            own = keep[owner == rank] - (int(ends[rank]) - counts[rank])
-            values = values[own.to(values.device)]
-            counts = torch.bincount(owner, minlength=len(counts)).tolist()
-        return self.processes.rows(values.detach(), counts)
-
-
-def around() -> Any:
+def surrounding_group() -> Any:
     """The process group of the DistributedDataParallel that is at work; None: of all.
 
     Raises RuntimeError inside of torch's Join: a process that has joined takes part in the
@@ -145,11 +118,11 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, processes: Processes) -> Tensor:
         ctx.processes = processes
-        return processes.total_of(values.clone(memory_format=torch.contiguous_format))
+        return processes.all_sum_(values.clone(memory_format=torch.contiguous_format))
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return ctx.processes.total(gradient), None
+        return ctx.processes.all_sum(gradient), None
 
 
 class _Gather(torch.autograd.Function):
@@ -163,7 +136,7 @@ class _Gather(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         processes = ctx.processes
-        return processes.total(torch.stack(gradients))[processes.rank], None
+        return processes.all_sum(torch.stack(gradients))[processes.rank], None
 
 
 def _pad(values: Tensor, count: int) -> Tensor:

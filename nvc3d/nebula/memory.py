@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .gather import Meeting
+from .meeting import Meeting
 from .state import Count, Counting
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from .constraint import squared_distance
+from .distances import squared_distance
 from .gather import ALONE, Processes
 
 # Pairs of latents held at once: a bound on memory, not on the batch.
@@ -42,7 +42,7 @@ def ratio_triplets(
                 for part, own in zip(latents.split(step), label.split(step), strict=True)
             ]
         ).sum(0)
-    ratio, count = processes.total(sums)
+    ratio, count = processes.all_sum(sums)
     return ratio / count.clamp_min(1)
 
 
@@ -93,7 +93,7 @@ def disagreement(
     use = (p + q).sum(0)  # (M,)
     if processes.count > 1:
         seen = torch.stack([cross.sum(), cross.new_tensor(len(cross))])
-        use, (summed, rows) = processes.total(torch.cat([use, seen])).split([len(use), 2])
+        use, (summed, rows) = processes.all_sum(torch.cat([use, seen])).split([len(use), 2])
         apart = summed / rows
     else:
         apart = cross.mean()

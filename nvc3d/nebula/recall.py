@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -13,16 +14,12 @@ _MOST = 8
 
 
 class Pass(NamedTuple):
-    """What a forward pass in training computed with; later ones may have changed it since."""
+    """A forward pass in training."""
 
     mark: Tensor
     """() by which its latents are known again."""
-    anchors: Tensor
-    """(M, D)"""
-    awake: Tensor
-    """()"""
-    strength: Tensor
-    """()"""
+    values: Mapping[str, Tensor]
+    """What it computed with, by name, where later passes may have changed that since."""
 
 
 def is_repeated() -> bool:
@@ -38,19 +35,20 @@ class Passes:
 
     def __init__(self) -> None:
         self._earlier: deque[Pass] = deque(maxlen=_MOST)
-        self._latest: tuple[Tensor, int] | None = None
+        self._latest: tuple[Tensor, list[int]] | None = None
 
-    def begin(self, anchors: Tensor, awake: Tensor, strength: Tensor) -> None:
-        """Keep what the latest pass computed with, unless the anchors were moved since."""
-        if self._latest is not None and self._latest[1] == _version(anchors):
-            copies = anchors.detach().clone(), awake.clone(), strength.clone()
-            self._earlier.append(Pass(self._latest[0], *copies))
+    def begin(self, values: Mapping[str, Tensor], learned: Iterable[Tensor]) -> None:
+        """Keep the values that the latest pass computed with, unless what is learned has changed
+        since: then the optimiser has taken a step, and no earlier pass will be repeated."""
+        if self._latest is not None and self._latest[1] == _versions(learned):
+            copies = {name: value.detach().clone() for name, value in values.items()}
+            self._earlier.append(Pass(self._latest[0], copies))
         else:
             self._earlier.clear()
 
-    def end(self, latents: Tensor, anchors: Tensor) -> None:
+    def end(self, latents: Tensor, learned: Iterable[Tensor]) -> None:
         """Note the pass that computed these latents (B, D)."""
-        self._latest = latents.sum(), _version(anchors)
+        self._latest = latents.sum(), _versions(learned)
 
     def find(self, latents: Tensor) -> Pass | None:
         """The earlier pass that computed these latents; None for the latest."""
@@ -61,6 +59,6 @@ class Passes:
         return None if nearest == 0 else self._earlier[-nearest]
 
 
-def _version(tensor: Tensor) -> int:
-    """A number that changes with every change of a tensor in place."""
-    return -1 if tensor.is_inference() else tensor._version
+def _versions(tensors: Iterable[Tensor]) -> list[int]:
+    """Numbers that change with every change of a tensor in place."""
+    return [-1 if tensor.is_inference() else tensor._version for tensor in tensors]

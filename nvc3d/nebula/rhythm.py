@@ -19,11 +19,19 @@ _FIT_GAP = 16
 _LEAST_NATS = 0.5
 
 
-class Rhythm(Counting):
-    """Counts training steps and decides what is due; all in whole steps, the same everywhere."""
+class Steps(Counting):
+    """Counts training steps."""
 
     step = Count()
-    """The step now under way."""
+    """The step now under way; -1 before the first."""
+
+    def __init__(self, step: int = -1, **others: int) -> None:
+        super().__init__(step=step, **others)
+
+
+class Rhythm(Steps):
+    """Decides what is due for the anchors; all in whole steps, the same everywhere."""
+
     woke = Count()
     """The step at which the anchors woke; -1 while they sleep."""
     next_check = Count()
@@ -36,9 +44,7 @@ class Rhythm(Counting):
     nats: Tensor  # () what the latents told at the last check
 
     def __init__(self, step: int = -1) -> None:
-        super().__init__(
-            step=step, woke=-1, next_check=_FIRST_CHECK, next_fit=0, quiet=0, settled=step
-        )
+        super().__init__(step, woke=-1, next_check=_FIRST_CHECK, next_fit=0, quiet=0, settled=step)
         self.register_buffer("nats", torch.zeros(()))
 
     @property

@@ -117,12 +117,19 @@ def encode(number: int) -> int:
     return number * _HASH + (number * number * 40503 + 1) % 1048573
 
 
-def upgrade(state: dict[str, Any], prefix: str) -> None:
-    """Bring the entries of a nebula in a state dict up to date.
+# Buffers by the names that they had.
+_FORMER_NAMES = {"strength": "scale", "factor": "loss_scale"}
 
-    Formerly what is counted was one tensor apart, each process kept its own latents, and a step
-    with each.
+
+def upgrade(state: dict[str, Any], prefix: str) -> None:
+    """Bring the entries of a head in a state dict up to date.
+
+    Formerly the scale was called strength, and the loss scale factor. Before that what is counted
+    was one tensor apart, each process kept its own latents, and a step with each.
     """
+    for former, name in _FORMER_NAMES.items():
+        if prefix + former in state:
+            state[prefix + name] = state.pop(prefix + former)
     old = state.pop(f"{prefix}_extra_state", None)
     if not isinstance(old, Tensor) or old.numel() != 7:
         return

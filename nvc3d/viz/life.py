@@ -44,7 +44,7 @@ class Life:
 
 def draw_life(path: str | os.PathLike[str], life: Life) -> Path:
     """Draw the anchors in use and their perplexity, the least distance of two, the latents' spread
-    around their anchors, and the strength of the constraint, over the steps, as a PNG.
+    around their anchors, and the scale of the constraint, over the steps, as a PNG.
 
     Steps at which the anchors slept lie on grey; what is not finite leaves a gap. Raises ValueError
     where nothing was recorded, MissingExtra without matplotlib, and OSError where the file cannot
@@ -59,7 +59,7 @@ def draw_life(path: str | os.PathLike[str], life: Life) -> Path:
         "Anchors": ("used", "perplexity"),
         "Least distance of two anchors": ("least_distance",),
         "Spread of the latents around their anchors": ("spread",),
-        "Strength of the constraint": ("strength",),
+        "Scale of the constraint": ("scale",),
     }
     figure = new_figure(9.6, 5.6)
     axes = figure.subplots(2, 2, sharex=True)
@@ -77,7 +77,7 @@ def draw_life(path: str | os.PathLike[str], life: Life) -> Path:
     axes[0, 0].legend(loc="upper right", ncols=4, frameon=False, fontsize=SMALL)
     for axis in axes.flat[1:3]:
         axis.set_ylim(bottom=0)
-    if any(d.strength > 0 for d in life.history):
+    if any(d.scale > 0 for d in life.history):
         axes[1, 1].set_yscale("log", nonpositive="mask")
     for axis in axes[1]:
         axis.set_xlabel("training step", fontsize=SMALL, color=INK)

@@ -258,13 +258,13 @@ def test_warmup_steps_are_obeyed_and_the_anchors_fade_in():
 
 
 def test_the_constraint_is_scaled_to_the_task():
-    strength = []
+    scales = []
     for factor in (1.0, 1000.0):
         torch.manual_seed(0)
         nebula = Nebula(8, num_anchors=5)
         train(nebula, 200, factor=factor)
-        strength.append(nebula.diagnostics().strength)
-    assert 200 < strength[1] / strength[0] < 5000
+        scales.append(nebula.diagnostics().scale)
+    assert 200 < scales[1] / scales[0] < 5000
 
 
 def test_a_factor_before_the_total_is_divided_out():

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nvc3d import ops
-from nvc3d.nebula import anchors, metric
+from nvc3d.nebula import kmeans, metric
 from nvc3d.nebula.memory import Memory
 from nvc3d.nebula.rhythm import Rhythm
 
@@ -20,21 +20,21 @@ def error(latents: Tensor, places: Tensor) -> float:
     return float(ops.assign_anchors(latents, places).squared.mean())
 
 
-# --- anchors --------------------------------------------------------------------------------------
+# --- k-means --------------------------------------------------------------------------------------
 
 
 def test_plus_plus_picks_latents_and_spreads_them():
     latents = torch.cat([torch.randn(50, 3, generator=generator()) + 100 * i for i in range(6)])
     for seed in range(10):
-        picks = anchors.plus_plus(latents, 6, generator(seed))
+        picks = kmeans.plus_plus(latents, 6, generator(seed))
         assert error(picks, latents) == 0
         assert len({int(p[0] // 50) for p in picks + 25}) == 6
 
 
 def test_plus_plus_chooses_each_distinct_latent_before_any_repeats():
     latents = torch.tensor([[0.0], [0.0], [0.0], [1e-3], [1e6]])
-    assert len(anchors.plus_plus(latents, 3, generator()).unique()) == 3
-    assert anchors.plus_plus(latents, 9, generator()).shape == (9, 1)
+    assert len(kmeans.plus_plus(latents, 3, generator()).unique()) == 3
+    assert kmeans.plus_plus(latents, 9, generator()).shape == (9, 1)
 
 
 def test_lloyd_never_worsens_and_leaves_no_anchor_empty():
@@ -42,7 +42,7 @@ def test_lloyd_never_worsens_and_leaves_no_anchor_empty():
     places = 50 + torch.randn(20, 5, generator=generator(1))
     before = error(latents, places)
     for _ in range(8):
-        places, _ = anchors.lloyd(latents, places, 1)
+        places, _ = kmeans.lloyd(latents, places, 1)
         now = error(latents, places)
         assert now <= before * (1 + 1e-6)
         before = now
@@ -51,7 +51,7 @@ def test_lloyd_never_worsens_and_leaves_no_anchor_empty():
 
 def test_lloyd_moves_idle_anchors_to_different_places_even_among_equal_latents():
     latents = torch.cat([torch.zeros(500, 2), torch.eye(2) * 9, torch.full((90, 2), 3.0)])
-    places, _ = anchors.lloyd(latents, torch.full((4, 2), 50.0), 3)
+    places, _ = kmeans.lloyd(latents, torch.full((4, 2), 50.0), 3)
     assert len(ops.assign_anchors(latents, places).index.unique()) == 4
 
 
@@ -59,32 +59,32 @@ def test_fit_finds_the_groups_and_keeps_the_numbers():
     centres = 10 * torch.randn(6, 4, generator=generator(3))
     latents = centres.repeat(60, 1) + torch.randn(360, 4, generator=generator(4))
     start = centres + 0.5
-    fitted = anchors.fit(latents, start, generator())
+    fitted = kmeans.fit(latents, start, generator())
     assert torch.equal(ops.assign_anchors(fitted, centres).index, torch.arange(6))
     bad = centres[:1] + 0.01 * torch.randn(6, 4, generator=generator(5))
-    fitted = anchors.fit(latents, bad, generator())
+    fitted = kmeans.fit(latents, bad, generator())
     assert error(latents, fitted) < 1.1 * error(latents, centres)
 
 
 def test_renumber_undoes_a_permutation():
     old = torch.randn(9, 3, generator=generator())
     order = torch.randperm(9, generator=generator(1))
-    torch.testing.assert_close(anchors.renumber(old[order] + 1e-3, old), old + 1e-3)
+    torch.testing.assert_close(kmeans.renumber(old[order] + 1e-3, old), old + 1e-3)
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-20, 7.0, 1e4])
 def test_latents_that_are_all_the_same_still_give_distinct_anchors(value):
     latents = torch.full((30, 3), value)
-    places = anchors.fit(latents, torch.zeros(5, 3), generator())
+    places = kmeans.fit(latents, torch.zeros(5, 3), generator())
     assert bool(places.isfinite().all())
     assert len(places.unique(dim=0)) == 5
 
 
 def test_spread_is_the_deviation_of_the_members():
     latents = torch.cat([torch.randn(500, 2) * torch.tensor([1.0, 3.0]), torch.full((1, 2), 900.0)])
-    spread = anchors.spread(latents, torch.tensor([[0.0, 0.0], [900.0, 900.0], [-900.0, 0.0]]))
-    torch.testing.assert_close(spread[0], latents[:500].std(0, correction=0))
-    assert bool((spread > 0).all())
+    deviation = kmeans.deviation(latents, torch.tensor([[0.0, 0.0], [900.0, 900.0], [-900.0, 0.0]]))
+    torch.testing.assert_close(deviation[0], latents[:500].std(0, correction=0))
+    assert bool((deviation > 0).all())
 
 
 # --- metric learning ------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn, get_ema_multi_a
 from torch.utils.checkpoint import checkpoint
 
 from nvc3d.nebula import Code, Nebula
-from nvc3d.nebula.anchors import spread
+from nvc3d.nebula.kmeans import deviation
 from nvc3d.nebula.state import AveragedState
 
 
@@ -81,10 +81,10 @@ def test_an_averaged_model_remembers_what_the_model_does(how, start):
     own, copied = model.nebula, average.module.nebula
     assert torch.equal(own.memory.latents(), copied.memory.latents())
     a, b = own.diagnostics(), copied.diagnostics()
-    assert (a.steps, a.awake, a.strength) == (b.steps, b.awake, b.strength)
+    assert (a.steps, a.awake, a.scale) == (b.steps, b.awake, b.scale)
     # Around its own, averaged anchors, but of the model's latents.
     assert b.used >= 2
-    expected = spread(own.memory.latents(), copied.anchors)
+    expected = deviation(own.memory.latents(), copied.anchors)
     assert torch.equal(copied.spread(), expected) and not bool((expected == 1).any())
 
 

@@ -107,7 +107,7 @@ def test_gradients_reach_every_weight(kind: str, point_codes: bool, encoder: str
     for _ in range(2):  # before its second step a nebula does not know how strong it is
         TASK.loss(model, batch)["total"].backward()
     idle = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
-    assert idle <= {"nebula.anchors"}
+    assert idle <= {"bottleneck.anchors"}
     result = model(batch["points"], None, batch["label"])
     assert result.scores.shape == (8, 64, len(model.vocabulary.labels))
     assert result.code.mean.shape == ((8, 64, 8) if point_codes else (8, 8))
@@ -118,7 +118,7 @@ def test_the_constraint_is_scaled_to_the_task(point_codes: bool) -> None:
     splits, model = made(replace(SMALL, point_codes=point_codes))
     for _ in range(3):
         TASK.loss(model, first_batch(splits))["total"].backward()
-    assert 0 < float(model.nebula.strength) < 0.1  # 1 where it was not measured
+    assert 0 < float(model.bottleneck.scale) < 0.1  # 1 where it was not measured
 
 
 def test_two_views_show_the_same_points_and_must_choose_the_same_anchors() -> None:
@@ -134,7 +134,7 @@ def test_two_views_show_the_same_points_and_must_choose_the_same_anchors() -> No
     assert torch.corrcoef(height)[0, 1] > 0.98
 
     batch = first_batch(splits)
-    model.nebula.awake.fill_(1.0)
+    model.bottleneck.awake.fill_(1.0)
     same = TASK.loss(model.eval(), batch | {"second": batch["points"]})
     other = TASK.loss(model, batch)
     assert other["nebula"] > same["nebula"]

@@ -1,4 +1,4 @@
-"""How strong the constraint stands beside the task's loss, measured from the task's own gradient.
+"""The scale of the constraint beside the task's loss, measured from the task's own gradient.
 
 A task's loss comes in units of its own (nats per sample, a mean over pixels, centimetres squared).
 Were it a negative log likelihood in nats, then on average over the latents the square of its
@@ -20,23 +20,31 @@ _SHARE = 0.03
 # while the curvature is still lost in noise.
 _CAP = 0.03
 _HORIZON = 50  # steps
+# Steps between two looks at the moments.
+_STRIDE = 8
+
+
+def is_due(step: int) -> bool:
+    """Whether the scale is to be measured anew at a step of training, the first being 0."""
+    # Also after the first step of all: until then the scale is a guess.
+    return step == 2 or step % _STRIDE == 1
 
 
 def note(
-    moments: Tensor, factor: Tensor, grad: Tensor, curvature: Tensor, rows: Tensor | None = None
+    moments: Tensor, loss_scale: Tensor, grad: Tensor, curvature: Tensor, rows: Tensor | None = None
 ) -> None:
     """Take a step's measurement into the running moments (2,): square and curvature.
 
     Args:
         moments: or the blank of `pending` (3,), to be taken into moments later.
-        factor: () what the user multiplied the whole loss by, a loss scale for one.
+        loss_scale: () what the user multiplied the whole loss by, in mixed precision for one.
         grad: (..., D) of the task's mean loss in the latents.
         curvature: () sum of grad * noise / deviation.
         rows: () latents that the loss is a mean of, where it is not those of `grad`.
     """
     count = grad.numel() // grad.shape[-1] if rows is None else rows
-    square = torch.linalg.vector_norm(grad / factor).square() * count
-    seen = torch.stack([square, curvature / factor]).to(moments.dtype)
+    square = torch.linalg.vector_norm(grad / loss_scale).square() * count
+    seen = torch.stack([square, curvature / loss_scale]).to(moments.dtype)
     if len(moments) == 3:
         seen = torch.cat([torch.zeros_like(seen[:1]), seen])
     # A step that overflowed (mixed precision) is no measurement, nor is that of latents which the
@@ -60,7 +68,7 @@ def settle(moments: Tensor, notes: Tensor) -> None:
 
 
 def measured(moments: Tensor, before: Tensor) -> Tensor:
-    """The constraint's weight () by moments (2,): square and curvature; `before` if unknown."""
+    """The scale () by moments (2,): square and curvature; `before` if unknown."""
     square, curvature = moments
     known = (square > 0) & (curvature > 0)
     quotient = torch.where(known, _SHARE * square / curvature.clamp_min(1e-30), before)

@@ -1,4 +1,4 @@
-"""The Gaussian constraint and Newton's gravity, each with its gradient, in one pass.
+"""The constraint to the anchors' mixture and Newton's gravity, each with its gradient, in one pass.
 
 As single operators on small tensors they would cost several times the arithmetic, most of it in
 the graph: forward works out the losses and all that their gradients need, once.
@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from .code import Code
+from .distances import squared_distance
 from .gather import Processes
 
 # The least distance bounds the force: the pole of 1/d would throw the anchors out of the data.
@@ -20,25 +22,17 @@ _LEAST = 1e-3
 
 
 class Weights(NamedTuple):
-    """How the total is made: strength * (kl * constraint + awake * gravity * pull)."""
+    """How the total is made: scale * (kl * constraint + awake * gravity * pull)."""
 
     kl: float
     gravity: float
-    strength: Tensor  # ()
+    scale: Tensor  # () the user's weight in it
     awake: Tensor  # () 0 to 1
-    factor: Tensor | None  # () takes note in the backward pass what the total was multiplied by
+    loss_scale: Tensor | None  # () the backward pass writes into it what the total is multiplied by
     processes: Processes  # whose joined batch it is
 
 
-def constraint(
-    mean: Tensor,
-    log_variance: Tensor,
-    distances: Tensor,
-    anchors: Tensor,
-    assignment: Tensor,
-    index: Tensor,
-    weights: Weights,
-) -> tuple[Tensor, Tensor, Tensor]:
+def constraint(code: Code, anchors: Tensor, weights: Weights) -> tuple[Tensor, Tensor, Tensor]:
     """The constraint, in nats per latent, the gravity of a batch, and their total; all ().
 
     The constraint goes from KL(q || N(0, I)), at awake = 0, to the least KL over soft assignments
@@ -52,13 +46,12 @@ def constraint(
     neither the batch nor the number of anchors nor the dimension changes its balance with the KL.
 
     Args:
-        mean, log_variance: (B, D) of the posterior q.
-        distances: (B, M) squared, of the means to the anchors.
+        code: of the means (B, D), flat; the gradient of the assignment goes by way of the
+            distances.
         anchors: (M, D).
-        assignment: (B, M), softmax(-distances / 2); its gradient goes by way of the distances.
-        index: (B,) number of the nearest anchor.
         weights: of the total.
     """
+    _, mean, log_variance, index, assignment, distances, _ = code
     out: tuple[Tensor, Tensor, Tensor] = _Constraint.apply(
         mean, log_variance, distances, anchors, assignment.detach(), index, *weights
     )
@@ -77,9 +70,9 @@ class _Constraint(torch.autograd.Function):
         index: Tensor,
         kl_weight: float,
         gravity_weight: float,
-        strength: Tensor,
+        scale: Tensor,
         awake: Tensor,
-        factor: Tensor | None,
+        loss_scale: Tensor | None,
         processes: Processes,
     ) -> tuple[Tensor, Tensor, Tensor]:
         (rows, dim), count = mean.shape, len(anchors)
@@ -93,18 +86,18 @@ class _Constraint(torch.autograd.Function):
         seen = torch.cat([own, torch.ones_like(own)], 1)  # (B, 2)
         members = own.new_zeros(count + 1, 2).index_add_(0, index, seen)  # (M + 1, 2)
         members[count, 0], members[count, 1] = nats, rows
-        members = processes.total_of(members)
+        members = processes.all_sum_(members)
         share = processes.count / members[count, 1]
         kl = members[count, 0] / members[count, 1]
         size = members[:count, 1].clamp_min(1) * dim  # (M,)
         pull, to_mass, to_anchors = _gravity(anchors, 1 + members[:count, 0] / size)
         to_own = (to_mass * processes.count / size)[index]  # (B,)
-        for_kl, for_pull = strength * kl_weight, strength * awake * gravity_weight
+        for_kl, for_pull = scale * kl_weight, scale * awake * gravity_weight
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(
             mean, excess, assignment, column, awake, share, to_own, to_anchors, for_kl, for_pull
         )
-        ctx.factor = factor
+        ctx.loss_scale = loss_scale
         return kl, pull, for_kl * kl + for_pull * pull
 
     @staticmethod
@@ -118,8 +111,8 @@ class _Constraint(torch.autograd.Function):
         kl = torch.zeros_like(share) if kl is None else kl
         pull = torch.zeros_like(share) if pull is None else pull
         if total is not None:
-            if ctx.factor is not None:
-                ctx.factor.copy_(total)
+            if ctx.loss_scale is not None:
+                ctx.loss_scale.copy_(total)
             kl, pull = kl + for_kl * total, pull + for_pull * total
         kl = kl * share
         half = 0.5 * kl
@@ -146,33 +139,3 @@ def _gravity(anchors: Tensor, mass: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     weighed = mass[:, None] * centred  # (M, D)
     to_anchors = mass[:, None] * (slope @ weighed) - weighed * (slope @ mass)[:, None]
     return mass @ attraction, 2 * attraction, to_anchors.mul_(4 / pairs)
-
-
-def distances_to(latents: Tensor, anchors: Tensor) -> Tensor:
-    """Squared distances (B, M) of latents (B, D) to anchors (M, D), also far from the origin."""
-    out: Tensor = _Distances.apply(latents, anchors)
-    return out
-
-
-class _Distances(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
-        # Near the origin the expanded square loses no digits.
-        centre = y.mean(0)
-        x, y = x - centre, y - centre
-        ctx.save_for_backward(x, y)
-        return squared_distance(x, y)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
-        x, y = ctx.saved_tensors
-        to_x = torch.addmm(x * grad.sum(1, keepdim=True), grad, y, beta=2, alpha=-2)
-        to_y = torch.addmm(y * grad.sum(0)[:, None], grad.t(), x, beta=2, alpha=-2)
-        return to_x, to_y
-
-
-def squared_distance(x: Tensor, y: Tensor) -> Tensor:
-    """Squared distances (N, M) of the rows of x (N, D) and y (M, D), best near the origin."""
-    square = torch.addmm(y.square().sum(1), x, y.t(), alpha=-2)  # (N, M)
-    return square.add_(x.square().sum(1, keepdim=True)).clamp_min_(0)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nvc3d import ops
 
-from .constraint import squared_distance
+from .distances import squared_distance
 
 # Idle anchors that a step of k-means moves at most: each costs a look at all latents.
 _MOVED = 32
@@ -108,7 +108,7 @@ def apart(anchors: Tensor) -> Tensor:
     return torch.where(double[:, None], anchors + size * jitter, anchors)
 
 
-def spread(latents: Tensor, anchors: Tensor) -> Tensor:
+def deviation(latents: Tensor, anchors: Tensor) -> Tensor:
     """Standard deviation (M, D) of the latents (N, D) of each anchor (M, D), around their mean.
 
     Anchors of fewer than two latents get that of all latents around their anchors; 1 without any.
