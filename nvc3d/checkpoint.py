@@ -30,12 +30,12 @@ from nvc3d import __version__, local
 from nvc3d.atomic import atomic_write
 from nvc3d.config import TrainConfig, from_dict, jsonable, to_dict
 from nvc3d.extras import require
-from nvc3d.tasks import TASKS, Task, format1
+from nvc3d.tasks import TASKS, Task, format1, format2
 from nvc3d.tasks.halves import halves
 from nvc3d.tasks.task import UNTOLD
 from nvc3d.tasks.vocabulary import Vocabulary
 
-FORMAT = 2
+FORMAT = 3
 FILES = ("config.json", "model.safetensors", "state.pt", "metrics.json", "losses.csv")
 
 
@@ -76,10 +76,12 @@ def load_run(
         raise CheckpointError(
             f"{folder} holds a model of task {run.task.name}, not of {' or '.join(wanted)}"
         )
-    weights = read_weights(folder / "model.safetensors")
+    format, weights = read_weights(folder / "model.safetensors")
     if run.vocabulary is None:
         run = replace(run, vocabulary=_names_among(weights, run.task.name, folder))
     assert run.vocabulary is not None
+    if format < 3:
+        weights = format2.weights(weights, run.config, run.vocabulary)
     try:
         model = run.task.model(run.config, run.vocabulary)
     except (MemoryError, OverflowError, RuntimeError) as error:  # sizes beyond any machine
@@ -204,8 +206,11 @@ def save_weights(model: nn.Module, path: Path) -> None:
         file.write(safetensors.save(tensors, metadata))
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """What `save_weights` wrote, by name; raises CheckpointError where that cannot be read."""
+def read_weights(path: Path) -> tuple[int, dict[str, Tensor]]:
+    """The format of a file that `save_weights` wrote, and what is in it, by name.
+
+    Raises CheckpointError where it cannot be read.
+    """
     safetensors = require("safetensors", "to load models")
     if not path.is_file():
         raise CheckpointError(f"{path} is missing: the run has not saved a model yet")
@@ -220,7 +225,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     _check_format(metadata["format"], path)
     if metadata.get("checksum") != _checksum(tensors):
         raise CheckpointError(f"{path} is damaged: its checksum does not match its contents")
-    return tensors
+    return metadata["format"], tensors
 
 
 def save_state(state: dict[str, Any], path: Path) -> None:
@@ -229,8 +234,11 @@ def save_state(state: dict[str, Any], path: Path) -> None:
         torch.save(state, file)
 
 
-def load_state(path: Path) -> dict[str, Any]:
-    """Read what `save_state` wrote; raises CheckpointError where it is missing or damaged."""
+def load_state(path: Path, config: Any = None) -> dict[str, Any]:
+    """Read what `save_state` wrote, brought up to date for a run with that config.
+
+    Raises CheckpointError where it is missing, damaged, or of a run that cannot go on today.
+    """
     if not path.is_file():
         raise CheckpointError(f"there is nothing to resume: {path} is missing")
     try:
@@ -246,6 +254,11 @@ def load_state(path: Path) -> dict[str, Any]:
     _check_format(format, path)
     if format == 1:
         state["model"].pop(format1.KEY, None)
+    if format < 3:
+        try:
+            state = format2.training(state, config)
+        except ValueError as error:
+            raise CheckpointError(f"{path} cannot be resumed: {error}") from None
     return dict(state)
 
 

@@ -193,7 +193,7 @@ class Trainer:
         with processes.in_step():
             saved = None
             if resume and (holds_run(folder) or not (folder / "config.json").exists()):
-                saved = load_state(folder / "state.pt")
+                saved = load_state(folder / "state.pt", run.config)
             seed(run.config.seed)
             self.splits = run.task.splits(run.config)
             self.share = self._share()

@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from nvc3d.nebula import Code, Losses, Nebula
+from nvc3d.nebula import Code, GaussianHead, Losses, Nebula
 
-Bottleneck: TypeAlias = Literal["nebula", "vae", "plain"]
+BottleneckName: TypeAlias = Literal["nebula", "vae", "plain"]
 
-# No training is this long, so the anchors never take part.
-_NEVER = 2**62
 # Of the agreement of two views, before the nebula's own scale. That takes 0.03 of the task's unit;
 # so a nat of disagreement costs as much as about a nat of the task, whatever the constraint weighs.
 _VIEW = 30.0
 
 
+class Bottleneck(Protocol):
+    """What tasks ask of a code: the three kinds, `Plain`, `GaussianHead` and `Nebula`, are used
+    alike."""
+
+    @property
+    def embedding_dim(self) -> int:
+        """Length of `Code.embedding`, which the decoder reads."""
+
+    @property
+    def answers(self) -> int | None:
+        """How many different codes `alternatives` can give; None: any number."""
+
+    def __call__(self, features: Tensor) -> Code:
+        """The code of features (..., dim)."""
+
+    def alternatives(
+        self, features: Tensor, count: int, generator: torch.Generator | None = None
+    ) -> Code:
+        """Several plausible codes (count, ...) of features (..., dim), the best guess first."""
+
+    def losses(self, code: Code, view: Code | None = None) -> Losses:
+        """What is added to the task's loss; `view` is the code of a second view of the same."""
+
+
 def bottleneck(
-    kind: Bottleneck, dim: int, anchors: int, latent_dim: int, weight: float
-) -> Nebula | Plain:
+    kind: BottleneckName, dim: int, anchors: int, latent_dim: int, weight: float
+) -> Nebula | GaussianHead | Plain:
     """A nebula; the Gaussian code of a variational autoencoder; or a plain code.
 
-    All are used alike. The variational one is a nebula that never wakes, so its constraint is
-    scaled to the task as a nebula's is.
+    The constraint of the variational one is scaled to the task as a nebula's is.
 
     Args:
         kind: which of the three.
@@ -36,35 +57,26 @@ def bottleneck(
     """
     if kind == "plain":
         return Plain(dim, latent_dim)
-    warmup = _NEVER if kind == "vae" else None
+    if kind == "vae":
+        return GaussianHead(dim, latent_dim, weight)
     view_weight = _VIEW / weight if weight > 0 else 0.0
-    return Nebula(
-        dim,
-        anchors,
-        latent_dim,
-        weight=weight,
-        warmup_steps=warmup,
-        view_weight=view_weight,
-    )
+    return Nebula(dim, anchors, latent_dim, weight=weight, view_weight=view_weight)
 
 
 class Plain(nn.Module):
     """A code (..., latent_dim) of features (..., dim) with no constraint on it and no anchors."""
 
-    anchors: Tensor  # (0, latent_dim)
+    answers = 1
 
     def __init__(self, dim: int, latent_dim: int) -> None:
         super().__init__()
         self.embedding_dim = latent_dim
         self.head = nn.Linear(dim, latent_dim)
-        self.register_buffer("anchors", torch.zeros(0, latent_dim), persistent=False)
 
     def forward(self, features: Tensor) -> Code:
         """The code of features; what a nebula would add is empty or zero."""
         z = self.head(features)
-        none = z[..., :0]
-        nowhere = torch.zeros(z.shape[:-1], dtype=torch.int64, device=z.device)
-        return Code(z, z, torch.zeros_like(z), nowhere, none, none, z)
+        return Code.unanchored(z, z, torch.zeros_like(z), z.dtype)
 
     def alternatives(
         self, features: Tensor, count: int, generator: torch.Generator | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias
 
 from nvc3d.config import Bound, Checked
-from nvc3d.tasks.bottleneck import Bottleneck
+from nvc3d.tasks.bottleneck import BottleneckName
 
 Count: TypeAlias = Annotated[int, Bound("at least", 1)]
 Share: TypeAlias = Annotated[float, Bound("above", 0), Bound("at most", 1)]
@@ -34,7 +34,7 @@ class ModelHalf(Checked):
 
     dim: Count = 256
     """Size of the encoder's global feature."""
-    bottleneck: Bottleneck = "nebula"
+    bottleneck: BottleneckName = "nebula"
     """What stands between encoder and decoder: a nebula, the Gaussian code of a VAE, or a plain
     code."""
     latent_dim: Count = 64

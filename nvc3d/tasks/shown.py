@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nvc3d.nebula import Code
+from nvc3d.nebula import Code, Nebula
 from nvc3d.tasks.task import Picture
 from nvc3d.viz import draw_latents
 
@@ -77,11 +77,12 @@ class Codes:
     def draw(
         self, model: Any, names: Sequence[str], path: Path, most: int | None = None
     ) -> Picture:
-        """The map of the codes, of `most` of them at most, with the anchors of the nebula."""
+        """The map of the codes, of `most` of them at most, with the anchors of a nebula."""
         mean, anchor, owner = self.mean, self.anchor, self.owner
         kept = torch.arange(0, len(mean), -(-len(mean) // (most or len(mean))))
         kept = kept[owner[kept] >= 0]
-        anchors = model.nebula.anchors.detach().float().cpu()
+        head = model.bottleneck
+        anchors = head.anchors.detach().float().cpu() if isinstance(head, Nebula) else mean[:0]
         drawn = draw_latents(
             path,
             mean[kept].numpy(),

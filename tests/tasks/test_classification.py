@@ -237,9 +237,9 @@ def test_both_views_count_and_the_nebula_compares_them_where_labels_are_few(
     model = TASK.fresh(config, splits).eval()
     batch = next(batches(splits.train))
     compared = []
-    losses = type(model.nebula).losses
+    losses = type(model.bottleneck).losses
     monkeypatch.setattr(
-        type(model.nebula),
+        type(model.bottleneck),
         "losses",
         lambda self, code, view=None: compared.append((code, view)) or losses(self, code, view),
     )
@@ -287,7 +287,7 @@ def test_every_weight_gets_a_gradient(splits: Splits) -> None:
     TASK.loss(model, next(batches(splits.train)))["total"].backward()
     for name, parameter in model.named_parameters():
         # Anchors take part later, when the latents are ripe.
-        if name != "nebula.anchors":
+        if name != "bottleneck.anchors":
             assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
 
 
@@ -321,7 +321,7 @@ class Told(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(()))
-        self.nebula = SimpleNamespace(anchors=torch.zeros(0, 3))
+        self.bottleneck = None
 
     def forward(self, points: torch.Tensor) -> Classification:
         code = SimpleNamespace(

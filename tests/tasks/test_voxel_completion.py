@@ -282,7 +282,7 @@ def test_gradients_reach_every_weight(kind: str, skips: bool, folder: Path) -> N
     assert terms["total"].item() == pytest.approx(parts)
     terms["total"].backward()
     idle = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
-    assert idle <= {"nebula.anchors", "nebula.posterior.weight"}
+    assert idle <= {"bottleneck.anchors", "bottleneck.posterior.weight"}
 
 
 def test_the_loss_of_two_views_is_the_mean_of_theirs(folder: Path) -> None:

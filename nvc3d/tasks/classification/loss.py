@@ -23,9 +23,9 @@ def loss(model: ClassificationModel, batch: Batch) -> dict[str, Tensor]:
     results = [model(cloud) for cloud in clouds]
     codes = [result.code for result in results]
     if model.few_labels and len(codes) == 2:
-        nebula = model.nebula.losses(codes[0], view=codes[1])
+        nebula = model.bottleneck.losses(codes[0], view=codes[1])
     else:
-        nebula = model.nebula.losses(Code.joined(codes))
+        nebula = model.bottleneck.losses(Code.joined(codes))
     labelled = batch["labelled"]  # (B,) bool
     # A label that is not to be known is not even looked at.
     label = torch.where(labelled, batch["label"], 0)

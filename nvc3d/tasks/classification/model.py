@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from nvc3d.encoders import make
 from nvc3d.nebula import Code
-from nvc3d.tasks.bottleneck import bottleneck
+from nvc3d.tasks.bottleneck import Bottleneck, bottleneck
 from nvc3d.tasks.classification.config import ClassificationNet
 from nvc3d.tasks.vocabulary import Vocabulary
 
@@ -34,10 +34,10 @@ class ClassificationModel(nn.Module):
     def __init__(self, config: ClassificationNet, vocabulary: Vocabulary) -> None:
         super().__init__()
         self.encoder = make(config.encoder, 3, config.dim)
-        self.nebula = bottleneck(
+        self.bottleneck: Bottleneck = bottleneck(
             config.bottleneck, config.dim, config.anchors, config.latent_dim, config.nebula_weight
         )
-        code_dim = self.nebula.embedding_dim
+        code_dim = self.bottleneck.embedding_dim
         self.hidden = nn.Sequential(
             nn.Linear(code_dim, config.hidden), nn.ReLU(), nn.Dropout(DROPOUT)
         )
@@ -48,7 +48,7 @@ class ClassificationModel(nn.Module):
         self.decoder = decoder(code_dim) if config.reconstruct > 0 else None
 
     def forward(self, points: Tensor) -> Classification:
-        code = self.nebula(self.encoder(points)[0])
+        code = self.bottleneck(self.encoder(points)[0])
         scores = self.scores(self.hidden(code.embedding))
         decoded = None if self.decoder is None else self.decoder(code.embedding)
         return Classification(scores, code, decoded)

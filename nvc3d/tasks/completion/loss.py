@@ -29,7 +29,7 @@ def loss(model: CompletionModel, batch: Batch) -> dict[str, Tensor]:
     first, *others = result.coarse
     stages = [ON_THE_WAY * plain_chamfer(cloud, truth) for cloud in others]
     coarse = torch.stack([ops.chamfer_distance(first, truth), *stages]).sum()
-    nebula = model.nebula.losses(result.code).total
+    nebula = model.bottleneck.losses(result.code).total
     return {"total": fine + coarse + nebula, "fine": fine, "coarse": coarse, "nebula": nebula}
 
 

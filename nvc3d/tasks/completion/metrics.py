@@ -9,7 +9,6 @@ from torch import Tensor
 
 from nvc3d.metrics import best_of, compare, total_mutual_difference
 from nvc3d.metrics import emd as earth_movers
-from nvc3d.tasks.bottleneck import Plain
 from nvc3d.tasks.completion.model import CompletionModel
 from nvc3d.tasks.completion.pictures import Shown
 from nvc3d.tasks.task import Batch, Measure, Measured, Table, evaluating
@@ -48,7 +47,7 @@ def metrics(
     """
     generator = torch.Generator().manual_seed(0)
     columns = ["CD-L1", "CD-L2", "F-score@1%"] + ["EMD"] * emd
-    several = not isinstance(model.nebula, Plain)
+    several = model.bottleneck.answers != 1
     columns += [f"CD-L2, best of {ANSWERS}", "TMD"] * several
     measured: list[Tensor] = []  # (B, rows, columns) each
     labels: list[Tensor] = []

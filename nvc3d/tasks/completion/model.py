@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nvc3d.encoders import make
 from nvc3d.nebula import Code
-from nvc3d.tasks.bottleneck import bottleneck
+from nvc3d.tasks.bottleneck import Bottleneck, bottleneck
 from nvc3d.tasks.completion.config import CompletionNet
 from nvc3d.tasks.completion.decoders import decoder
 from nvc3d.tasks.task import Items, Splits, evaluating
@@ -43,16 +43,16 @@ class CompletionModel(nn.Module):
     def __init__(self, config: CompletionNet, vocabulary: Vocabulary) -> None:
         super().__init__()
         self.encoder = make(config.encoder, 3, config.dim)
-        self.nebula = bottleneck(
+        self.bottleneck: Bottleneck = bottleneck(
             config.bottleneck, config.dim, config.anchors, config.latent_dim, config.nebula_weight
         )
-        self.decoder = decoder(config, self.nebula.embedding_dim, self.encoder.point_dim)
+        self.decoder = decoder(config, self.bottleneck.embedding_dim, self.encoder.point_dim)
         self.register_buffer("mean_shape", torch.zeros(config.points, 3))
 
     def forward(self, partial: Tensor) -> Completion:
         points, centre, scale = to_unit_ball(partial)
         feature, point_features = self.encoder(points)
-        code = self.nebula(feature)
+        code = self.bottleneck(feature)
         clouds = self.decoder(code.embedding, points, point_features)
         *coarse, laid = (cloud * scale + centre for cloud in clouds)
         return Completion(torch.cat([partial, laid], dim=1), tuple(coarse), code)
@@ -74,7 +74,7 @@ class CompletionModel(nn.Module):
         with evaluating(self):
             points, centre, scale = to_unit_ball(partial)
             feature, point_features = self.encoder(points)
-            codes = self.nebula.alternatives(feature, count, generator)
+            codes = self.bottleneck.alternatives(feature, count, generator)
             found = []
             for embedding in codes.embedding:
                 laid = self.decoder(embedding, points, point_features)[-1]

@@ -30,7 +30,7 @@ def loss(model: SegmentationModel, batch: Batch) -> dict[str, Tensor]:
             for result in results
         ]
     ).mean() / (parts != NONE).sum().clamp_min(1)
-    nebula = model.nebula.losses(first, view=others[0] if others else None).total
+    nebula = model.bottleneck.losses(first, view=others[0] if others else None).total
     return {"total": missed + nebula, "cross_entropy": missed, "nebula": nebula}
 
 

@@ -11,7 +11,7 @@ from torch.nn.functional import one_hot
 from nvc3d.encoders import make
 from nvc3d.encoders.layers import shared_mlp
 from nvc3d.nebula import Code
-from nvc3d.tasks.bottleneck import bottleneck
+from nvc3d.tasks.bottleneck import Bottleneck, bottleneck
 from nvc3d.tasks.segmentation.config import SegmentationNet
 from nvc3d.tasks.vocabulary import Vocabulary
 
@@ -43,10 +43,10 @@ class SegmentationModel(nn.Module):
         # A point's own feature, told what all of them are.
         width = self.encoder.point_dim + config.dim
         self.per_point = nn.Linear(width, config.dim) if config.point_codes else None
-        self.nebula = bottleneck(
+        self.bottleneck: Bottleneck = bottleneck(
             config.bottleneck, config.dim, config.anchors, config.latent_dim, config.nebula_weight
         )
-        seen = self.encoder.point_dim + self.nebula.embedding_dim + len(vocabulary.of_group)
+        seen = self.encoder.point_dim + self.bottleneck.embedding_dim + len(vocabulary.of_group)
         self.head = nn.Sequential(
             shared_mlp(seen, config.hidden, config.hidden),
             nn.Linear(config.hidden, len(vocabulary.labels)),
@@ -64,10 +64,10 @@ class SegmentationModel(nn.Module):
         batch, count, _ = points.shape
         whole = feature[:, None].expand(-1, count, -1)  # (B, N, dim)
         if self.per_point is None:
-            code = self.nebula(feature)
+            code = self.bottleneck(feature)
             embedding = code.embedding[:, None].expand(-1, count, -1)  # (B, N, E)
         else:
-            code = self.nebula(self.per_point(torch.cat([point_features, whole], -1)))
+            code = self.bottleneck(self.per_point(torch.cat([point_features, whole], -1)))
             embedding = code.embedding
         seen = [point_features, embedding.to(point_features.dtype)]
         if self.categories:

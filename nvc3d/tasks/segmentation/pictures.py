@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nvc3d.metrics import confined_argmax
-from nvc3d.nebula import Code
+from nvc3d.nebula import Code, Nebula
 from nvc3d.tasks.segmentation.data import NONE
 from nvc3d.tasks.segmentation.model import SegmentationModel
 from nvc3d.tasks.shown import Codes, Few, spread
@@ -66,7 +66,7 @@ class Shown:
 
 def pictures(model: SegmentationModel, shown: Shown, folder: Path) -> list[Picture]:
     """Draw `parts.png`, some clouds with the labels found and the true ones, and `latents.png`, the
-    map of the codes with the anchors. Of codes of points, `parts.png` shows the anchors as well:
+    map of the codes with the anchors. Of a nebula of points, `parts.png` shows the anchors as well:
     parts that nobody labelled.
 
     Raises OSError where a file cannot be written.
@@ -81,7 +81,7 @@ def pictures(model: SegmentationModel, shown: Shown, folder: Path) -> list[Pictu
         _names(np.concatenate([row[i] for row in rows.values()]), model, group)
         for i, group in enumerate(groups)
     ]
-    if shown.of_points and len(model.nebula.anchors):
+    if shown.of_points and isinstance(model.bottleneck, Nebula):
         rows["anchors"] = [shown.anchors[i].numpy() for i in chosen]
     path = draw_clouds(
         folder / "parts.png",

@@ -26,7 +26,7 @@ def loss(model: VoxelCompletionModel, batch: Batch) -> dict[str, Tensor]:
     terms = {
         "cross_entropy": torch.stack([entropy(r.scores.float(), grid) for r in results]).mean(),
         "overlap": torch.stack([1 - soft_iou(r.scores.float(), grid) for r in results]).mean(),
-        "nebula": model.nebula.losses(code).total,
+        "nebula": model.bottleneck.losses(code).total,
     }
     return {"total": torch.stack(list(terms.values())).sum(), **terms}
 

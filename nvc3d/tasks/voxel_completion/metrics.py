@@ -9,7 +9,6 @@ from torch import Tensor
 
 from nvc3d.data.grids import UNKNOWN
 from nvc3d.metrics import Confusion, voxel_iou
-from nvc3d.tasks.bottleneck import Plain
 from nvc3d.tasks.task import Batch, Measure, Measured, Table, evaluating
 from nvc3d.tasks.voxel_completion.model import VoxelCompletionModel, filled, occupied
 from nvc3d.tasks.voxel_completion.pictures import Shown
@@ -33,7 +32,7 @@ def metrics(
 
     Raises ValueError where there is nothing to measure.
     """
-    several = not isinstance(model.nebula, Plain)
+    several = model.bottleneck.answers != 1
     generator = torch.Generator(model.mean_grid.device).manual_seed(0)
     confusion = Confusion(1 + len(model.classes), ignored=UNKNOWN)
     measured: list[Tensor] = []  # (B, columns) each

@@ -12,7 +12,7 @@ from nvc3d.encoders import VoxelEncoder
 from nvc3d.encoders.voxels import COARSEST, convolution, from_channels, to_channels
 from nvc3d.geometry.voxelise import UNKNOWN
 from nvc3d.nebula import Code
-from nvc3d.tasks.bottleneck import bottleneck
+from nvc3d.tasks.bottleneck import Bottleneck, bottleneck
 from nvc3d.tasks.task import Splits, evaluating
 from nvc3d.tasks.vocabulary import Vocabulary
 from nvc3d.tasks.voxel_completion.config import VoxelCompletionNet
@@ -45,13 +45,13 @@ class VoxelCompletionModel(nn.Module):
     def __init__(self, config: VoxelCompletionNet, vocabulary: Vocabulary) -> None:
         super().__init__()
         self.encoder = VoxelEncoder(CHANNELS, config.dim, config.width)
-        self.nebula = bottleneck(
+        self.bottleneck: Bottleneck = bottleneck(
             config.bottleneck, config.dim, config.anchors, config.latent_dim, config.nebula_weight
         )
         width, skips = config.width, config.skips
         self.skips = skips
         self.lift = nn.Sequential(
-            nn.Linear(self.nebula.embedding_dim, 4 * width * COARSEST**3),
+            nn.Linear(self.bottleneck.embedding_dim, 4 * width * COARSEST**3),
             nn.ReLU(),
             nn.Unflatten(1, (4 * width, COARSEST, COARSEST, COARSEST)),
         )
@@ -71,7 +71,7 @@ class VoxelCompletionModel(nn.Module):
 
     def forward(self, view: Tensor) -> VoxelCompletion:
         feature, maps = self.encoder(view)
-        code = self.nebula(feature)
+        code = self.bottleneck(feature)
         return VoxelCompletion(self.decode(code.embedding, view, maps), code)
 
     def decode(self, embedding: Tensor, view: Tensor, maps: list[Tensor]) -> Tensor:
@@ -101,7 +101,7 @@ class VoxelCompletionModel(nn.Module):
         """As `alternatives`, with the code of the best guess."""
         with evaluating(self):
             feature, maps = self.encoder(view)
-            codes = self.nebula.alternatives(feature, count, generator)
+            codes = self.bottleneck.alternatives(feature, count, generator)
             scores = torch.stack([self.decode(e, view, maps) for e in codes.embedding])
         return scores, codes.at(0)
 
