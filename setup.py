@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -47,8 +48,13 @@ def find_nvcc() -> str | None:
 NVCC = find_nvcc()
 
 
-def cuda_flags() -> list[str]:
-    """For which GPUs to compile: machine code for each architecture, and PTX for what comes."""
+def cuda_target() -> tuple[list[str], list[str]]:
+    """For which GPUs to compile: machine code for each architecture, and PTX for what comes.
+
+    Gives nvcc's flags, and what the library says of itself: the version of CUDA's runtime and the
+    architectures.
+    """
+    assert NVCC is not None
     wanted = (
         os.environ.get("NVC3D_CUDA_ARCHITECTURES", "75 80 90 100 120").replace(",", " ").split()
     )
@@ -58,8 +64,16 @@ def cuda_flags() -> list[str]:
         sys.exit(f"nvc3d: {NVCC} knows none of NVC3D_CUDA_ARCHITECTURES={' '.join(wanted)}")
     flags = [f"-gencode=arch=compute_{number},code=sm_{number}" for number in numbers]
     flags.append(f"-gencode=arch=compute_{numbers[-1]},code=compute_{numbers[-1]}")
-    names = "/".join(f"sm_{number}" for number in numbers)
-    return [*flags, f'-DNVC3D_CUDA_ARCHITECTURES="{names}"', "-DUSE_CUDA", "-fmad=false"]
+    version = subprocess.run([NVCC, "--version"], capture_output=True, text=True).stdout
+    release = re.search(r"release (\d+)\.(\d+)", version)
+    if release is None:
+        sys.exit(f"nvc3d: {NVCC} --version does not say which release it is:\n{version}")
+    runtime = int(release[1]) * 1000 + int(release[2]) * 10
+    told = [
+        f"-DNVC3D_CUDA_RUNTIME={runtime}",
+        f'-DNVC3D_CUDA_ARCHITECTURES="{"/".join(f"sm_{number}" for number in numbers)}"',
+    ]
+    return [*flags, "-DUSE_CUDA", "-fmad=false"], told
 
 
 def pythons() -> Iterator[str]:
@@ -106,9 +120,10 @@ class Build(build_ext):
         folder = Path(self.build_temp)
         folder.mkdir(parents=True, exist_ok=True)
         # Distances must round alike everywhere: products are fused where the code says so.
-        common = ["-std=c++17", "-O3", STABLE_ABI, f"-I{torch / 'include'}"]
+        common = ["-std=c++20", "-O3", STABLE_ABI, f"-I{torch / 'include'}"]
         host = ["-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-Wall"]
-        cuda = [*cuda_flags(), f"-Xcompiler={','.join(host)}"] if NVCC else []
+        for_gpus, told = cuda_target() if NVCC else ([], [])
+        cuda = [*for_gpus, *told, f"-Xcompiler={','.join(host)}"]
         jobs, objects = [], []
         for source in map(Path, extension.sources):
             # Files of one name, for the CPU and for CUDA, lie side by side.
@@ -117,7 +132,7 @@ class Build(build_ext):
                 command = [NVCC, *common, *cuda]
             else:
                 variant = VARIANTS.get(source.stem.removeprefix("variant_"), [])
-                command = [*COMPILER, *common, *host, *variant]
+                command = [*COMPILER, *common, *host, *told, *variant]
             jobs.append([*command, "-c", str(source), "-o", objects[-1]])
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             runs = list(pool.map(self.compiled, jobs))

@@ -174,11 +174,14 @@ inline void require_starts(const Tensor& start, const Tensor& points) {
           device(start));
 }
 
+inline void require_matrix(const Tensor& matrix, const char* name) {
+  require(matrix.dim() == 2, name, " must be (N, D), got ", shape(matrix));
+  require_float(matrix, name);
+}
+
 inline void require_anchors(const Tensor& latents, const Tensor& anchors) {
-  for (const auto& [tensor, name] : {std::pair{&latents, "latents"}, {&anchors, "anchors"}}) {
-    require(tensor->dim() == 2, name, " must be (N, D), got ", shape(*tensor));
-    require_float(*tensor, name);
-  }
+  require_matrix(latents, "latents");
+  require_matrix(anchors, "anchors");
   require(anchors.size(0) > 0 && anchors.size(1) > 0, "anchors must not be empty, got ",
           shape(anchors));
   require_pair(latents, anchors, "latents", "anchors");

@@ -245,5 +245,6 @@ std::tuple<Tensor, Tensor> assign_anchors(Tensor latents, Tensor anchors, bool c
 }  // namespace nvc3d
 
 STABLE_TORCH_LIBRARY_IMPL(nvc3d, CUDA, m) {
+  if (!nvc3d::cuda_usable()) return;
   m.impl("assign_anchors", TORCH_BOX(&nvc3d::assign_anchors));
 }

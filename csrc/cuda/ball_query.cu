@@ -210,4 +210,7 @@ std::tuple<Tensor, Tensor> ball_query(Tensor x, Tensor y, int64_t k, double squa
 }  // namespace
 }  // namespace nvc3d
 
-STABLE_TORCH_LIBRARY_IMPL(nvc3d, CUDA, m) { m.impl("ball_query", TORCH_BOX(&nvc3d::ball_query)); }
+STABLE_TORCH_LIBRARY_IMPL(nvc3d, CUDA, m) {
+  if (!nvc3d::cuda_usable()) return;
+  m.impl("ball_query", TORCH_BOX(&nvc3d::ball_query));
+}

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "../checks.h"
+#include "usable.h"
 
 namespace nvc3d {
 

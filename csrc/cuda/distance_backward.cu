@@ -312,5 +312,6 @@ std::tuple<Tensor, Tensor> distance_backward(Tensor grad, Tensor x, Tensor y, Te
 }  // namespace nvc3d
 
 STABLE_TORCH_LIBRARY_IMPL(nvc3d, CUDA, m) {
+  if (!nvc3d::cuda_usable()) return;
   m.impl("distance_backward", TORCH_BOX(&nvc3d::distance_backward));
 }

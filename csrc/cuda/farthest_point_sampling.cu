@@ -327,5 +327,6 @@ Tensor farthest_point_sampling(Tensor points, int64_t k, std::optional<Tensor> l
 }  // namespace nvc3d
 
 STABLE_TORCH_LIBRARY_IMPL(nvc3d, CUDA, m) {
+  if (!nvc3d::cuda_usable()) return;
   m.impl("farthest_point_sampling", TORCH_BOX(&nvc3d::farthest_point_sampling));
 }

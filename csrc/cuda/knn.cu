@@ -273,4 +273,7 @@ std::tuple<Tensor, Tensor> knn(Tensor x, Tensor y, int64_t k, std::optional<Tens
 }  // namespace
 }  // namespace nvc3d
 
-STABLE_TORCH_LIBRARY_IMPL(nvc3d, CUDA, m) { m.impl("knn", TORCH_BOX(&nvc3d::knn)); }
+STABLE_TORCH_LIBRARY_IMPL(nvc3d, CUDA, m) {
+  if (!nvc3d::cuda_usable()) return;
+  m.impl("knn", TORCH_BOX(&nvc3d::knn));
+}

@@ -104,6 +104,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> nearest_both(Tensor x, Tensor y,
 }  // namespace nvc3d
 
 STABLE_TORCH_LIBRARY_IMPL(nvc3d, CUDA, m) {
+  if (!nvc3d::cuda_usable()) return;
   m.impl("nearest", TORCH_BOX(&nvc3d::nearest));
   m.impl("nearest_both", TORCH_BOX(&nvc3d::nearest_both));
 }

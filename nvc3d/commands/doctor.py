@@ -39,7 +39,7 @@ def examine() -> dict[str, Any]:
 
     from nvc3d.files.registry import by_suffix
 
-    cuda = torch.cuda.is_available()
+    operators = _operators()
     return {
         "nvc3d": __version__,
         "python": platform.python_version(),
@@ -48,10 +48,15 @@ def examine() -> dict[str, Any]:
         "platform": f"{platform.system()} {platform.machine()}",
         "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "operators": _operators(),
-        "devices": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-        if cuda
-        else [],
+        "operators": operators,
+        "devices": [
+            {
+                "name": torch.cuda.get_device_name(i),
+                "capability": list(torch.cuda.get_device_capability(i)),
+                "kernels": kernels_on(torch.cuda.get_device_capability(i), operators),
+            }
+            for i in range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
+        ],
         "torch_cuda": torch.version.cuda,
         "files": {
             " ".join(kind.suffixes): {"needs": kind.needs, "ready": _ready(kind.needs)}
@@ -71,14 +76,16 @@ def report(findings: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
     machine = [
         ("platform", f"{findings['platform']}, {findings['cores']} cores"),
         ("torch threads", str(findings["threads"])),
-        ("CUDA devices", ", ".join(findings["devices"]) or _no_cuda(findings["torch_cuda"])),
+        *((f"cuda:{i}", _gpu(device)) for i, device in enumerate(findings["devices"])),
     ]
+    if not findings["devices"]:
+        machine.append(("CUDA devices", _no_cuda(findings["torch_cuda"])))
     if operators["compiled"]:
         active = [
             ("compiled library", operators["path"]),
             ("CPU instructions", operators["isa"]),
             ("supported here", ", ".join(operators["available_isas"])),
-            ("CUDA kernels", _cuda_kernels(operators["cuda"])),
+            ("CUDA kernels", _cuda_kernels(operators)),
         ]
     else:
         active = [("compiled library", f"not in use: {operators['reason']}")]
@@ -115,13 +122,50 @@ def _operators() -> dict[str, Any]:
     return library.describe()
 
 
-def _cuda_kernels(built_in: bool) -> str:
+def _cuda_kernels(operators: dict[str, Any]) -> str:
     from nvc3d.ops.hardware import RUN_ON
 
-    if built_in:
+    built = ""
+    if operators["cuda_architectures"]:
+        names = ", ".join(f"sm_{number}" for number in operators["cuda_architectures"])
+        built = f"built with CUDA {operators['cuda_runtime']} for {names} and newer"
+    if operators["cuda"]:
         tested = f"tested on {RUN_ON}" if RUN_ON else "not yet run on a GPU, only emulated on CPUs"
-        return f"built in; {tested}"
-    return "not built in: install nvc3d from source with CUDA's nvcc on the PATH"
+        return f"active, {built}; the driver knows CUDA {operators['cuda_driver']}; {tested}"
+    return f"not active: {operators['cuda_obstacle']}" + (f" ({built})" if built else "")
+
+
+def kernels_on(capability: tuple[int, int], operators: dict[str, Any]) -> str:
+    """Whether the CUDA kernels run on a GPU of this capability; if not, why and what to do."""
+    if not operators["compiled"] or not operators["cuda"]:
+        return f"do not run: {operators.get('cuda_obstacle') or operators['reason']}"
+    major, minor = capability
+    mine, architectures = major * 10 + minor, operators["cuda_architectures"]
+    # Machine code is for one major version, from its minor one on; PTX for all that come later.
+    if any(number // 10 == major and number <= mine for number in architectures):
+        return "run"
+    names = ", ".join(f"sm_{number}" for number in architectures)
+    if architectures[-1] > mine:
+        return (
+            f"do not run: they are built for {names}; install nvc3d from source with "
+            f"NVC3D_CUDA_ARCHITECTURES={mine} and nvcc on the PATH"
+        )
+    runtime, driver = operators["cuda_runtime"], operators["cuda_driver"]
+    if _numbers(driver) < _numbers(runtime):
+        return (
+            f"do not run: the driver must compile them for sm_{mine}, and knows CUDA {driver}, "
+            f"which is older than the CUDA {runtime} of this build: update the driver"
+        )
+    return f"run; at first use the driver compiles them for sm_{mine}, in seconds, and keeps them"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _gpu(device: dict[str, Any]) -> str:
+    major, minor = device["capability"]
+    return f"{device['name']} (sm_{major}{minor}): the CUDA kernels {device['kernels']}"
 
 
 def _no_cuda(built_for: str | None) -> str:

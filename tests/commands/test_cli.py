@@ -19,6 +19,7 @@ import torch
 from nvc3d import __version__, extras
 from nvc3d.checkpoint import load_config, load_state
 from nvc3d.cli import main
+from nvc3d.commands import doctor
 from nvc3d.files import read_shape, write_cloud
 from nvc3d.geometry.camera import DepthCamera
 
@@ -115,6 +116,56 @@ def test_doctor(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
     assert findings["nvc3d"] == __version__
     assert findings["extras"]["origami"] == {"no_such_package": None}
     assert isinstance(findings["operators"]["compiled"], bool)
+
+
+@pytest.mark.parametrize(
+    ("capability", "driver", "told"),
+    [
+        ((8, 9), "12.0", "run"),
+        ((7, 5), "12.4", "run"),
+        ((9, 0), "13.0", "run"),
+        ((12, 0), "12.8", "run; at first use the driver compiles them for sm_120"),
+        (
+            (12, 0),
+            "12.2",
+            "do not run: the driver must compile them for sm_120, and knows CUDA 12.2",
+        ),
+        ((7, 0), "12.8", "do not run: they are built for sm_75, sm_80, sm_90; install nvc3d"),
+    ],
+)
+def test_doctor_says_for_each_gpu_whether_the_kernels_run(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    capability: tuple[int, int],
+    driver: str,
+    told: str,
+) -> None:
+    kernels = {"cuda": True, "cuda_obstacle": "", "cuda_runtime": "12.4", "cuda_driver": driver}
+    kernels |= {
+        "compiled": True,
+        "reason": "",
+        "path": "_C.abi3.so",
+        "cuda_architectures": [75, 80, 90],
+    }
+    kernels |= {"isa": "avx2", "available_isas": ["avx2"]}
+    monkeypatch.setattr(doctor, "_operators", lambda: kernels)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: "Some GPU")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: capability)
+    assert main(["doctor"]) == 0
+    text = capsys.readouterr().out
+    number = "".join(map(str, capability))
+    assert f"cuda:0                   Some GPU (sm_{number}): the CUDA kernels {told}" in text
+    assert (
+        f"built with CUDA 12.4 for sm_75, sm_80, sm_90 and newer; the driver knows CUDA {driver}"
+        in text
+    )
+    kernels |= {"cuda": False, "cuda_obstacle": "torch is built for ROCm"}
+    assert main(["doctor"]) == 0
+    text = capsys.readouterr().out
+    assert "the CUDA kernels do not run: torch is built for ROCm" in text
+    assert "not active: torch is built for ROCm (built with CUDA 12.4" in text
 
 
 def test_doctor_needs_only_torch_and_numpy() -> None:
