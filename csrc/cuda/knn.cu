@@ -194,7 +194,7 @@ struct HeapFound {
 };
 
 template <class T, class Norm>
-__global__ void __launch_bounds__(search_threads)
+__global__ void __launch_bounds__(search_threads, 6)
     heap_by_tree(TreeView<T> x, TreeView<T> y, int64_t size, int64_t k, T* distance_out,
                  int64_t* index_out) {
   __shared__ Site<T> leaf[search_warps][warp];
