@@ -142,6 +142,12 @@ def test_a_run_of_tests_is_counted(tmp_path: Path) -> None:
         "def test_two(): assert False\n"
         "def test_three(): pytest.skip('why not')\n"
     )
-    run = gpu_parts.run_tests(gpu_parts.Clock(60), "some", str(tmp_path), GIVEN="1")
+    run = gpu_parts.run_tests(60, "some", str(tmp_path), GIVEN="1")
     assert (run["passed"], run["failed"], run["skipped"], run["code"]) == (1, 1, 1, 1)
     assert "test_two" in run["output"]
+
+
+def test_a_run_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
+    (tmp_path / "test_slow.py").write_text("import time\ndef test_it(): time.sleep(100)\n")
+    run = gpu_parts.run_tests(0.5, "slow", str(tmp_path))
+    assert run["code"] == -1 and "stopped after" in run["output"] and run["passed"] == 0

@@ -1,8 +1,8 @@
 """Runs operators of an emulation that was built for a sanitizer, and tells what was found.
 
-`python trial.py LIBRARY < RUNS > FINDINGS`, both JSON: the runs are a list of dictionaries with the
-name of a trial, the number of a fault (0 for none), `between_blocks` and a seed, the findings a
-list of texts, empty where nothing was found. The sanitizer must be loaded before Python:
+`python trial.py LIBRARY < GROUPS > FINDINGS`, both JSON: a group is a list of runs, dictionaries
+with the name of a trial, the number of a fault (0 for none), `between_blocks` and a seed; its
+finding a text, empty where nothing was found. The sanitizer must be loaded before Python:
 `run_trials` does all of it.
 """
 
@@ -85,13 +85,14 @@ def one_run(library: ctypes.CDLL, run: dict[str, Any]) -> str:
     return "" if all(map(torch.equal, mine, other)) else "wrong answer\n"
 
 
-def apart(library: ctypes.CDLL, run: dict[str, Any]) -> str:
-    """The same in a child, with what its sanitizer says: each reports a fault only once."""
+def apart(library: ctypes.CDLL, runs: list[dict[str, Any]]) -> str:
+    """A group in a child, with what its sanitizer says: each reports a fault only once."""
     with tempfile.TemporaryFile() as reports:
         child = os.fork()
         if child == 0:
             os.dup2(reports.fileno(), 2)
-            os.write(2, one_run(library, run).encode())
+            for run in runs:
+                os.write(2, one_run(library, run).encode())
             os._exit(0)
         _, status = os.waitpid(child, 0)
         reports.seek(0)
@@ -99,13 +100,13 @@ def apart(library: ctypes.CDLL, run: dict[str, Any]) -> str:
         return ended + reports.read().decode()
 
 
-def run_trials(sanitizer: str, library: Path, runs: list[dict[str, Any]]) -> list[str]:
-    """The findings of each run, in a process with this sanitizer."""
+def run_trials(sanitizer: str, library: Path, groups: list[list[dict[str, Any]]]) -> list[str]:
+    """The findings of each group, in a process with this sanitizer."""
     names = {"thread": ["tsan"], "address": ["asan", "ubsan"]}[sanitizer]
     found = [_output("c++", f"-print-file-name=lib{name}.so") for name in names]
     environment = {**os.environ, **OPTIONS, "LD_PRELOAD": " ".join(found)}
     command = [sys.executable, __file__, str(library)]
-    return list(json.loads(_output(*command, env=environment, input=json.dumps(runs))))
+    return list(json.loads(_output(*command, env=environment, input=json.dumps(groups))))
 
 
 def _output(*command: str, **options: Any) -> str:
@@ -123,4 +124,4 @@ if __name__ == "__main__":
     torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
     torch.ops.load_library(sys.argv[1])
     emulation = ctypes.CDLL(sys.argv[1])
-    print(json.dumps([apart(emulation, run) for run in json.load(sys.stdin)]))
+    print(json.dumps([apart(emulation, runs) for runs in json.load(sys.stdin)]))
