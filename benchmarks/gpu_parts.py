@@ -26,8 +26,12 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import torch
 from results import read, write
+
+try:
+    import torch
+except ImportError:
+    sys.exit("this needs a torch with CUDA: name the Python that has it, make gpu PYTHON=...")
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "build" / "gpu"
@@ -235,7 +239,7 @@ def speed() -> dict[str, Any]:
                 }
             )
             print(f"  {row.operator} {row.name}: {timed[-1]['device']:.4g} ms", flush=True)
-    timed.sort(key=lambda result: list(table).index((result["operator"], result["name"])))
+    timed.sort(key=lambda result: list(table).index((str(result["operator"]), str(result["name"]))))
     return {"rows": timed, "rows_left_out": len(table) - len(timed)}
 
 

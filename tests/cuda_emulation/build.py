@@ -5,9 +5,11 @@ They appear as torch.ops.nvc3d_emulation; cuda_runtime.h says what that shows an
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,6 +36,17 @@ RUNTIME = ("runtime", "emulation")
 
 
 @FileLock(BUILD.with_name("cuda_emulation.lock"))  # of several processes of tests one builds
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One process at a time works in a folder: the tests run in several."""
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def build(sanitizer: str = "", cuda: Path = CUDA, units: tuple[str, ...] = ()) -> Path:
     """Compiles what changed since the last time; gives the path of the library.
 
@@ -83,16 +96,15 @@ def build(sanitizer: str = "", cuda: Path = CUDA, units: tuple[str, ...] = ()) -
             objects.append(target(f"{stem}.o", HERE / f"{stem}.cpp", ""))
     lines += [f"build {library.name}: link {' '.join(objects)}"]
     lines += [f"  flags = {SANITIZERS[sanitizer]}"]
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "cuda_runtime.h").write_text('#error "the header is precompiled"\n')
-    text = "\n".join(lines) + "\n"
     if sanitizer:
         build()
-    (folder / "build.ninja").write_text(text)
-    command = [str(Path(ninja.BIN_DIR) / "ninja"), "-C", str(folder)]
-    # A sanitizer that this process runs under is none of the compiler's.
-    environment = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
-    run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    with alone(folder):
+        (folder / "cuda_runtime.h").write_text('#error "the header is precompiled"\n')
+        (folder / "build.ninja").write_text("\n".join(lines) + "\n")
+        command = [str(Path(ninja.BIN_DIR) / "ninja"), "-C", str(folder)]
+        # A sanitizer that this process runs under is none of the compiler's.
+        environment = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
+        run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if run.returncode:
         raise RuntimeError(f"the emulation did not compile:\n{run.stdout}{run.stderr}")
     return library

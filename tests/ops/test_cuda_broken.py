@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 from cuda_emulation.broken import FAULTS, UNITS, Fault, broken_library
+from cuda_emulation.build import BUILD, alone
 from cuda_emulation.trial import run_trials
 
 # Trials whose kernels all lie in the units that are built for a sanitizer.
@@ -33,8 +36,16 @@ def findings(sanitizer: str) -> dict[str, str]:
         for n, f in enumerate(FAULTS, 1)
         if f.sanitizer == sanitizer
     } | {"": unbroken(sanitizer)}
-    texts = run_trials(sanitizer, broken_library(sanitizer), list(groups.values()))
-    return dict(zip(groups, texts, strict=True))
+    # The processes of one run of the tests share what the first of them finds.
+    run, folder = os.environ.get("PYTEST_XDIST_TESTRUNUID"), BUILD / f"broken_{sanitizer}"
+    with alone(folder):
+        kept = folder / "findings.json"
+        if run and kept.exists() and (stored := json.loads(kept.read_text()))["run"] == run:
+            return dict(stored["found"])
+        texts = run_trials(sanitizer, broken_library(sanitizer), list(groups.values()))
+        found = dict(zip(groups, texts, strict=True))
+        kept.write_text(json.dumps({"run": run, "found": found}))
+    return found
 
 
 @pytest.fixture
