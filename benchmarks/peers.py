@@ -280,8 +280,8 @@ def torch_cluster_ball(x: Tensor, radius: float, k: int) -> Call:
         row, column = within(b, a, radius, in_b, in_a, max_num_neighbors=k)
         # Pairs, those of a query together.
         count = torch.bincount(row, minlength=len(a))
-        place = torch.arange(len(row)) - (count.cumsum(0) - count)[row]
-        distance = torch.full((len(a), k), torch.inf)
+        place = torch.arange(len(row), device=x.device) - (count.cumsum(0) - count)[row]
+        distance = torch.full((len(a), k), torch.inf, device=x.device)
         distance[row, place] = (a[row] - b[column]).square().sum(-1)
         return distance.view(*queries.shape[:2], k)
 

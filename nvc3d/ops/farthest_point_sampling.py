@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from . import checks, transforms
+from .memory import raise_as_torch
 
 
 def farthest_point_sampling(
@@ -58,7 +59,11 @@ def farthest_point_sampling(
         first = start.to(device=points.device, dtype=torch.int64)
     else:
         first = torch.full((batch,), start, dtype=torch.int64, device=points.device)
-    return torch.ops.nvc3d.farthest_point_sampling(points.detach(), k, lengths, first, check_finite)
+    arguments = (points.detach(), k, lengths, first, check_finite)
+    try:
+        return torch.ops.nvc3d.farthest_point_sampling(*arguments)
+    except RuntimeError as error:
+        raise_as_torch(error)
 
 
 @torch.library.register_fake("nvc3d::farthest_point_sampling")

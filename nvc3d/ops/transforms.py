@@ -11,6 +11,7 @@ from torch.autograd import forward_ad
 
 from . import checks
 from .library import registrations
+from .memory import raise_as_torch
 
 Call = Callable[..., Any]
 
@@ -34,8 +35,11 @@ def register_autograd(
 
     def kernel(keyset: Any, *arguments: Any) -> Any:
         def below(*arguments: Any) -> Any:
-            with torch._C._AutoDispatchBelowAutograd():
-                return operator.redispatch(keyset & torch._C._after_autograd_keyset, *arguments)
+            try:
+                with torch._C._AutoDispatchBelowAutograd():
+                    return operator.redispatch(keyset & torch._C._after_autograd_keyset, *arguments)
+            except RuntimeError as error:
+                raise_as_torch(error)
 
         if _transformed(arguments[:tensors]):
             return plain(below, arguments)
