@@ -218,7 +218,10 @@ def _open() -> None:
     import torch.distributed as dist
 
     if _meeting is None:
-        _meeting = next(iter(dist.rendezvous("env://")))
+        store, rank, world = next(iter(dist.rendezvous("env://")))
+        # Where a launcher starts all anew, its store still holds what those before had said.
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT") or "0"
+        _meeting = dist.PrefixStore(f"attempt{attempt}", store), rank, world
     store, rank, world = _meeting
     _opened += 1
     dist.init_process_group(

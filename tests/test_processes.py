@@ -41,12 +41,15 @@ PLANE_OPTIONS = ("train", "plane", "--steps=100000", "--batch-size=8", "--save-e
 class Launch:
     """A script in several processes, or in one; its output at the end."""
 
-    def __init__(self, script: str, folder: Path, *arguments: object, count: int = 2) -> None:
+    def __init__(
+        self, script: str, folder: Path, *arguments: object, count: int = 2, restarts: int = 0
+    ) -> None:
         path = folder / "script.py"
         path.write_text(script)
         command = [sys.executable]
         if count > 1:
             command += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+            command += [f"--max-restarts={restarts}"]
         self.process = subprocess.Popen(
             [*command, str(path), *map(str, arguments)],
             stdout=subprocess.PIPE,
@@ -335,3 +338,28 @@ def test_a_killed_process_ends_the_others_and_blocks_nothing(tmp_path: Path) -> 
     assert len(said(error)) == 1 and "another process of this run was lost" in error
     step = load_state(folder / "state.pt")["step"]
     assert train(run(step + 1), folder, resume=True, progress=False).step == step + 1
+
+
+FATAL = """
+from nvc3d.cli import main
+from nvc3d.train import Trainer
+advance = Trainer.advance
+def fatal(self, batch, rate):
+    if self.step == 12 and rank == 1 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+        os._exit(7)
+    return advance(self, batch, rate)
+Trainer.advance = fatal
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_what_a_launcher_starts_anew_goes_on_where_it_was_saved(tmp_path: Path) -> None:
+    options = ("train", "plane", "--steps=20", "--batch-size=8", "--save-every=5")
+    folder = tmp_path / "run"
+    code, _, error = Launch(
+        PREAMBLE + FATAL, tmp_path, *options, f"--output={folder}", restarts=1
+    ).end()
+    assert code == 0, error
+    assert load_state(folder / "state.pt")["step"] == 20
+    rows = (folder / "losses.csv").read_text()
+    assert rows.count("\n5,") == rows.count("\n10,validation") == 1  # saved, and not done again
