@@ -63,7 +63,17 @@ format: $(VENV)/tools
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(SOURCES)
 
-wheel: $(VENV)/built
+# CUDA=12 builds the wheel with CUDA 12, whose kernels run with every driver from 525 on: with that
+# of CUDA_HOME, where it is set, or else with one that is put into .venv.
+ifeq ($(CUDA),12)
+ifndef CUDA_HOME
+wheel: $(VENV)/cuda12/complete
+wheel: export CUDA_HOME := $(CURDIR)/$(VENV)/cuda12
+endif
+wheel: export NVC3D_CUDA := 1
+endif
+wheel: $(VENV)/torch
+	rm -rf build/lib* build/bdist*
 	$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 clean:
@@ -76,6 +86,10 @@ $(VENV)/torch: constraints.txt
 	$(PIP) install --quiet "pip>=25.1"
 	$(PIP) install --quiet --constraint constraints.txt "setuptools>=77" $(TORCH) numpy
 	touch $@
+
+$(VENV)/cuda12/complete: packaging/cuda12.sh $(VENV)/torch
+	rm -rf $(@D)
+	PATH="$(CURDIR)/$(BIN):$$PATH" packaging/cuda12.sh $(@D)
 
 # setuptools would keep objects of another torch or other flags: the build starts afresh.
 $(VENV)/built: $(VENV)/torch setup.py pyproject.toml $(SOURCES)
