@@ -23,9 +23,11 @@ struct Tile {
   static __device__ int column() { return static_cast<int>(threadIdx.x) % 16; }
 
   // All threads of the block must call it. Past the last row or column, the last one is repeated.
-  static __device__ void distances(Shared& shared, const T* x, int32_t n, int64_t first_row,
-                                   const T* y, int32_t m, int64_t first_column, int64_t dim,
-                                   T (&sum)[each][each]) {
+  // Where a list is given, rows are counted in it and it tells where in x they are.
+  template <class From>
+  static __device__ void distances(Shared& shared, const From* x, int32_t n, int64_t first_row,
+                                   const From* y, int32_t m, int64_t first_column, int64_t dim,
+                                   T (&sum)[each][each], const int32_t* list = nullptr) {
     for (int i = 0; i < each; ++i)
       for (int j = 0; j < each; ++j) sum[i][j] = 0;
     for (int64_t start = 0; start < dim; start += slice) {
@@ -34,7 +36,8 @@ struct Tile {
       if (column() < width) {
         const int d = column();
         for (int i = row(); i < rows; i += 16) {
-          const int64_t from = first_row + i < n ? first_row + i : n - 1;
+          int64_t from = first_row + i < n ? first_row + i : n - 1;
+          if (list) from = list[from];
           shared.x[d][i] = x[from * dim + start + d];
         }
         for (int j = row(); j < columns; j += 16) {

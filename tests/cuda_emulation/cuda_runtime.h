@@ -27,6 +27,7 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "runtime.h"
 
@@ -149,6 +150,49 @@ T __reduce_max_sync(unsigned mask, T value, emulation::Where at = emulation::Whe
   });
 }
 
+// Asynchronous copies are made when they are waited for: until then, what they will overwrite is
+// NaN.
+namespace emulation {
+struct Copy {
+  float* to;
+  const float* from;
+  int bytes;
+  bool real;
+};
+struct Copies {
+  std::vector<Copy> begun;
+  std::vector<std::vector<Copy>> closed;  // groups, the oldest first
+};
+inline Copies copies[1024];  // of the threads of a block
+
+inline void copy_async(float* to, const float* from, int bytes, bool real) {
+  const auto misaligned = [&](const void* at) { return reinterpret_cast<uintptr_t>(at) % bytes; };
+  if (misaligned(to) || misaligned(from)) std::abort();
+#ifdef __SANITIZE_THREAD__  // what follows would itself be shared by blocks
+  for (int i = 0; i < bytes / 4; ++i) to[i] = real ? from[i] : 0;
+#else
+  for (int i = 0; i < bytes / 4; ++i) to[i] = NAN;
+  copies[threadIdx.x].begun.push_back({to, from, bytes, real});
+#endif
+}
+inline void close_copies() {
+#ifndef __SANITIZE_THREAD__
+  Copies& mine = copies[threadIdx.x];
+  mine.closed.push_back(std::exchange(mine.begun, {}));
+#endif
+}
+inline void wait_for_copies([[maybe_unused]] size_t open) {
+#ifndef __SANITIZE_THREAD__
+  auto& closed = copies[threadIdx.x].closed;
+  while (closed.size() > open) {
+    for (const Copy& copy : closed.front())
+      for (int i = 0; i < copy.bytes / 4; ++i) copy.to[i] = copy.real ? copy.from[i] : 0;
+    closed.erase(closed.begin());
+  }
+#endif
+}
+}  // namespace emulation
+
 // One CPU thread runs all: these are atomic so that ThreadSanitizer takes them for what they are.
 template <class T, class F>
 T emulated_atomic(T* at, const F& next) {
@@ -165,6 +209,9 @@ T emulated_atomic(T* at, const F& next) {
 template <class T>
 T atomicAdd(T* at, std::type_identity_t<T> value) {
   return emulated_atomic(at, [&](T held) { return static_cast<T>(held + value); });
+}
+inline int atomicCAS(int* at, int expected, int value) {
+  return emulated_atomic(at, [&](int held) { return held == expected ? value : held; });
 }
 template <class T>
 T atomicMin(T* at, std::type_identity_t<T> value) {

@@ -181,6 +181,37 @@ def test_tensor_cores_cut_what_lies_below_their_last_bit(library: Path, generati
     assert tensor_core_sum(library, 0, one, [2.0**20, -(2.0**20), 0.5] + [0] * 5) == 0.5
 
 
+# dim: less than a slice, several, and rows that are and are not read by 16 bytes
+@pytest.mark.parametrize("dim", [3, 40, 150])
+def test_anchors_whatever_tensor_cores_cut(
+    cuda: torch._ops._OpNamespace, generation: str, dim: int
+) -> None:
+    """Sums of one sign lose the most; most of these anchors are a few ulps apart."""
+    base = 1 + cloud(12, dim, seed=1)
+    anchors = torch.cat([base + (cloud(12, dim, seed=e) - 0.5) * 2.0**-e for e in range(8, 24, 3)])
+    latents = torch.cat([1 + cloud(60, dim), (anchors[:40] + anchors[20:60]) / 2])
+    same(cuda.assign_anchors(latents, anchors, True), CPU.assign_anchors(latents, anchors, True))
+
+
+def test_anchors_that_coincide_and_latents_amid_many(cuda: torch._ops._OpNamespace) -> None:
+    latents, anchors = cloud(150, 20) - 0.5, cloud(80, 20, seed=1) - 0.5
+    pairs = anchors.clone()
+    pairs[1::2] = pairs[::2]
+    cases = {
+        "pairs": (latents, pairs),
+        "near pairs": (latents, pairs * (1 + 1e-7 * cloud(80, 20, seed=2))),
+        "three places": (latents, anchors[:3].repeat(27, 1)),
+        "three places, nearly": (latents, anchors[:3].repeat(27, 1) * (1 + 1e-7 * cloud(81, 20))),
+        "one place": (latents, anchors[:1].repeat(80, 1)),
+        "zeros of both signs": (latents, torch.tensor([[-0.0], [0.0], [1.0]]).expand(3, 20)),
+        "all at one distance": (torch.zeros_like(latents), anchors.sign()),
+        "many at one distance": (latents.sign(), anchors.sign()),
+        "not at a multiple of 16 bytes": (latents.flatten()[1:1001].view(50, 20), anchors),
+    }
+    for name, arguments in cases.items():
+        same(cuda.assign_anchors(*arguments, True), CPU.assign_anchors(*arguments, True), name)
+
+
 def test_anchors_too_close_for_the_scores(cuda: torch._ops._OpNamespace) -> None:
     groups = torch.tensor([[1.0], [-1.0]]).repeat(10, 40)
     anchors = groups + cloud(20, 40) * 1e-6
