@@ -76,8 +76,8 @@ __global__ void __launch_bounds__(256) list_by_tiles(CloudsView<T> x, CloudsView
 
 // The same for more neighbours: one thread a query picks from its row.
 template <class T, class Norm>
-__global__ void __launch_bounds__(256) heap_by_tiles(CloudsView<T> x, CloudsView<T> y, int64_t k,
-                                                     T* distance_out, int64_t* index_out) {
+__global__ void __launch_bounds__(256, 2) heap_by_tiles(CloudsView<T> x, CloudsView<T> y, int64_t k,
+                                                        T* distance_out, int64_t* index_out) {
   using Tile = nvc3d::Tile<T, Norm>;
   __shared__ Distances<T, Norm> shared;
   const int64_t row_blocks = (x.size + Tile::rows - 1) / Tile::rows;
