@@ -29,7 +29,7 @@ def _load() -> tuple[Path | None, str]:
     if not found:
         return None, (
             "the compiled library is not there: reinstall nvc3d where torch >= 2.10 and "
-            "a C++17 compiler are installed"
+            "a C++20 compiler are installed"
         )
     try:
         torch.ops.load_library(str(found[0]))
