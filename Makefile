@@ -16,7 +16,7 @@ test: $(VENV)/built $(VENV)/tools
 
 # The kernels under the address and undefined-behaviour sanitizers of g++; those for GPUs, emulated,
 # under the thread sanitizer too, for races within a block and between blocks. Python itself leaks.
-sanitize: EMULATED := tests/ops/test_cuda.py tests/ops/test_cuda_paths.py -k emulated
+sanitize: EMULATED := --capture=sys tests/ops/test_cuda.py tests/ops/test_cuda_paths.py -k emulated
 sanitize: $(VENV)/built $(VENV)/tools
 	NVC3D_SANITIZE=1 ASAN_OPTIONS=detect_leaks=0 \
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
