@@ -135,9 +135,9 @@ FAULTS = (
     ),
     Fault(
         "a number that tensor cores cannot read",
-        "anchor_panels.cuh",
-        r"~0x1FFFu",
-        r"({broken} ? ~0xFFFu : ~0x1FFFu)",
+        "assign_anchors.cu",
+        r"(0x1000u\) & )~0x1FFFu",
+        r"\1({broken} ? ~0xFFFu : ~0x1FFFu)",
         "anchors",
         "not a TF32 number",
     ),
