@@ -41,7 +41,9 @@ cp -r "$work"/packages/usr/lib/nvidia-cuda-toolkit/bin/{nvcc,cicc,crt} "$folder/
 cp "$work"/packages/usr/bin/{cudafe++,fatbinary,nvlink,ptxas,bin2c} "$folder/bin"
 cp -r "$work"/packages/usr/lib/nvidia-cuda-toolkit/libdevice "$folder/nvvm"
 cp -r "$work"/headers/nvidia/*/include/. "$folder/include"
-cp "$work"/runtime/nvidia/cuda_runtime/lib/*.a "$folder/lib"
+cp "$work"/runtime/nvidia/cuda_runtime/lib/libcudart_static.a "$folder/lib"
+# nvcc's linker asks for this one, too, which no kernel here calls, and refuses that of 12.9.
+ar rc "$folder/lib/libcudadevrt.a"
 cat > "$folder/bin/nvcc.profile" <<'PROFILE'
 TOP                = $(_HERE_)/..
 NVVMIR_LIBRARY_DIR = $(TOP)/nvvm/libdevice
