@@ -300,6 +300,7 @@ def test_gradients_are_finite_and_zero_where_points_coincide(norm: int) -> None:
 @pytest.mark.parametrize("name", PUBLIC)
 def test_compiles_without_a_graph_break_and_exports(name: str) -> None:
     torch._dynamo.reset()  # it counts compilations of one function, and each case is one
+
     class Model(torch.nn.Module):
         def forward(self, x: Tensor, y: Tensor) -> Tensor:
             return PUBLIC[name](x * 2, y)[0].sum()
