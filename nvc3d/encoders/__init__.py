@@ -6,6 +6,7 @@ from __future__ import annotations
 from nvc3d.encoders.dgcnn import DGCNN
 from nvc3d.encoders.encoder import EncoderName, PointEncoder, make
 from nvc3d.encoders.pointnet import PointNet, orthogonality_loss
+from nvc3d.encoders.pointnet2 import PointNet2
 from nvc3d.encoders.voxels import VoxelEncoder
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "EncoderName",
     "PointEncoder",
     "PointNet",
+    "PointNet2",
     "VoxelEncoder",
     "make",
     "orthogonality_loss",

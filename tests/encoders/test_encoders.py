@@ -6,12 +6,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nvc3d.encoders import DGCNN, PointNet, orthogonality_loss
+from nvc3d.encoders import DGCNN, PointNet, PointNet2, orthogonality_loss
 from nvc3d.encoders.dgcnn import EdgeConv
+from nvc3d.encoders.pointnet2 import SetAbstraction, interpolate
 
 ENCODERS = [
     pytest.param(lambda: PointNet(dim=32), id="pointnet"),
     pytest.param(lambda: PointNet(dim=32, transforms=False), id="pointnet-without-transforms"),
+    pytest.param(lambda: PointNet2(dim=32, k=8), id="pointnet2"),
     pytest.param(lambda: DGCNN(dim=32, k=8), id="dgcnn"),
 ]
 
@@ -130,6 +132,65 @@ def test_edge_convolution_learns_as_the_layer_on_every_edge_does() -> None:
     )
 
 
+def test_set_abstraction_is_the_layer_on_every_edge() -> None:
+    torch.manual_seed(4)
+    layer = SetAbstraction(2, 6, k=5).double()
+    nn.init.normal_(layer.norm.weight)  # of both signs
+    layer(clouds(3).double(), clouds(3, dim=2).double(), 12)
+    layer.eval()
+    points, features = clouds(1).double(), clouds(1, dim=2).double()
+    picked, found = layer(points, features, 12)
+    distance = (picked[0, :, None] - points[0, None]).square().sum(-1)
+    nearest = distance.argsort(-1)[:, :5]
+    spacing = distance.gather(1, nearest).mean().sqrt()
+    weight = torch.cat([layer.place.weight, layer.feature.weight], dim=1)
+    edges = (points[0, nearest] - picked[0, :, None]) / spacing  # (12, 5, 3)
+    edges = torch.cat([edges, features[0, nearest]], dim=-1) @ weight.T
+    around = layer.activation(layer.norm(edges.flatten(0, 1)).view(edges.shape)).amax(1)
+    expected = (around + layer.narrow(layer.wide(around))).relu()
+    torch.testing.assert_close(found[0], expected)
+
+
+def test_set_abstraction_does_not_know_how_large_a_cloud_is() -> None:
+    torch.manual_seed(4)
+    layer = SetAbstraction(2, 6, k=5).double().eval()
+    points, features = clouds().double(), clouds(dim=2).double()
+    picked, found = layer(points, features, 12)
+    picked_too, found_too = layer(1000 * points, features, 12)
+    torch.testing.assert_close(picked_too, 1000 * picked)
+    torch.testing.assert_close(found_too, found)
+
+
+def test_interpolation_gives_known_points_their_own_and_others_a_mean() -> None:
+    known = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [9, 9, 9]]], dtype=torch.float64)
+    features = torch.tensor([[[1.0], [2], [4], [100]]], dtype=torch.float64, requires_grad=True)
+    points = torch.tensor([[[1.0, 0, 0], [0.25, 0, 0]]], dtype=torch.float64)
+    found = interpolate(points, known, features)
+    squared = torch.tensor([1 / 16, 9 / 16, 17 / 16], dtype=torch.float64)
+    weights = (1 / squared) / (1 / squared).sum()
+    expected = torch.stack([torch.tensor(2.0), weights @ torch.tensor([1.0, 2, 4]).double()])
+    torch.testing.assert_close(found.flatten(), expected.double(), rtol=1e-9, atol=1e-9)
+    found.sum().backward()
+    torch.testing.assert_close(features.grad.sum(), torch.tensor(2.0).double())
+
+
+def test_interpolation_between_coinciding_points_is_their_mean() -> None:
+    found = interpolate(torch.ones(1, 2, 3), torch.ones(1, 3, 3), torch.tensor([[[1.0], [2], [6]]]))
+    torch.testing.assert_close(found, torch.full((1, 2, 1), 3.0))
+
+
+def test_hierarchies_of_a_few_points_and_without_features_of_points() -> None:
+    encoder = warmed(PointNet2(dim=32))
+    for count in (1, 2, 5):
+        whole, each = encoder(clouds(count=count))
+        assert whole.shape == (2, 32) and each.shape == (2, count, 64)
+        assert whole.isfinite().all() and each.isfinite().all()
+    whole, each = PointNet2(dim=32, pointwise=False)(clouds())
+    assert whole.shape == (2, 32) and each.shape == (2, 40, 0)
+    with pytest.raises(ValueError, match="in_dim must be >= 3"):
+        PointNet2(in_dim=2)
+
+
 def test_dgcnn_draws_its_graph_among_features(monkeypatch: pytest.MonkeyPatch) -> None:
     from nvc3d import ops
 
@@ -180,7 +241,7 @@ def test_one_point_repeated_is_encoded_without_nan(make) -> None:
 
 
 def test_autocast_gives_finite_features() -> None:
-    for encoder in (PointNet(dim=32), DGCNN(dim=32, k=8)):
+    for encoder in (PointNet(dim=32), PointNet2(dim=32), DGCNN(dim=32, k=8)):
         with torch.autocast("cpu", torch.bfloat16):
             whole, each = encoder(clouds())
         assert whole.isfinite().all() and each.isfinite().all()

@@ -33,7 +33,7 @@ class ClassificationModel(nn.Module):
 
     def __init__(self, config: ClassificationNet, vocabulary: Vocabulary) -> None:
         super().__init__()
-        self.encoder = make(config.encoder, 3, config.dim)
+        self.encoder = make(config.encoder, 3, config.dim, pointwise=False)
         self.bottleneck: Bottleneck = bottleneck(
             config.bottleneck, config.dim, config.anchors, config.latent_dim, config.nebula_weight
         )
