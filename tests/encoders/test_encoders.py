@@ -39,7 +39,7 @@ def test_features_have_the_promised_shapes_and_every_weight_learns(make) -> None
     assert whole.shape == (2, encoder.dim)
     assert each.shape == (2, 40, encoder.point_dim)
     # Random weights: batch norm makes the gradient of a plain sum vanish.
-    (whole * torch.randn_like(whole)).sum().backward()
+    sum((value * torch.randn_like(value)).sum() for value in (whole, each)).backward()
     for name, parameter in encoder.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
