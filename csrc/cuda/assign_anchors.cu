@@ -325,7 +325,7 @@ __global__ void __launch_bounds__(tile_threads, blocks_at_once)
 
 // Compares the latents that are open with all anchors, in double.
 using OpenTile = Tile<double, SquaredL2>;
-__global__ void __launch_bounds__(OpenTile::threads)
+__global__ void __launch_bounds__(256)
     assign_open_rows(Latents latents, const float* anchors, int32_t m, int64_t dim, OpenRows open,
                      int64_t blocks, int64_t* index_out, float* squared_out) {
   __shared__ OpenTile::Shared shared;

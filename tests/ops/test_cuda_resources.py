@@ -64,6 +64,7 @@ __global__ void __launch_bounds__(Threads) templated(int* x) {
         (Kernel(FLOAT, "sm_90", 65, 0, 0), "65 registers in each of 1024 threads"),
         (Kernel(FLOAT, "sm_90", 32, 0, 12), "spills registers: 12 bytes"),
         (Kernel(FLOAT.replace("float", "double"), "sm_90", 32, 0, 12), None),
+        (Kernel("void cub::detail::Sort<nvc3d::one<int> >(int*)", "sm_90", 96, 0, 12), None),
     ],
 )
 def test_what_does_not_fit_is_said(kernel: Kernel, sentence: str | None) -> None:
