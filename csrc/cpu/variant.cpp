@@ -1,4 +1,4 @@
-// Run-time choice of the instruction set, and two plain C functions that tell Python about it.
+// Run-time choice of the instruction set, and plain C functions that tell others about it.
 #include "variant.h"
 
 #include <cstdlib>
@@ -46,8 +46,6 @@ const Variant& active() {
 
 }  // namespace nvc3d
 
-#define NVC3D_EXPORT __attribute__((visibility("default")))
-
 extern "C" {
 
 NVC3D_EXPORT const char* nvc3d_isa() {
@@ -61,5 +59,10 @@ NVC3D_EXPORT const char* nvc3d_isa() {
 NVC3D_EXPORT const char* nvc3d_available_isas() {
   static const std::string text = nvc3d::names();
   return text.c_str();
+}
+
+const nvc3d::Variant* nvc3d_variant(size_t rank) {
+  const auto variants = nvc3d::available();
+  return rank < variants.size() ? variants[rank] : nullptr;
 }
 }

@@ -1,7 +1,11 @@
 // The variant of the kernels that this process uses.
 #pragma once
 
+#include <cstddef>
+
 #include "../core/kernels.h"
+
+#define NVC3D_EXPORT __attribute__((visibility("default")))
 
 namespace nvc3d {
 
@@ -21,3 +25,6 @@ inline const Kernels<double>& kernels() {
 }
 
 }  // namespace nvc3d
+
+// The variants that this machine runs, best first, and null after the last: tests call each.
+extern "C" NVC3D_EXPORT const nvc3d::Variant* nvc3d_variant(size_t rank);

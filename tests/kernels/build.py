@@ -1,7 +1,8 @@
-"""Builds the test-only module `nvc3d_kernels`: `python tests/kernels/build.py [FOLDER]`.
+"""Builds the test-only module `nvc3d_kernels`, which calls each variant of the kernels.
 
-Where NVC3D_SANITIZE is set, the module stops the process at the first invalid access or undefined
-operation (the sanitizers' libraries must then be loaded before Python: see `make sanitize`).
+They are those of nvc3d's compiled library. Where NVC3D_SANITIZE is set, the module holds its own,
+which stop the process at the first invalid access or undefined operation (the sanitizers' libraries
+must then be loaded before Python: see `make sanitize`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import importlib.util
 import os
 import platform
 import subprocess
-import sys
 import sysconfig
 from pathlib import Path
 from types import ModuleType
@@ -30,8 +30,11 @@ VARIANTS = {
 
 
 @FileLock(BUILD.with_name("kernels.lock"))  # of several processes of tests one builds
-def build(folder: Path, extra_flags: str = "", compiler: str = "c++") -> Path:
-    """Compiles what changed since the last time; gives the path of the module."""
+def build(folder: Path, library: Path | None, extra_flags: str = "", compiler: str = "c++") -> Path:
+    """Compiles what changed since the last time; gives the path of the module.
+
+    The kernels are those of a library, or without one compiled for the module alone.
+    """
     import ninja
     import pybind11
 
@@ -39,9 +42,12 @@ def build(folder: Path, extra_flags: str = "", compiler: str = "c++") -> Path:
     includes = f"-I{pybind11.get_include()} -I{sysconfig.get_path('include')}"
     x86 = platform.machine().lower() in ("x86_64", "amd64")
     units = {HERE / "module.cpp": includes}
-    for name, flags in VARIANTS.items():
-        if x86 or name == "portable":
-            units[ROOT / "csrc" / "cpu" / f"variant_{name}.cpp"] = flags
+    if library is None:
+        cpu = ROOT / "csrc" / "cpu"
+        units[cpu / "variant.cpp"] = ""
+        for name, flags in VARIANTS.items():
+            if x86 or name == "portable":
+                units[cpu / f"variant_{name}.cpp"] = flags
     lines = [
         f"flags = {FLAGS} {extra_flags}",
         "rule compile",
@@ -53,7 +59,8 @@ def build(folder: Path, extra_flags: str = "", compiler: str = "c++") -> Path:
     ]
     for source, more in units.items():
         lines += [f"build {source.stem}.o: compile {source}", f"  more = {more}"]
-    lines.append(f"build {module.name}: link {' '.join(f'{unit.stem}.o' for unit in units)}")
+    linked = [f"{unit.stem}.o" for unit in units] + [str(library)] * (library is not None)
+    lines.append(f"build {module.name}: link {' '.join(linked)}")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "build.ninja").write_text("\n".join(lines) + "\n")
     command = [str(Path(ninja.BIN_DIR) / "ninja"), "-C", str(folder)]
@@ -68,14 +75,16 @@ def build(folder: Path, extra_flags: str = "", compiler: str = "c++") -> Path:
 def load() -> ModuleType:
     """The module, built first where it is not up to date."""
     if os.environ.get("NVC3D_SANITIZE"):
-        path = build(BUILD.with_name("kernels-sanitized"), SANITIZERS, "g++")
+        path = build(BUILD.with_name("kernels-sanitized"), None, SANITIZERS, "g++")
     else:
-        path = build(BUILD)
+        # This loads the library, and before it torch's, which it needs.
+        from nvc3d.ops.library import describe
+
+        told = describe()
+        if not told["compiled"]:
+            raise RuntimeError(f"the kernels of the CPU are tested: {told['reason']}")
+        path = build(BUILD, Path(told["path"]))
     spec = importlib.util.spec_from_file_location("nvc3d_kernels", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-if __name__ == "__main__":
-    print(build(Path(sys.argv[1]) if len(sys.argv) > 1 else BUILD))

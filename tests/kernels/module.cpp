@@ -3,11 +3,12 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
-#include "../../csrc/core/kernels.h"
+#include "../../csrc/cpu/variant.h"
 
 namespace py = pybind11;
 
@@ -143,13 +144,11 @@ void bind(py::class_<nvc3d::Variant>& variant) {
       "values"_a.noconvert());
 }
 
-std::vector<const nvc3d::Variant*> supported() {
-  std::vector<const nvc3d::Variant*> found{&nvc3d::portable_variant()};
-#if NVC3D_HAS_X86_VARIANTS
-  for (const nvc3d::Variant* variant : {&nvc3d::avx2_variant(), &nvc3d::avx512_variant()}) {
-    if (variant->supported()) found.push_back(variant);
-  }
-#endif
+// The portable one first.
+std::vector<const nvc3d::Variant*> variants() {
+  std::vector<const nvc3d::Variant*> found;
+  while (const nvc3d::Variant* variant = nvc3d_variant(found.size())) found.push_back(variant);
+  std::reverse(found.begin(), found.end());
   return found;
 }
 
@@ -160,6 +159,6 @@ PYBIND11_MODULE(nvc3d_kernels, m) {
   variant.def_readonly("name", &nvc3d::Variant::name);
   bind<float>(variant);
   bind<double>(variant);
-  m.def("variants", &supported, py::return_value_policy::reference,
+  m.def("variants", &variants, py::return_value_policy::reference,
         "All variants that this machine can run.");
 }
