@@ -63,18 +63,24 @@ format: $(VENV)/tools
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(SOURCES)
 
-# CUDA=12 builds the wheel with CUDA 12, whose kernels run with every driver from 525 on: with that
-# of CUDA_HOME, where it is set, or else with one that is put into .venv.
+# CUDA=12 builds a release's wheel, for every Linux from glibc 2.28 on, with CUDA 12, whose kernels
+# run with every driver from 525 on: with that of CUDA_HOME, where it is set, or else with one that
+# is put into .venv. auditwheel and abi3audit have the last word: what they refuse is not left behind.
 ifeq ($(CUDA),12)
 ifndef CUDA_HOME
 wheel: $(VENV)/cuda12/complete
 wheel: export CUDA_HOME := $(CURDIR)/$(VENV)/cuda12
 endif
-wheel: export NVC3D_CUDA := 1
-endif
+wheel: $(VENV)/manylinux/complete $(VENV)/release
+	rm -rf build/lib* build/bdist* build/wheel
+	NVC3D_CUDA=1 LDFLAGS="-L$(CURDIR)/$(VENV)/manylinux" $(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
+	$(BIN)/abi3audit --strict --summary build/wheel/*.whl
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --plat manylinux_2_28_x86_64 --exclude 'libtorch*' --exclude 'libc10*' --wheel-dir dist build/wheel/*.whl
+else
 wheel: $(VENV)/torch
 	rm -rf build/lib* build/bdist*
 	$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+endif
 
 clean:
 	rm -rf build dist *.egg-info nvc3d/_C*.so $(VENV)/built
@@ -90,6 +96,14 @@ $(VENV)/torch: constraints.txt
 $(VENV)/cuda12/complete: packaging/cuda12.sh $(VENV)/torch
 	rm -rf $(@D)
 	PATH="$(CURDIR)/$(BIN):$$PATH" packaging/cuda12.sh $(@D)
+
+$(VENV)/manylinux/complete: packaging/manylinux.sh $(VENV)/torch
+	rm -rf $(@D)
+	packaging/manylinux.sh $(@D)
+
+$(VENV)/release: $(VENV)/torch pyproject.toml
+	$(PIP) install --quiet --constraint constraints.txt --group release
+	touch $@
 
 # setuptools would keep objects of another torch or other flags: the build starts afresh.
 $(VENV)/built: $(VENV)/torch setup.py pyproject.toml $(SOURCES)

@@ -144,12 +144,17 @@ class Build(build_ext):
         target = Path(self.get_ext_fullpath(extension.name))
         target.parent.mkdir(parents=True, exist_ok=True)
         # torch's own libraries are in the process before this one: no path to them is kept.
-        link = [*COMPILER, "-shared", *objects, "-o", str(target), f"-L{torch / 'lib'}"]
+        link = [*COMPILER, "-shared", *os.environ.get("LDFLAGS", "").split(), *objects]
+        link += ["-o", str(target), f"-L{torch / 'lib'}"]
         if NVCC:
             # It adds CUDA's runtime, as a static library: nothing of CUDA is needed to load ours.
             link[: len(COMPILER)] = [NVCC, "-cudart=static"]
         if sys.platform != "darwin":
-            link.append("-Xlinker=--no-as-needed" if NVCC else "-Wl,--no-as-needed")
+            # What comes from static libraries is this library's own.
+            for option in ("--no-as-needed", "--exclude-libs=ALL"):
+                link.append(f"-Xlinker={option}" if NVCC else f"-Wl,{option}")
+            # Before torch, which has copies of some of its functions, without their versions.
+            link.append("-lstdc++")
         link += ["-ltorch", "-ltorch_cpu", "-lc10"]
         if subprocess.run(self.shown(link), check=False).returncode:
             sys.exit("nvc3d: the compiled operators did not link; see the linker's message above")
