@@ -154,28 +154,31 @@ def test_larger_clouds_of_every_kind(dtype, norm, kind):
     check_everything(VARIANTS, x, y, 20, norm, threads=3, step=60)
 
 
-def check_balls(x, y, share, k, threads=1):
-    """Against the definition, for a radius that about `share` of all pairs are within."""
+def check_balls(x, y, cases, threads=1):
+    """Against the definition, for each (share, k): a radius that about `share` of all pairs are
+    within."""
     table = pairwise(x, y, 2)
-    radius = np.quantile(table[np.isfinite(table)], share) if np.isfinite(table).any() else 1
-    radius = x.dtype.type(radius)
-    inside = table < radius
-    place = np.cumsum(inside, 1) - 1
-    index, distance = np.full((len(x), k), -1), np.zeros((len(x), k), x.dtype)
-    row, column = np.nonzero(inside & (place < k))
-    index[row, place[row, column]] = column
-    distance[row, place[row, column]] = table[row, column]
-    for variant in VARIANTS:
-        got = variant.ball_query(x, y, radius, k, threads)
-        np.testing.assert_array_equal(got[1], index, variant.name)
-        np.testing.assert_array_equal(got[0], distance, variant.name)
+    finite = table[np.isfinite(table)]
+    shares = [share for share, _ in cases]
+    radii = np.quantile(finite, shares) if finite.size else np.ones(len(cases))
+    for radius, (_, k) in zip(radii.astype(x.dtype), cases, strict=True):
+        inside = table < radius
+        place = np.cumsum(inside, 1, dtype=np.int32) - 1
+        index, distance = np.full((len(x), k), -1), np.zeros((len(x), k), x.dtype)
+        row, column = np.nonzero(inside & (place < k))
+        index[row, place[row, column]] = column
+        distance[row, place[row, column]] = table[row, column]
+        for variant in VARIANTS:
+            got = variant.ball_query(x, y, radius, k, threads)
+            np.testing.assert_array_equal(got[1], index, variant.name)
+            np.testing.assert_array_equal(got[0], distance, variant.name)
 
 
 @settings(max_examples=60, deadline=None)
 @given(pairs(), st.sampled_from([0, 0.01, 0.3, 1]))
 def test_balls_of_any_cloud(pair, share):
     x, y, k = pair
-    check_balls(x, y, share, k)
+    check_balls(x, y, [(share, k)])
 
 
 @pytest.mark.parametrize("kind", sorted(CLOUDS))
@@ -183,8 +186,7 @@ def test_balls_in_larger_clouds_of_every_kind(kind):
     rng = np.random.default_rng(len(kind))
     x = CLOUDS[kind](rng, 1501, 3).astype(np.float32)
     y = CLOUDS[kind](rng, 2777, 3).astype(np.float32)
-    for share, k in ((0.0005, 8), (0.01, 5), (0.01, 60), (0.05, 500), (1, 20)):
-        check_balls(x, y, share, k, threads=3)
+    check_balls(x, y, [(0.0005, 8), (0.01, 5), (0.01, 60), (0.05, 500), (1, 20)], threads=3)
 
 
 @BOTH_TYPES
