@@ -60,10 +60,11 @@ def write_cloud(
     labels: ArrayLike | None = None,
     columns: Mapping[str, ArrayLike] | None = None,
 ) -> None:
-    """Write a cloud to a .ply, .pcd, .npy, .npz, .xyz, .txt, .csv, .las, .laz or .glb file, whole
-    or not at all; `read_shape` gives the same back.
+    """Write a cloud to a file, whole or not at all; `read_shape` gives the same back.
 
     Args:
+        path: ends in the suffix of a format that is written, as `nvc3d.files.registry.table()`
+            lists them.
         points: a cloud, which is written with all its columns and the names of its labels; or
             (N, 3), kept in float64 if they are, otherwise in float32.
         colors: (N, 3) uint8, red, green and blue.
@@ -74,7 +75,7 @@ def write_cloud(
     Raises:
         ValueError: a wrong shape or type, coordinates that are not finite, no points, an unknown
             suffix, or what the format has no place for: all but colors in .glb.
-        MissingExtra: laspy, which .las and .laz need, is not installed.
+        MissingExtra: the package that this kind of file needs is not installed.
         OSError: the file cannot be written. What was there before is still there.
     """
     path = Path(path)
