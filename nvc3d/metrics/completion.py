@@ -39,9 +39,8 @@ def compare(
     """
     if not threshold > 0:
         raise ValueError(f"threshold must be > 0, got {threshold}")
-    there = ops.nearest(x, y, x_lengths, y_lengths)[0]  # (B, N)
-    back = ops.nearest(y, x, y_lengths, x_lengths)[0]  # (B, M)
-    directions = ((there, x_lengths), (back, y_lengths))
+    there, back = ops.nearest_both(x, y, x_lengths, y_lengths)
+    directions = ((there.squared, x_lengths), (back.squared, y_lengths))  # (B, N), (B, M)
     plain = [_mean(d.sqrt(), lengths) for d, lengths in directions]
     squared = [_mean(d, lengths) for d, lengths in directions]
     precision, recall = (_mean((d.sqrt() < threshold).to(d), n) for d, n in directions)
