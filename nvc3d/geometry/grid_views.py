@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nvc3d.geometry.voxelise import UNKNOWN
+
 
 def look(grid: NDArray, towards: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """What an orthographic depth camera, far away in the direction `towards` (3,), tells of a grid
@@ -44,5 +46,5 @@ def look(grid: NDArray, towards: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[
     nearest = np.full(int(pixel.max()) + 1, -np.inf)
     np.maximum.at(nearest, pixel[occupied], near[occupied])
     first = nearest[pixel]  # (X, Y, Z)
-    seen = occupied & (grid != 255) & (near >= first - 1)
+    seen = occupied & (grid != UNKNOWN) & (near >= first - 1)
     return seen, near > first
