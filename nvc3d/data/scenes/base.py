@@ -86,6 +86,11 @@ class LabelledScenes(Stored[Block]):
         self._ends = np.cumsum(items)
         self._known: dict[int, Survey | ValueError] = {}
 
+    def without_colors(self) -> None:
+        """Use no colours from here on, even where all scenes have them: what is learned from and
+        what is measured on must describe points alike."""
+        self.colors = False
+
     @property
     def features(self) -> int:
         """Length of the features of a point."""

@@ -211,10 +211,10 @@ def _read(root: str, config: SegmentationConfig) -> Sources:
     if isinstance(val, LabelledClouds):
         of_group = {category: val.parts_of(category) for category in val.categories}
         return train, val, Vocabulary(labels=val.part_names, of_group=of_group)
-    colors = config.attributes and all(some.colors for some in (train, val) if some)
-    for some in (train, val):
-        if some is not None:
-            some.colors = colors
+    both = [some for some in (train, val) if some is not None]
+    if not (config.attributes and all(some.colors for some in both)):
+        for some in both:
+            some.without_colors()
     return train, val, Vocabulary(labels=val.classes)
 
 

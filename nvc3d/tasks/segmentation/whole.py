@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nvc3d.data.scenes import LabelledScenes, Scene, vote
-from nvc3d.data.scenes.rooms import RoomBlocks
+from nvc3d.data.scenes import Scene, vote
 from nvc3d.data.scenes.scene import as_labels
 from nvc3d.metrics import Confusion
 from nvc3d.tasks.segmentation.config import SegmentationConfig, SegmentationNet
@@ -47,9 +47,17 @@ def label_scene(
         yield which, scores.argmax(1)
 
 
+@runtime_checkable
+class OfScenes(Protocol):
+    """A source whose items are blocks of scenes."""
+
+    def scenes(self) -> Iterator[Scene]:
+        """All of them, one after the other."""
+
+
 def scenes_of(points: LabelledPoints) -> Iterator[Scene]:
     """The scenes whose blocks are handed out. Raises ValueError where they are shapes."""
-    if not isinstance(points.source, LabelledScenes | RoomBlocks):
+    if not isinstance(points.source, OfScenes):
         raise ValueError("whole scenes can be measured only of a model of scenes, not of parts")
     return points.source.scenes()
 
