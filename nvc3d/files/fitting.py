@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from nvc3d.files.formats import las
 from nvc3d.files.registry import writable
 from nvc3d.files.shapes import write_cloud
 from nvc3d.geometry.laid import COMPLETED
@@ -30,17 +25,8 @@ def write_columns(target: Path, cloud: Cloud) -> tuple[str, ...]:
         columns = {}
     lost = [name for name in cloud.columns if name not in columns]
     names = cloud.label_names if "label" in columns else ()
-    if names and not _has_names(target, columns["label"], names):
+    if names and kind is not None and not kind.names_fit(columns["label"], names):
         lost.append("the names of labels")
         names = ()
     write_cloud(target, Cloud(cloud.points, columns, names))
     return tuple(lost)
-
-
-def _has_names(target: Path, labels: NDArray[np.int64], names: Sequence[str]) -> bool:
-    """Whether the kind of file has a place for the names of labels like these."""
-    suffix = target.suffix.lower()
-    if suffix in (".las", ".laz"):  # in which only "never classified" can stand for none
-        fit = labels.max() < 256 and len(names) <= 256
-        return bool(fit and (labels.min() >= 0 or names[0] == las.CLASSES[0]))
-    return suffix != ".npy"

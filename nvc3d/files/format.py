@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from nvc3d.geometry.mesh import Mesh
@@ -55,6 +56,7 @@ class Format:
         write: None where nothing is written in this format.
         needs: the optional package that reads it.
         keeps: the only columns that it has a place for, and None where any column has.
+        names_fit: (labels, their names) -> whether it has a place for such names.
     """
 
     suffixes: tuple[str, ...]
@@ -63,3 +65,4 @@ class Format:
     write: Writer | None = None
     needs: str = ""
     keeps: tuple[str, ...] | None = None
+    names_fit: Callable[[NDArray[np.int64], Sequence[str]], bool] = lambda labels, names: True

@@ -190,6 +190,6 @@ def read_grids(stack: Member) -> Iterator[NDArray]:
 
 
 FORMATS = (
-    Format((".npy",), "cloud", read, write_npy),
+    Format((".npy",), "cloud", read, write_npy, names_fit=lambda labels, names: False),
     Format((".npz",), "cloud, mesh or voxel grid", read, write_npz),
 )

@@ -327,6 +327,12 @@ def _steps(points: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return offsets, scales
 
 
+def names_fit(labels: NDArray[np.int64], names: Sequence[str]) -> bool:
+    """Whether these may be its classes: bytes, of which only "never classified" is none."""
+    fit = labels.max() < 256 and len(names) <= 256
+    return bool(fit and (labels.min() >= 0 or names[0] == CLASSES[0]))
+
+
 FORMATS = (
     Format(
         (".las",),
@@ -335,5 +341,5 @@ FORMATS = (
         write,
         needs="laspy",
     ),
-    Format((".laz",), "the same", read, write_compressed, needs="laspy"),
+    Format((".laz",), "the same", read, write_compressed, needs="laspy", names_fit=names_fit),
 )
