@@ -80,7 +80,7 @@ def test_shapenetpart_as_text(text: Path) -> None:
     assert sorted(order) == list(range(40))
     np.testing.assert_allclose(item["points"], whole[order], atol=1e-5)
     np.testing.assert_allclose(item["normals"], points(40, 10)[order], atol=1e-5)
-    assert item["parts"].tolist() == (6 + (points(40)[order, 0] > 0)).tolist()
+    assert item["point_labels"].tolist() == (6 + (points(40)[order, 0] > 0)).tolist()
 
 
 def test_shapenetpart_of_some_categories(text: Path) -> None:
@@ -114,7 +114,7 @@ def test_part_files(parts_hdf5: Path) -> None:
     assert len(data) == 4 and data.categories == tuple(PARTS)
     item = data[3]
     assert item["name"] == "b/1" and data.categories[item["label"]] == "Cap"
-    assert set(item["parts"].tolist()) == {6, 7} and "normals" not in item
+    assert set(item["point_labels"].tolist()) == {6, 7} and "normals" not in item
     assert torch.linalg.vector_norm(item["points"], dim=1).max() == pytest.approx(1)
 
 
@@ -142,7 +142,7 @@ def test_modelnet40(modelnet: Path) -> None:
     data = ModelNet40(modelnet, "test", points=16)
     assert data.categories == ("airplane", "bathtub")
     assert [int(data[i]["label"]) for i in range(3)] == [1, 0, 1]
-    assert data[0]["points"].shape == (16, 3) and "parts" not in data[0]
+    assert data[0]["points"].shape == (16, 3) and "point_labels" not in data[0]
     (modelnet / "test_files.txt").write_text("\n")
     with pytest.raises(ValueError, match="names no files"):
         ModelNet40(modelnet, "test")

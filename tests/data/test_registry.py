@@ -207,7 +207,7 @@ def test_parts_apart_from_points(apart: Path) -> None:
     splits = data_of_segmentation(config)
     assert (len(splits.train), len(splits.val)) == (7, 1)
     assert splits.vocabulary.of_group == {"Bag": (4, 5), "Cap": (6, 7)}
-    parts = splits.val[0]["parts"]
+    parts = splits.val[0]["point_labels"]
     assert sorted(set(parts.tolist())) == [-1, 6, 7] and int((parts == -1).sum()) == 1
     for file in (apart / "train_test_split").iterdir():
         file.unlink()
@@ -240,7 +240,7 @@ def test_parts_of_ones_own_have_names_and_points_without_labels(tmp_path: Path) 
     splits = data_of_segmentation(config)
     assert splits.vocabulary.labels[0] == "shape body"
     assert splits.vocabulary.labels[7] == "shape wing"
-    assert set(splits.val[0]["parts"].tolist()) == {-1, 0, 7}
+    assert set(splits.val[0]["point_labels"].tolist()) == {-1, 0, 7}
     text(tmp_path / "classes.txt", "body\nwing\n")
     with pytest.raises(
         ValueError, match=r"left out 4 of 4 .*labels with names must be from 0 to 1, got 7"

@@ -72,7 +72,7 @@ def test_an_item_is_a_block_of_a_room(s3dis: Path) -> None:
     assert len(train) == 2 * (3000 // 256) and train.features == 6
     assert {train.name(i) for i in range(len(train))} == {"Area_1/office_1", "Area_1/office_2"}
     item = train[0]
-    points, features, parts = item["points"], item["features"], item["parts"]
+    points, features, parts = item["points"], item["features"], item["point_labels"]
     assert points.dtype == features.dtype == torch.float32 and parts.dtype == torch.int64
     assert points.shape == (256, 3) and features.shape == (256, 6) and parts.shape == (256,)
     assert points[:, :2].abs().max() <= 0.4 + 1e-6 and points[:, 2].min() >= 0
@@ -104,7 +104,7 @@ def test_scannet(tmp_path: Path) -> None:
     train, _ = opened(tmp_path, 2000, 9.0)
     assert isinstance(train, ScanNet) and len(train.classes) == 20 and len(train) == 2
     item = train[0]  # all of the room and points of it again
-    assert set(item["parts"].tolist()) == {-1} | set(rows[2::3, 6].astype(int).tolist())
+    assert set(item["point_labels"].tolist()) == {-1} | set(rows[2::3, 6].astype(int).tolist())
     (tmp_path / "scannetv2_train.txt").write_text("scene0001_00\nscene0009_00\n")
     with pytest.warns(UserWarning, match=r"1 of 2 shapes that are not there: scene0009_00"):
         train = ScanNet(tmp_path, "train", 64)
@@ -152,7 +152,7 @@ def test_a_scan_in_map_coordinates_keeps_its_details(tmp_path: Path) -> None:
         np.save(as_npy, values)
         places, classes = find_scenes(as_npy)
         items.append(LabelledScenes(places, classes, ("scene",), 200, 1.0, 0, True)[0])
-    assert torch.equal(items[0]["parts"], items[1]["parts"])
+    assert torch.equal(items[0]["point_labels"], items[1]["point_labels"])
     assert (items[0]["points"] - items[1]["points"]).abs().max() < 1e-5
 
 

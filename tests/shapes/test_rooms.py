@@ -71,6 +71,8 @@ def test_blocks_are_columns_of_a_room_with_its_labels() -> None:
     assert item["points"].shape == item["features"].shape == (256, 3)
     assert float(item["points"][:, :2].abs().max()) <= 0.5 + 1e-6
     assert bool((item["features"] >= 0).all()) and bool((item["features"] <= 1).all())
-    assert all(bool((item[name] == again[name]).all()) for name in ("points", "parts"))
+    assert all(bool((item[name] == again[name]).all()) for name in ("points", "point_labels"))
     low = item["points"][:, 2] < 1e-4
-    assert bool((item["parts"][low] <= 1).float().mean() > 0.9)  # floor, and the foot of a wall
+    assert bool(
+        (item["point_labels"][low] <= 1).float().mean() > 0.9
+    )  # floor, and the foot of a wall

@@ -120,10 +120,10 @@ def test_items_depend_on_seed_epoch_and_index_alone() -> None:
     forwards = [one[i] for i in range(5)]
     for i in (4, 2, 0):
         assert torch.equal(two[i]["points"], forwards[i]["points"])
-        assert torch.equal(two[i]["second"], forwards[i]["second"])
+        assert torch.equal(two[i]["other_view"], forwards[i]["other_view"])
     for item, expected in zip(DataLoader(two, None, num_workers=1), forwards, strict=False):
-        assert torch.equal(item["second"], expected["second"])
-        assert not torch.equal(item["second"], item["points"])
+        assert torch.equal(item["other_view"], expected["other_view"])
+        assert not torch.equal(item["other_view"], item["points"])
     two.set_epoch(4)
     assert not torch.equal(two[0]["points"], forwards[0]["points"])
     # The second view is drawn after the first: with or without, that is the same.
@@ -133,7 +133,7 @@ def test_items_depend_on_seed_epoch_and_index_alone() -> None:
     fixed = alone.val[0]["points"]
     alone.val.set_epoch(9)
     assert torch.equal(alone.val[0]["points"], fixed)
-    assert "second" not in alone.val[0] and "second" not in alone.train[0]
+    assert "other_view" not in alone.val[0] and "other_view" not in alone.train[0]
 
 
 def test_without_augmentation_points_are_those_of_the_shape() -> None:
@@ -245,7 +245,7 @@ def test_both_views_count_and_the_nebula_compares_them_where_labels_are_few(
     )
     with torch.no_grad():
         terms = TASK.loss(model, batch)
-        first, second = model(batch["points"]), model(batch["second"])
+        first, second = model(batch["points"]), model(batch["other_view"])
     ((code, view),) = compared
     if labelled < 1:
         assert torch.equal(code.mean, first.code.mean)
@@ -259,7 +259,7 @@ def test_both_views_count_and_the_nebula_compares_them_where_labels_are_few(
     assert float(terms["cross_entropy"]) == pytest.approx(float(expected), rel=1e-5)
     distances = [
         ops.chamfer_distance(result.decoded, cloud)
-        for result, cloud in ((first, batch["points"]), (second, batch["second"]))
+        for result, cloud in ((first, batch["points"]), (second, batch["other_view"]))
     ]
     assert float(terms["reconstruction"]) == pytest.approx(float(sum(distances)), rel=1e-5)
     assert first.decoded.shape == (23, 256, 3)

@@ -55,19 +55,21 @@ def test_every_part_of_every_category_has_a_label_of_its_own() -> None:
     for index in range(46):
         item = splits.train[index]
         own = vocabulary.of_group[CATEGORIES[int(item["label"])]]
-        assert set(item["parts"].tolist()) <= set(own)
+        assert set(item["point_labels"].tolist()) <= set(own)
 
 
 def test_few_labels_hide_all_others_and_those_change_nothing() -> None:
     config = replace(SMALL, labelled=0.01)
     splits = TASK.data(config)
-    known = [i for i in range(46) if bool((splits.train[i]["parts"] != NONE).all())]
+    known = [i for i in range(46) if bool((splits.train[i]["point_labels"] != NONE).all())]
     assert len(known) == 23
     assert {int(splits.train[i]["label"]) for i in known} == set(range(23))
-    assert all(bool((splits.train[i]["parts"] == NONE).all()) for i in range(46) if i not in known)
+    assert all(
+        bool((splits.train[i]["point_labels"] == NONE).all()) for i in range(46) if i not in known
+    )
     source = splits.train.source
     plain = source[next(i for i in range(46) if i not in known)]
-    assert bool((plain["parts"] >= 0).all())
+    assert bool((plain["point_labels"] >= 0).all())
 
 
 def test_few_labels_of_scenes_stay_those_of_the_same_scenes() -> None:
@@ -76,7 +78,7 @@ def test_few_labels_of_scenes_stay_those_of_the_same_scenes() -> None:
     for epoch in range(3):
         splits.train.set_epoch(epoch)
         items = [splits.train[i] for i in range(len(splits.train))]
-        named |= {item["name"] for item in items if bool((item["parts"] != NONE).any())}
+        named |= {item["name"] for item in items if bool((item["point_labels"] != NONE).any())}
         assert len({item["name"] for item in items}) == 4
     assert len(named) == 1
 
@@ -85,12 +87,14 @@ def test_points_without_a_label_do_not_count() -> None:
     splits, model = made(replace(SMALL, bottleneck="plain"))
     model.eval()
     batch = first_batch(splits)
-    batch["parts"][:, 32:] = NONE
+    batch["point_labels"][:, 32:] = NONE
     scores = model(batch["points"], None, batch["label"]).scores
-    likely = scores.log_softmax(-1).gather(-1, batch["parts"].clamp_min(0)[..., None])[..., 0]
+    likely = scores.log_softmax(-1).gather(-1, batch["point_labels"].clamp_min(0)[..., None])[
+        ..., 0
+    ]
     expected = -likely[:, :32].mean()
     assert TASK.loss(model, batch)["cross_entropy"].item() == pytest.approx(expected.item())
-    batch["parts"][:] = NONE
+    batch["point_labels"][:] = NONE
     terms = TASK.loss(model, batch)
     assert terms["cross_entropy"].item() == 0 and bool(torch.isfinite(terms["total"]))
 
@@ -126,16 +130,16 @@ def test_two_views_show_the_same_points_and_must_choose_the_same_anchors() -> No
     splits, model = made(config)
     alone = TASK.data(replace(config, second_view=False))
     one, two = alone.train[3], splits.train[3]
-    assert "second" not in one and "second" not in splits.val[0]
+    assert "other_view" not in one and "other_view" not in splits.val[0]
     assert torch.equal(one["points"], two["points"])
-    assert not torch.equal(two["points"], two["second"])
+    assert not torch.equal(two["points"], two["other_view"])
     # Turned about z and shrunk: heights keep their order, but for the jitter.
-    height = torch.stack([two["points"][:, 2], two["second"][:, 2]])
+    height = torch.stack([two["points"][:, 2], two["other_view"][:, 2]])
     assert torch.corrcoef(height)[0, 1] > 0.98
 
     batch = first_batch(splits)
     model.bottleneck.awake.fill_(1.0)
-    same = TASK.loss(model.eval(), batch | {"second": batch["points"]})
+    same = TASK.loss(model.eval(), batch | {"other_view": batch["points"]})
     other = TASK.loss(model, batch)
     assert other["nebula"] > same["nebula"]
     assert other["cross_entropy"] != same["cross_entropy"]
@@ -234,7 +238,7 @@ def test_a_perfect_answer_is_perfect_and_a_constant_one_what_it_is_by_hand() -> 
     splits, model = made(SMALL)
     batch = next(iter(DataLoader(splits.val, 23)))
     count = len(model.vocabulary.labels)
-    truth = torch.nn.functional.one_hot(batch["parts"], count).float()
+    truth = torch.nn.functional.one_hot(batch["point_labels"], count).float()
     tables = TASK.metrics(Answering(model, lambda p, c: truth), [batch], splits.vocabulary.groups)
     assert set(tables.by["category"]) == set(CATEGORIES)
     assert all(value == 1 for row in tables.overall.values() for value in row.values())
@@ -246,7 +250,7 @@ def test_a_perfect_answer_is_perfect_and_a_constant_one_what_it_is_by_hand() -> 
         Answering(model, lambda p, c: constant), [batch], splits.vocabulary.groups
     )
     expected = []
-    for parts, label in zip(batch["parts"], batch["label"].tolist(), strict=True):
+    for parts, label in zip(batch["point_labels"], batch["label"].tolist(), strict=True):
         own = model.vocabulary.of_group[CATEGORIES[label]]
         share = float((parts == own[0]).double().mean())
         absent = [i for i in own[1:] if not bool((parts == i).any())]
@@ -258,8 +262,8 @@ def test_the_two_conventions_differ_where_they_must() -> None:
     splits, model = made(SMALL)
     batch = next(iter(DataLoader(splits.val, 23)))
     count = len(model.vocabulary.labels)
-    truth = torch.nn.functional.one_hot(batch["parts"], count).float()
-    other = torch.nn.functional.one_hot((batch["parts"] + 30) % count, count).float()
+    truth = torch.nn.functional.one_hot(batch["point_labels"], count).float()
+    other = torch.nn.functional.one_hot((batch["point_labels"] + 30) % count, count).float()
     # Another category's part is best, the true one second.
     scores = truth + 2 * other
     tables = TASK.metrics(Answering(model, lambda p, c: scores), [batch], splits.vocabulary.groups)
@@ -270,15 +274,15 @@ def test_the_two_conventions_differ_where_they_must() -> None:
 def test_blocks_of_scenes_are_summed_over_the_split() -> None:
     splits, model = made(replace(SMALL, scenes=True, shapes=2))
     batch = next(iter(DataLoader(splits.val, 16)))
-    batch["parts"][:, :4] = NONE
+    batch["point_labels"][:, :4] = NONE
     model.eval()
     tables = TASK.metrics(model, [batch], splits.vocabulary.groups)
     with torch.no_grad():
         found = model(batch["points"], batch["features"]).scores.argmax(-1)
-    known = batch["parts"] != NONE
+    known = batch["point_labels"] != NONE
     ious = []
     for label in range(len(model.vocabulary.labels)):
-        mine, true = (found == label) & known, batch["parts"] == label
+        mine, true = (found == label) & known, batch["point_labels"] == label
         if bool((mine | true).any()):
             ious.append(float((mine & true).sum()) / float((mine | true).sum()))
     assert tables.overall["blocks"]["mIoU"] == pytest.approx(np.mean(ious))
@@ -362,8 +366,10 @@ def test_labels_that_never_occur_are_no_parts(tmp_path: Path) -> None:
     assert model.vocabulary.of_group == {"cup": (0, 1), "lid": (4, 5)}
     assert model.vocabulary.labels[4:] == ("lid 2", "lid 3")
     batch = next(iter(DataLoader(splits.val, 4)))
-    assert set(batch["parts"][batch["label"] == 1].flatten().tolist()) == {4, 5}
-    wrong = torch.nn.functional.one_hot(batch["parts"] ^ 1, 6).float()  # the category's other part
+    assert set(batch["point_labels"][batch["label"] == 1].flatten().tolist()) == {4, 5}
+    wrong = torch.nn.functional.one_hot(
+        batch["point_labels"] ^ 1, 6
+    ).float()  # the category's other part
     tables = TASK.metrics(Answering(model, lambda p, c: wrong), [batch], splits.vocabulary.groups)
     assert tables.by["category"]["lid"][CONFINED]["instance mIoU"] == 0
 

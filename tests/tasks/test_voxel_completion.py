@@ -199,14 +199,14 @@ def test_second_looks_are_other_ones_and_blind_ones_know_nothing_free(folder: Pa
     blind = 0
     for i in range(len(items)):
         item = items[i]
-        for view in (item["view"], item["second"]):
+        for view in (item["view"], item["other_view"]):
             assert bool((view[0] <= item["grid"]).all())
             assert not bool((view[1] * item["grid"]).any())
             blind += not bool(view[1].any())
-    assert not torch.equal(items[0]["view"], items[0]["second"])
+    assert not torch.equal(items[0]["view"], items[0]["other_view"])
     assert 0 < blind < len(items)
     fixed = PartialGrids(grids, training=False, second=True)
-    assert "second" not in fixed[0] and bool(fixed[0]["view"][1].any())
+    assert "other_view" not in fixed[0] and bool(fixed[0]["view"][1].any())
 
 
 # --- SemanticKITTI --------------------------------------------------------------------------------
@@ -291,7 +291,7 @@ def test_the_loss_of_two_views_is_the_mean_of_theirs(folder: Path) -> None:
     model = TASK.fresh(SMALL, found).eval()
     batch = next(iter(DataLoader(found.train, 8)))
     both = TASK.loss(model, batch)
-    views = [batch.pop("view"), batch.pop("second")]
+    views = [batch.pop("view"), batch.pop("other_view")]
     each = [TASK.loss(model, batch | {"view": view}) for view in views]
     for name in ("cross_entropy", "overlap"):
         assert each[0][name] != each[1][name]

@@ -62,7 +62,7 @@ class PartialGrids(Dataset[dict[str, Any]]):
         """The item as a dict of
 
         - view: (2, X, Y, Z) float32, what is seen to be occupied and what to be free: 1 or 0,
-        - second: the same of a second look, where there is one,
+        - other_view: the same of a second look, where there is one,
         - grid: (X, Y, Z) uint8,
         - label: () int64, name: str.
         """
@@ -71,7 +71,7 @@ class PartialGrids(Dataset[dict[str, Any]]):
         grid, label, name = self.grids[index // self.views]
         item = {"view": self._view(grid, rng)}
         if self.second:
-            item["second"] = self._view(grid, rng)
+            item["other_view"] = self._view(grid, rng)
         return item | {
             "grid": torch.from_numpy(grid.copy()),
             "label": torch.tensor(label, dtype=torch.int64),

@@ -22,7 +22,7 @@ class Labelled:
     """(N, 3)"""
     normals: NDArray[np.float32] | None = None
     """(N, 3)"""
-    parts: NDArray[np.int64] | None = None
+    point_labels: NDArray[np.int64] | None = None
     """(N,)"""
 
 
@@ -62,7 +62,7 @@ class LabelledClouds(Stored[Labelled]):
     def draw(self, loaded: Labelled, rng: np.random.Generator) -> dict[str, Any]:
         """- points: (points, 3) float32, in the unit ball around their centroid,
         - normals: (points, 3) float32, where they are stored,
-        - parts: (points,) int64, where they are stored.
+        - point_labels: (points,) int64, where they are stored.
         """
         rows: NDArray[np.int64] | slice = slice(None)
         if self.points is not None:
@@ -70,6 +70,6 @@ class LabelledClouds(Stored[Labelled]):
         item = {"points": torch.from_numpy(in_unit_ball(loaded.points)[rows])}
         if loaded.normals is not None:
             item["normals"] = torch.from_numpy(loaded.normals[rows])
-        if loaded.parts is not None:
-            item["parts"] = torch.from_numpy(loaded.parts[rows])
+        if loaded.point_labels is not None:
+            item["point_labels"] = torch.from_numpy(loaded.point_labels[rows])
         return item

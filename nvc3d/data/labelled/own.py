@@ -64,7 +64,7 @@ class PartShapes(Dataset[dict[str, Any]]):
         """The item as a dict of
 
         - points: (points, 3) float32, in the unit ball,
-        - parts: (points,) int64, -1 where a point has none,
+        - point_labels: (points,) int64, -1 where a point has none,
         - label: () int64, the index of the category,
         - name: str.
         """
@@ -75,7 +75,7 @@ class PartShapes(Dataset[dict[str, Any]]):
         parts = np.where(none, -1, own + self.first[self.categories[label]])
         return {
             "points": torch.from_numpy(points),
-            "parts": torch.from_numpy(parts),
+            "point_labels": torch.from_numpy(parts),
             "label": torch.tensor(label, dtype=torch.int64),
             "name": name,
         }

@@ -20,7 +20,7 @@ class Block(NamedTuple):
     features: NDArray[np.float32]
     """(n, C): red, green and blue, from 0 to 1, where there are colours; then the position from 0
     to 1 along each side of the scene"""
-    parts: NDArray[np.int64] | None
+    point_labels: NDArray[np.int64] | None
     """(n,) labels, -1 where there is none"""
 
     def draw(self, points: int, rng: np.random.Generator) -> dict[str, Any]:
@@ -28,7 +28,7 @@ class Block(NamedTuple):
 
         - points: (points, 3) float32,
         - features: (points, C) float32,
-        - parts: (points,) int64, where there are labels.
+        - point_labels: (points,) int64, where there are labels.
         """
         rows = rows_drawn(len(self.points), points, rng)
         values = self._asdict().items()

@@ -340,6 +340,7 @@ FORMATS = (
         read,
         write,
         needs="laspy",
+        names_fit=names_fit,
     ),
     Format((".laz",), "the same", read, write_compressed, needs="laspy", names_fit=names_fit),
 )

@@ -79,7 +79,7 @@ class ClassifiedClouds(Dataset[dict[str, Any]]):
         """The item as a dict of
 
         - points: (points, 3) float32, in the unit ball or, augmented, hardly beyond,
-        - second: the same of a second view, where there is one,
+        - other_view: the same of a second view, where there is one,
         - label: () int64,
         - labelled: () bool, whether the label may be learned from,
         - name: str.
@@ -90,7 +90,7 @@ class ClassifiedClouds(Dataset[dict[str, Any]]):
         shape, label, name = self.shapes[which]
         item = {"points": self._draw(shape, rng)}
         if self.second_view:
-            item["second"] = self._draw(shape, rng)
+            item["other_view"] = self._draw(shape, rng)
         # What stands in for a broken file may have a label that is not to be known.
         labelled = which in self.labelled and label == self.shapes.label(which)
         return item | {

@@ -19,7 +19,7 @@ def loss(model: ClassificationModel, batch: Batch) -> dict[str, Tensor]:
     Of two views, the means of both; the nebula compares one with the other where the model is to
     learn from few labels.
     """
-    clouds = [batch[name] for name in ("points", "second") if name in batch]
+    clouds = [batch[name] for name in ("points", "other_view") if name in batch]
     results = [model(cloud) for cloud in clouds]
     codes = [result.code for result in results]
     if model.few_labels and len(codes) == 2:

@@ -36,8 +36,8 @@ NONE = -1
 
 
 class Source(Protocol):
-    """Items of points (N, 3), parts (N,), label () and name, and features (N, C) or normals (N, 3)
-    if there are any."""
+    """Items of points (N, 3), point_labels (N,), label () and name, and features (N, C) or normals
+    (N, 3) if there are any."""
 
     @property
     def aligned(self) -> bool:
@@ -103,8 +103,8 @@ class LabelledPoints(Dataset[dict[str, Any]]):
 
         - points: (N, 3) float32,
         - features: (N, C) float32, normals or what a block has, where there are any,
-        - second, second_features: the same of the same points in a second view, where there is one,
-        - parts: (N,) int64, -1 where a label is not there or not to be known,
+        - other_view, other_features: the same of the same points seen anew, where they are,
+        - point_labels: (N,) int64, -1 where a label is not there or not to be known,
         - label: () int64, the index of the category,
         - name: str.
         """
@@ -118,12 +118,12 @@ class LabelledPoints(Dataset[dict[str, Any]]):
         if features is not None:
             item["features"] = features
         if self.second:
-            item["second"], features = self._view(given, turned, rng)
+            item["other_view"], features = self._view(given, turned, rng)
             if "features" in item:
-                item["second_features"] = item["features"] if features is None else features
+                item["other_features"] = item["features"] if features is None else features
         # What stands in for a broken file may have labels that are not to be known.
         if which not in self.labelled or int(item["label"]) != self.source.label(which):
-            item["parts"] = torch.full_like(item["parts"], NONE)
+            item["point_labels"] = torch.full_like(item["point_labels"], NONE)
         return item
 
     def _view(

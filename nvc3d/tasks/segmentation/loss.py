@@ -18,10 +18,10 @@ def loss(model: SegmentationModel, batch: Batch) -> dict[str, Tensor]:
     """
     category = category_of(model, batch)
     results = [model(batch["points"], batch.get("features"), category)]
-    if "second" in batch:
-        results.append(model(batch["second"], batch.get("second_features"), category))
+    if "other_view" in batch:
+        results.append(model(batch["other_view"], batch.get("other_features"), category))
     first, *others = (result.code for result in results)
-    parts = batch["parts"].flatten()  # (B N,)
+    parts = batch["point_labels"].flatten()  # (B N,)
     missed = torch.stack(
         [
             cross_entropy(

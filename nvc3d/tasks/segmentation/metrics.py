@@ -43,7 +43,7 @@ def metrics(
             result = model(moved["points"], moved.get("features"), category_of(model, moved))
             found = result.scores.float().cpu()
             for scores, truth, label in zip(
-                found, batch["parts"], batch["label"].tolist(), strict=True
+                found, batch["point_labels"], batch["label"].tolist(), strict=True
             ):
                 if bool((known := truth != NONE).any()):
                     judge.add(scores[known], truth[known], categories[label])

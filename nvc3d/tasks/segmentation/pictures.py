@@ -44,7 +44,7 @@ class Shown:
         labels = batch["label"][kept].tolist()
         self.labels += labels
         self.points += list(batch["points"][kept].float().cpu())
-        self.true += list(batch["parts"][kept].cpu())
+        self.true += list(batch["point_labels"][kept].cpu())
         self.found += [
             confined_argmax(own, model.vocabulary.of_group[self.groups[label]])
             if model.categories
@@ -56,7 +56,7 @@ class Shown:
             self.codes.add(code, batch["label"])
         else:  # of points, some of each cloud
             some = (slice(None), slice(None, None, max(1, code.mean.shape[1] // OF_A_CLOUD)))
-            self.codes.add(code.at(some), batch["parts"][some])
+            self.codes.add(code.at(some), batch["point_labels"][some])
 
     @property
     def of_points(self) -> bool:

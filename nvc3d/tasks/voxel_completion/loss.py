@@ -21,7 +21,7 @@ def loss(model: VoxelCompletionModel, batch: Batch) -> dict[str, Tensor]:
     two views, the means of both.
     """
     grid = batch["grid"]
-    results = [model(batch[name]) for name in ("view", "second") if name in batch]
+    results = [model(batch[name]) for name in ("view", "other_view") if name in batch]
     code = Code.joined(result.code for result in results)
     terms = {
         "cross_entropy": torch.stack([entropy(r.scores.float(), grid) for r in results]).mean(),
