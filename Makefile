@@ -93,11 +93,11 @@ $(VENV)/torch: constraints.txt
 	$(PIP) install --quiet --constraint constraints.txt "setuptools>=77" $(TORCH) numpy
 	touch $@
 
-$(VENV)/cuda12/complete: packaging/cuda12.sh $(VENV)/torch
+$(VENV)/cuda12/complete: packaging/cuda12.sh packaging/debian.sh $(VENV)/torch
 	rm -rf $(@D)
 	PATH="$(CURDIR)/$(BIN):$$PATH" packaging/cuda12.sh $(@D)
 
-$(VENV)/manylinux/complete: packaging/manylinux.sh $(VENV)/torch
+$(VENV)/manylinux/complete: packaging/manylinux.sh packaging/debian.sh $(VENV)/torch
 	rm -rf $(@D)
 	packaging/manylinux.sh $(@D)
 

@@ -14,22 +14,12 @@ test -e "$folder/complete" && exit
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# From where this machine has its own packages, which are left as they are.
-mirror=$(apt-get indextargets --format '$(ORIGIN) $(REPO_URI)' | awk '$1 == "Debian" {print $2; exit}')
-test -n "$mirror" || {
-  echo "packaging/cuda12.sh: apt knows no archive of Debian's; set CUDA_HOME to a CUDA 12 instead" >&2
+bash "$(dirname "$0")/debian.sh" "$work/packages" "trixie non-free" \
+  nvidia-cuda-toolkit=12.4.131~12.4.1-2 || {
+  echo "packaging/cuda12.sh: set CUDA_HOME to a CUDA 12 instead" >&2
   exit 1
 }
-mkdir -p "$work"/{lists/partial,archives/partial,packages,headers}
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie non-free" \
-  > "$work/sources.list"
-apt() {
-  apt-get -qq -o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts=/dev/null \
-    -o Dir::State::Lists="$work/lists" -o Dir::Cache="$work" -o APT::Sandbox::User=root "$@"
-}
-apt update
-(cd "$work/packages" && apt download nvidia-cuda-toolkit=12.4.131~12.4.1-2)
-for package in "$work"/packages/*.deb; do dpkg -x "$package" "$work/packages"; done
+mkdir -p "$work/headers"
 python3 -m pip --disable-pip-version-check install --quiet --no-deps --no-compile \
   --target "$work/headers" nvidia-cuda-nvcc-cu12==12.4.131 nvidia-cuda-runtime-cu12==12.4.127 \
   nvidia-cuda-cccl-cu12==12.4.127.post1

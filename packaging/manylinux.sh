@@ -18,22 +18,11 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# From where this machine has its own packages, which are left as they are.
-mirror=$(apt-get indextargets --format '$(ORIGIN) $(REPO_URI)' | awk '$1 == "Debian" {print $2; exit}')
-test -n "$mirror" || {
-  echo "packaging/manylinux.sh: apt knows no archive of Debian's; build in manylinux_2_28's image instead" >&2
+bash "$(dirname "$0")/debian.sh" "$work/packages" "bullseye main" \
+  'libc6=2.31-*' 'libc6-dev=2.31-*' || {
+  echo "packaging/manylinux.sh: build in manylinux_2_28's image instead" >&2
   exit 1
 }
-mkdir -p "$work"/{lists/partial,archives/partial,packages}
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror bullseye main" \
-  > "$work/sources.list"
-apt() {
-  apt-get -qq -o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts=/dev/null \
-    -o Dir::State::Lists="$work/lists" -o Dir::Cache="$work" -o APT::Sandbox::User=root "$@"
-}
-apt update
-(cd "$work/packages" && apt download 'libc6=2.31-*' 'libc6-dev=2.31-*')
-for package in "$work"/packages/*.deb; do dpkg -x "$package" "$work/packages"; done
 
 shared="$work/packages/lib/x86_64-linux-gnu"
 cp "$shared"/{libc.so.6,ld-linux-x86-64.so.2} "$folder"
