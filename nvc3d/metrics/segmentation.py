@@ -152,3 +152,16 @@ class Confusion:
     def mean_accuracy(self) -> float:
         """The mean over classes of the share of their points labelled right."""
         return float((self.counts.diagonal().double() / self.counts.sum(1)).nanmean())
+
+    @property
+    def f1(self) -> Tensor:
+        """F1 (classes,) float64 of each class, the harmonic mean of its precision and its recall;
+        nan of one neither there nor predicted."""
+        told = self.counts.sum(0) + self.counts.sum(1)
+        return 2 * self.counts.diagonal().double() / told
+
+    @property
+    def weighted_f1(self) -> float:
+        """The mean F1 of the classes, each as often as it is there; nan without points."""
+        there = self.counts.sum(1).double()
+        return float((self.f1.nan_to_num(0) * there).sum() / there.sum())

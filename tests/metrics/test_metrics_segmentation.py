@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, jaccard_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, jaccard_score
 
 from nvc3d.metrics import Confusion, PartScores, confined_argmax, part_ious
 
@@ -53,6 +53,15 @@ def test_scenes_as_scikit_learn_has_it() -> None:
     assert scores.miou == pytest.approx(expected.mean())
     assert scores.accuracy == pytest.approx(accuracy_score(truth, prediction))
     assert scores.mean_accuracy == pytest.approx(balanced_accuracy_score(truth, prediction))
+    # A class that is nowhere does not change the mean, nor does how often others are there.
+    few = truth < 2
+    for part in (torch.ones_like(few), few):
+        judge = Confusion(6)
+        judge.add(prediction[part], truth[part])
+        each = f1_score(truth[part], prediction[part], average="weighted")
+        assert judge.weighted_f1 == pytest.approx(each)
+    each = f1_score(truth, prediction, average=None)
+    torch.testing.assert_close(scores.f1, torch.from_numpy(each))
 
 
 def test_ignored_points_and_absent_classes_do_not_count() -> None:

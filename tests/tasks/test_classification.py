@@ -346,13 +346,15 @@ def test_metrics_worked_out_by_hand() -> None:
         {
             "accuracy": 3 / 4,
             "mean class accuracy": (1 / 2 + 1) / 2,
+            # Of the balls 1 of 2 found, none else taken for one; of the boxes 2 of 2, and a ball.
+            "weighted F1": (2 * 2 / 3 + 2 * 4 / 5) / 4,
             "retrieval mAP": (1 / 2 + 1 / 3 + 1 / 2 + 1 / 2) / 4,
         }
     )
     by_category = tables.by["category"]
     assert {name: list(t["classification"].values()) for name, t in by_category.items()} == {
-        "ball": pytest.approx([0.5, 0.5, 0.5]),
-        "box": pytest.approx([1, 1, 5 / 12]),
+        "ball": pytest.approx([0.5, 0.5, 2 / 3, 0.5]),
+        "box": pytest.approx([1, 1, 4 / 5, 5 / 12]),
     }
     # Labels are matched by the names of the categories, not by their numbers.
     moved = [batch | {"label": 1 - batch["label"]} for batch in given]

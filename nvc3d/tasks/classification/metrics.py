@@ -12,32 +12,40 @@ from nvc3d.tasks.classification.model import ClassificationModel
 from nvc3d.tasks.classification.predict import predict
 from nvc3d.tasks.task import Batch, Measure, Measured, Table
 
-MEASURES = (Measure("accuracy"), Measure("mean class accuracy"), Measure("retrieval mAP"))
+MEASURES = (
+    Measure("accuracy"),
+    Measure("mean class accuracy"),
+    Measure("weighted F1"),
+    Measure("retrieval mAP"),
+)
 
 
 def metrics(
     model: ClassificationModel, batches: Iterable[Batch], categories: Sequence[str]
 ) -> Measured:
-    """Accuracy, mean class accuracy and mean average precision (mAP) of retrieval: of all clouds,
-    and of each category's.
+    """Accuracy, mean class accuracy, weighted F1 and mean average precision (mAP) of retrieval: of
+    all clouds, and of each category's.
 
-    Retrieval is among the clouds measured, by the distance between the means of their codes.
+    A category's F1 counts the clouds that are taken for it, too. Retrieval is among the clouds measured, by the distance between the means of their codes.
 
     Raises ValueError where there is nothing to measure, or a category that the model does not know.
     """
     found = predict(model, batches, categories)
     precision = average_precision(found.codes.mean, found.truth)  # (B,)
 
-    def table(chosen: Tensor) -> Table:
+    def table(chosen: Tensor, f1: float) -> Table:
         confusion = Confusion(len(model.categories))
         confusion.add(found.prediction[chosen], found.truth[chosen])
-        values = (confusion.accuracy, confusion.mean_accuracy, float(precision[chosen].nanmean()))
+        retrieval = float(precision[chosen].nanmean())
+        values = (confusion.accuracy, confusion.mean_accuracy, f1, retrieval)
         names = (measure.name for measure in MEASURES)
         return {"classification": dict(zip(names, values, strict=True))}
 
-    overall = table(torch.ones_like(found.truth, dtype=torch.bool))
+    whole = Confusion(len(model.categories))
+    whole.add(found.prediction, found.truth)
+    overall = table(torch.ones_like(found.truth, dtype=torch.bool), whole.weighted_f1)
     by_category = {
-        name: table(found.truth == label)
+        name: table(found.truth == label, float(whole.f1[label]))
         for label, name in enumerate(model.categories)
         if bool((found.truth == label).any())
     }
