@@ -26,7 +26,8 @@ def metrics(
     """Accuracy, mean class accuracy, weighted F1 and mean average precision (mAP) of retrieval: of
     all clouds, and of each category's.
 
-    A category's F1 counts the clouds that are taken for it, too. Retrieval is among the clouds measured, by the distance between the means of their codes.
+    A category's F1 counts the clouds that are taken for it, too. Retrieval is among the clouds
+    measured, by the distance between the means of their codes.
 
     Raises ValueError where there is nothing to measure, or a category that the model does not know.
     """
