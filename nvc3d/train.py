@@ -195,7 +195,7 @@ class Trainer:
             if resume and (holds_run(folder) or not (folder / "config.json").exists()):
                 saved = load_state(folder / "state.pt", run.config)
             seed(run.config.seed)
-            self.splits = run.task.splits(run.config)
+            self.splits = run.task.look(run.config, run.task.splits(run.config))
             self.share = self._share()
             self.model = run.task.fresh(run.config, self.splits)
             if self.main:

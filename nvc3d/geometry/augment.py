@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from typing import Literal, TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
 from nvc3d.geometry.camera import random_direction
 
-CROP = 0.25
-"""Largest share of the points that is cut off."""
+Turn: TypeAlias = Literal["none", "vertical", "any"]
+"""How clouds are turned: not at all, about z, or anyhow."""
 SHRINK = 0.2
 """Largest part of its size that a cloud loses."""
 JITTER = 0.01
@@ -16,11 +19,15 @@ JITTER = 0.01
 
 
 def augment(
-    points: NDArray[np.float32], count: int, rng: np.random.Generator
+    points: NDArray[np.float32],
+    count: int,
+    rng: np.random.Generator,
+    turn: Turn = "vertical",
+    crop: float = 0.0,
 ) -> NDArray[np.float32]:
-    """Crop a cloud (N, 3), thin it to `count` points, turn it about z, shrink and jitter it.
+    """Crop a cloud (N, 3), thin it to `count` points, turn, shrink and jitter it.
 
-    The crop cuts off, from a random side, up to `CROP` of the points, as long as `count` remain.
+    The crop cuts off, from a random side, up to that part of the points, as long as `count` remain.
     A cloud in the unit ball stays in the ball of radius 1 + 3 √3 JITTER.
 
     Raises:
@@ -28,39 +35,57 @@ def augment(
     """
     if len(points) < count:
         raise ValueError(f"cannot thin {len(points)} points to {count}")
-    # Written out, as in DepthCamera: sines and matrix products differ from machine to machine.
-    side = random_direction(rng)
-    along = points[:, 0] * side[0] + points[:, 1] * side[1] + points[:, 2] * side[2]  # (N,)
-    remain = max(count, round(len(points) * (1 - CROP * rng.random())))
-    kept = np.argsort(along, kind="stable")[:remain]
-    return moved(points[kept[rng.permutation(remain)[:count]]], rng)
+    if crop > 0:
+        # Written out, as in DepthCamera: sines and matrix products differ from machine to machine.
+        side = random_direction(rng)
+        along = points[:, 0] * side[0] + points[:, 1] * side[1] + points[:, 2] * side[2]  # (N,)
+        remain = max(count, round(len(points) * (1 - crop * rng.random())))
+        points = points[np.argsort(along, kind="stable")[:remain]]
+    return moved(points[rng.permutation(len(points))[:count]], rng, turn=turn)
 
 
 def moved(
     points: NDArray[np.float32],
     rng: np.random.Generator,
     normals: NDArray[np.float32] | None = None,
-    turn: bool = True,
+    turn: Turn = "vertical",
 ) -> NDArray[np.float32]:
-    """Turn a cloud (N, 3) about z, if it is to be turned, shrink and jitter it; normals (N, 3) are
-    turned with it, in place."""
-    cosine, sine = _turn(rng) if turn else (1.0, 0.0)
-    turned = _turned(points.astype(np.float64), cosine, sine)
+    """Turn, shrink and jitter a cloud (N, 3); normals (N, 3) are turned with it, in place."""
+    rotation = _rotation(turn, rng)
+    turned = _turned(points.astype(np.float64), rotation)
     if normals is not None:
-        normals[:] = _turned(normals.astype(np.float64), cosine, sine)
+        normals[:] = _turned(normals.astype(np.float64), rotation)
     jitter = np.clip(rng.standard_normal(turned.shape), -3, 3) * JITTER
     return ((1 - SHRINK * rng.random()) * turned + jitter).astype(np.float32)
 
 
-def _turned(rows: NDArray[np.float64], cosine: float, sine: float) -> NDArray[np.float64]:
+def _turned(rows: NDArray[np.float64], rotation: NDArray[np.float64]) -> NDArray[np.float64]:
     x, y, z = rows.T
-    return np.stack([cosine * x - sine * y, sine * x + cosine * y, z], axis=1)
+    return np.stack([row[0] * x + row[1] * y + row[2] * z for row in rotation], axis=1)
 
 
-def _turn(rng: np.random.Generator) -> tuple[float, float]:
-    """Cosine and sine of a random angle."""
+def _rotation(turn: Turn, rng: np.random.Generator) -> NDArray[np.float64]:
+    """A random rotation (3, 3) of that kind."""
+    if turn == "none":
+        return np.eye(3)
+    if turn == "vertical":
+        x, y = _direction(2, rng)
+        return np.array([[x, -y, 0.0], [y, x, 0.0], [0.0, 0.0, 1.0]])
+    # A unit quaternion, evenly over all.
+    w, x, y, z = _direction(4, rng)
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def _direction(dim: int, rng: np.random.Generator) -> list[float]:
+    """A unit vector, evenly over all: by rejection, without sines."""
     while True:
-        x, y = 2 * rng.random(2) - 1
-        radius = np.sqrt(x * x + y * y)
+        vector = (2 * rng.random(dim) - 1).tolist()
+        radius = math.sqrt(sum(value * value for value in vector))
         if 0 < radius < 1:
-            return x / radius, y / radius
+            return [value / radius for value in vector]

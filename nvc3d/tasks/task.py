@@ -110,6 +110,11 @@ class Splits:
     vocabulary: Vocabulary
 
 
+def _as_they_are(config: Any, splits: Splits) -> Splits:
+    """There is nothing to look for."""
+    return splits
+
+
 def _nothing(model: Any, splits: Splits, seed: int) -> None:
     """There is nothing to remember."""
 
@@ -147,6 +152,9 @@ class Task:
     answer: Callable[..., Answer] | None = None
     """(model, config or its model half, shape, **options) -> what the model says of the shape:
     arrays in, arrays out; None where the task has nothing to say of a single shape."""
+    look: Callable[[Any, Splits], Splits] = _as_they_are
+    """(config, splits) -> the splits, their vocabulary with what only a look at the shapes of
+    training can tell: for a model that begins to learn."""
     begin: Callable[[Any, Splits, int], None] = _nothing
     """(model, splits, seed): what the model is to remember of its training data, before it
     learns."""

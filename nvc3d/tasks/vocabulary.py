@@ -17,12 +17,14 @@ class Vocabulary:
         of_group: group -> the labels that its points can have; empty where any group's can have
             any.
         channels: numbers that come with each point beside its position.
+        principal: whether its shapes are better seen along their principal axes than as they are.
     """
 
     groups: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     of_group: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     channels: int = 0
+    principal: bool = False
 
     def __post_init__(self) -> None:
         for name, values in self.of_group.items():
@@ -38,21 +40,25 @@ class Vocabulary:
             "labels": list(self.labels),
             "of_group": {name: list(values) for name, values in self.of_group.items()},
             "channels": self.channels,
+            "principal": self.principal,
         }
 
     @classmethod
     def from_dict(cls, values: Any) -> Vocabulary:
         """From what `to_dict` gave. Raises ValueError on anything else."""
-        if not isinstance(values, dict) or set(values) != set(cls().to_dict()):
+        # Older runs do not tell the axes.
+        if not isinstance(values, dict) or set(values) | {"principal"} != set(cls().to_dict()):
             raise ValueError(f"the vocabulary must have the fields {', '.join(cls().to_dict())}")
-        of_group = values["of_group"]
-        if not isinstance(of_group, dict) or not isinstance(values["channels"], int):
+        of_group, principal = values["of_group"], values.get("principal", False)
+        typed = isinstance(of_group, dict) and isinstance(principal, bool)
+        if not typed or not isinstance(values["channels"], int):
             raise ValueError("the vocabulary has a field of a wrong type")
         return cls(
             _names(values["groups"]),
             _names(values["labels"]),
             {name: _numbers(labels) for name, labels in of_group.items()},
             values["channels"],
+            principal,
         )
 
 

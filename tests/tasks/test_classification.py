@@ -26,7 +26,9 @@ from nvc3d.metrics import average_precision, mean_average_precision
 from nvc3d.shapes import CATEGORIES
 from nvc3d.tasks import TASKS
 from nvc3d.tasks.classification import Classification, ClassificationConfig, ClassificationModel
+from nvc3d.tasks.classification.axes import along_principal_axes
 from nvc3d.tasks.task import Splits
+from nvc3d.tasks.vocabulary import Vocabulary
 from nvc3d.viz import draw_confusion
 
 TASK = TASKS["classification"]
@@ -177,16 +179,80 @@ def test_augmented_clouds_are_thinned_turned_about_z_shrunk_and_jittered() -> No
 
 
 def test_a_crop_cuts_off_one_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("JITTER", 0), ("SHRINK", 0), ("CROP", 1e9)):
+    for name, value in (("JITTER", 0), ("SHRINK", 0)):
         monkeypatch.setattr(augmenting, name, value)
     points = np.random.default_rng(0).normal(size=(300, 3)).astype(np.float32)
-    cloud = augment(points, 200, np.random.default_rng(5))
+    cloud = augment(points, 200, np.random.default_rng(5), crop=1e9)
     kept = np.isin(points[:, 2], cloud[:, 2])  # a turn about z leaves z alone
     assert kept.sum() == 200
     along = points @ random_direction(np.random.default_rng(5))
     assert along[kept].max() < along[~kept].min()
     with pytest.raises(ValueError, match="cannot thin 300 points to 301"):
         augment(points, 301, np.random.default_rng(5))
+
+
+def test_only_what_a_crop_leaves_is_seen_where_one_is_asked_for() -> None:
+    whole, cropped = (TASK.data(replace(SMALL, crop=crop)).train for crop in (0.0, 0.8))
+    size = [
+        np.mean([np.ptp(data[i]["points"].numpy(), axis=0).max() for i in range(20)])
+        for data in (whole, cropped)
+    ]
+    assert size[1] < 0.97 * size[0]
+    with pytest.raises(ValueError, match="crop must be at least 0 and below 1, got 1"):
+        replace(SMALL, crop=1.0)
+
+
+# Axes
+
+
+def blocks(count: int, turned: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Blocks of two kinds of sides, each turned anyhow or not at all."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(count) % 2
+    sides = np.where(labels[:, None] == 0, (1.0, 0.5, 0.2), (1.0, 0.35, 0.35))
+    points = (rng.random((count, 300, 3)) - 0.5) * sides[:, None]
+    if turned:
+        points = points @ np.linalg.qr(rng.standard_normal((count, 3, 3)))[0]
+    return torch.from_numpy(points), torch.from_numpy(labels)
+
+
+def test_the_axes_are_those_along_which_categories_are_told() -> None:
+    assert along_principal_axes(*blocks(60, turned=True))
+    assert not along_principal_axes(*blocks(60, turned=False))
+    assert not along_principal_axes(*blocks(4, turned=True))  # too few to tell
+    cloud, label = blocks(60, turned=True)
+    assert not along_principal_axes(cloud, label[torch.randperm(60)])
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_run_remembers_along_which_axes_it_sees(turned: bool, tmp_path: Path) -> None:
+    for number, (cloud, label) in enumerate(zip(*blocks(60, turned), strict=True)):
+        (tmp_path / "data" / str(int(label))).mkdir(parents=True, exist_ok=True)
+        write_cloud(tmp_path / "data" / str(int(label)) / f"{number}.ply", cloud.float().numpy())
+    run = tmp_path / "run"
+    common = ["train", "classification", f"--data={tmp_path / 'data'}", *OPTIONS]
+    assert main([*common, f"--output={run}"]) == 0
+    loaded, model = load_run(run)
+    assert model.principal == loaded.vocabulary.principal == turned
+    # Told otherwise, the data are not asked.
+    assert main([*common, f"--output={tmp_path / 'given'}", "--axes=given"]) == 0
+    assert not load_run(tmp_path / "given")[1].principal
+
+
+def test_along_principal_axes_a_cloud_is_seen_alike_however_it_is_turned() -> None:
+    model = ClassificationModel(replace(SMALL, axes="principal"), Vocabulary(CATEGORIES)).eval()
+    cloud, _ = blocks(6, turned=False)
+    turned = (cloud @ torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64))[0]).float()
+    turned, cloud = (turned, cloud.float())
+    if torch.linalg.det(torch.linalg.lstsq(cloud[0], turned[0]).solution) < 0:
+        turned = -turned
+    with torch.no_grad():
+        torch.testing.assert_close(model(turned).scores, model(cloud).scores, atol=1e-4, rtol=0)
+        plain = ClassificationModel(SMALL, Vocabulary(CATEGORIES)).eval()
+        assert float((plain(turned).scores - plain(cloud).scores).abs().max()) > 1e-3
+    for bad in (cloud[0], cloud[..., :2], torch.full_like(cloud, nan), cloud.long()):
+        with pytest.raises(ValueError, match="points must be"):
+            model(bad)
 
 
 # Loss and model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nvc3d.tasks.classification.answer import ClassificationAnswer, answer
+from nvc3d.tasks.classification.axes import look
 from nvc3d.tasks.classification.config import ClassificationConfig
 from nvc3d.tasks.classification.data import data
 from nvc3d.tasks.classification.loss import loss
@@ -21,6 +22,7 @@ TASK = Task(
     pictures=pictures,
     measures=MEASURES,
     answer=answer,
+    look=look,
 )
 
 __all__ = [

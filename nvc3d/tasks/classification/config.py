@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
+from nvc3d.config import Bound
 from nvc3d.encoders import EncoderName
+from nvc3d.geometry.augment import Turn
 from nvc3d.tasks.halves import Count, DataHalf, ModelHalf, Share, Weight
 
 
@@ -21,7 +24,11 @@ class ClassificationData(DataHalf):
     shapes: Count = 2300
     """How many built-in shapes to train on."""
     augment: bool = True
-    """Turn, crop, scale and jitter the clouds of training."""
+    """Turn, scale and jitter the clouds of training."""
+    turn: Turn = "vertical"
+    """How they are turned: not at all, about z, or anyhow."""
+    crop: Annotated[float, Bound("at least", 0), Bound("below", 1)] = 0.0
+    """Largest part of a cloud that is cut off in training, for scans that see a part only."""
     second_view: bool = False
     """See every cloud of training twice, augmented and drawn anew; where few are labelled, both
     must choose the same anchor."""
@@ -31,9 +38,12 @@ class ClassificationData(DataHalf):
 class ClassificationNet(ModelHalf):
     """What classifies."""
 
-    encoder: EncoderName = "pointnet"
+    encoder: EncoderName = "pointnet2"
     points: Count = 512
     """Points of a cloud."""
+    axes: Literal["auto", "given", "principal"] = "auto"
+    """Along which a cloud is seen: those of its file, or its own principal ones, whatever way it
+    is turned; auto: along which a look at the training shapes tells their categories better."""
     anchors: Count = 32
     """Number of nebula anchors."""
     hidden: Count = 128

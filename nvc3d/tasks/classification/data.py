@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,7 @@ class ClassifiedClouds(Dataset[dict[str, Any]]):
         self.shapes = shapes
         self.points = config.points
         self.augment = config.augment and training
+        self.turn, self.crop = config.turn, config.crop
         self.second_view = config.second_view and training
         labels = [shapes.label(i) for i in range(len(shapes))]
         fraction = config.labelled if training else 1.0
@@ -101,8 +103,7 @@ class ClassifiedClouds(Dataset[dict[str, Any]]):
 
     def _draw(self, shape: Shape, rng: np.random.Generator) -> torch.Tensor:
         if self.augment:
-            # Twice as many, so that as many are left of what the crop leaves.
-            return torch.from_numpy(
-                augment(shape.sample(2 * self.points, rng)[0], self.points, rng)
-            )
+            # So many that enough are left of what the crop leaves.
+            drawn = shape.sample(ceil(self.points / (1 - self.crop)), rng)[0]
+            return torch.from_numpy(augment(drawn, self.points, rng, self.turn, self.crop))
         return torch.from_numpy(shape.sample(self.points, rng)[0])

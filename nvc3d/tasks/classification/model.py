@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from nvc3d.encoders import make
+from nvc3d.encoders.layers import check_points
+from nvc3d.geometry.principal import WAYS, principal_frames
 from nvc3d.nebula import Code
 from nvc3d.tasks.bottleneck import Bottleneck, bottleneck
 from nvc3d.tasks.classification.config import ClassificationNet
@@ -28,11 +31,18 @@ class Classification(NamedTuple):
 class ClassificationModel(nn.Module):
     """Classify clouds (B, N, 3) in the unit ball: an encoder, a bottleneck, and two layers.
 
+    Along principal axes, a cloud is seen in one of the four ways that these leave open while it is
+    learned from, and its feature is the mean over all four in evaluation: the same however the
+    cloud is turned.
+
     Raises ValueError on a wrong shape or dtype, and on NaN or inf.
     """
 
     def __init__(self, config: ClassificationNet, vocabulary: Vocabulary) -> None:
         super().__init__()
+        self.principal = config.axes == "principal" or (
+            config.axes == "auto" and vocabulary.principal
+        )
         self.encoder = make(config.encoder, 3, config.dim, pointwise=False)
         self.bottleneck: Bottleneck = bottleneck(
             config.bottleneck, config.dim, config.anchors, config.latent_dim, config.nebula_weight
@@ -48,10 +58,21 @@ class ClassificationModel(nn.Module):
         self.decoder = decoder(code_dim) if config.reconstruct > 0 else None
 
     def forward(self, points: Tensor) -> Classification:
-        code = self.bottleneck(self.encoder(points)[0])
+        code = self.bottleneck(self._feature(points))
         scores = self.scores(self.hidden(code.embedding))
         decoded = None if self.decoder is None else self.decoder(code.embedding)
         return Classification(scores, code, decoded)
+
+    def _feature(self, points: Tensor) -> Tensor:
+        """Of clouds (B, N, 3), (B, dim)."""
+        if not self.principal:
+            return self.encoder(points)[0]
+        check_points(points, 3, at_least=1)
+        views = principal_frames(points)
+        if self.training:
+            way = torch.randint(len(WAYS), points.shape[:1], device=points.device)
+            return self.encoder(views[way, torch.arange(len(points), device=points.device)])[0]
+        return self.encoder(views.flatten(0, 1))[0].unflatten(0, views.shape[:2]).mean(0)
 
     @property
     def categories(self) -> tuple[str, ...]:

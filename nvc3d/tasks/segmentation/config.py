@@ -7,6 +7,7 @@ from typing import Annotated
 
 from nvc3d.config import Bound
 from nvc3d.encoders import EncoderName
+from nvc3d.geometry.augment import Turn
 from nvc3d.tasks.halves import Count, DataHalf, ModelHalf, Share, Weight
 
 
@@ -28,7 +29,10 @@ class SegmentationData(DataHalf):
     """Fraction of the training shapes whose labels are used, of each category one at least; the
     others are seen without them. Of scenes: fraction of each area's scenes."""
     augment: bool = True
-    """Turn, scale and jitter what is trained on; ShapeNetPart, which is aligned, is not turned."""
+    """Turn, scale and jitter what is trained on."""
+    turn: Turn | None = None
+    """How it is turned: not at all, about z, or anyhow; None: about z, but ShapeNetPart, which is
+    aligned, not at all."""
     second_view: bool = False
     """See everything that is trained on twice, the same points moved anew; both must choose the
     same anchors."""

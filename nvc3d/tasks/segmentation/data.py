@@ -20,7 +20,7 @@ from nvc3d.data.labelled.own import PartShapes, builtin_parts, own_parts
 from nvc3d.data.registry import Wanted, find
 from nvc3d.data.scenes import dealt
 from nvc3d.data.scenes.rooms import BLOCKS, RoomBlocks
-from nvc3d.geometry.augment import moved
+from nvc3d.geometry.augment import Turn, moved
 from nvc3d.shapes import BuiltinShapes
 from nvc3d.shapes.made import Made
 from nvc3d.shapes.rooms import ROOM_CLASSES, BuiltinRooms
@@ -67,6 +67,7 @@ class LabelledPoints(Dataset[dict[str, Any]]):
         fraction: of the shapes or scenes that keep their labels, of each category one at least;
             they come several times in an epoch where they are few.
         augment: turn, shrink and jitter them.
+        turn: how they are turned; None: about z, unless all of the source are aligned.
         second: give a second view of the same points too.
         seed, training: see Epochs.
     """
@@ -78,11 +79,13 @@ class LabelledPoints(Dataset[dict[str, Any]]):
         normals: bool = True,
         fraction: float = 1.0,
         augment: bool = False,
+        turn: Turn | None = None,
         second: bool = False,
         seed: int = 0,
         training: bool = False,
     ) -> None:
         self.source, self.augment = source, augment
+        self.turn: Turn = turn or ("none" if source.aligned else "vertical")
         self.second = second
         self.normals = normals
         self.categories = source.categories
@@ -133,7 +136,7 @@ class LabelledPoints(Dataset[dict[str, Any]]):
         if not self.augment:
             return points, normals
         turned = None if normals is None else normals.numpy().copy()
-        seen = torch.from_numpy(moved(points.numpy(), rng, turned, not self.source.aligned))
+        seen = torch.from_numpy(moved(points.numpy(), rng, turned, self.turn))
         return seen, None if turned is None else torch.from_numpy(turned)
 
 
@@ -163,6 +166,7 @@ def data(config: SegmentationConfig) -> Splits:
         normals=config.attributes,
         fraction=config.labelled,
         augment=config.augment,
+        turn=config.turn,
         second=config.second_view,
         seed=config.seed,
         training=True,
