@@ -12,7 +12,7 @@ from . import gather, gaussian, meeting, recall, refusals, task_scale
 from .code import Code, Losses
 from .gather import ALONE, Processes
 from .meeting import Meeting
-from .rhythm import Steps
+from .rhythm import FIRST, Steps
 from .state import Wide, upgrade
 from .untraced import untraced
 
@@ -25,8 +25,9 @@ class GaussianHead(Wide):
 
     The total is `weight * scale * KL(q(z|x) || N(0, I))`. The user sets the `weight`. The `scale`
     is that of the task's loss, whatever its unit, measured from the task's gradient at the latents
-    where none is given. The `loss_scale` is what the user multiplied the whole loss by (in mixed
-    precision, or to accumulate gradients); it is divided out of the measurement.
+    where none is given; the first step, before which nothing is measured, goes without. The
+    `loss_scale` is what the user multiplied the whole loss by (in mixed precision, or to accumulate
+    gradients); it is divided out of the measurement.
 
     The order that this needs: the backward pass of the total writes `loss_scale`, then that of the
     draw of z reads it. In one backward pass of the whole loss, autograd keeps it. With backward
@@ -213,7 +214,7 @@ class GaussianHead(Wide):
 
     def _values(self) -> dict[str, Tensor]:
         """What a pass computes with and later ones may change."""
-        return {"scale": self.scale}
+        return {"scale": self._scale()}
 
     def _state(self) -> list[float]:
         """What must be the same in all processes, the step first."""
@@ -235,8 +236,15 @@ class GaussianHead(Wide):
 
     def _weight(self, code: Code, then: recall.Pass | None) -> Tensor:
         """What the constraint is multiplied by, ()."""
-        scale = self.scale if then is None else then.values["scale"]
+        scale = self._scale() if then is None else then.values["scale"]
         return self.weight * scale.to(code.mean.dtype)
+
+    def _scale(self) -> Tensor:
+        """The scale of the pass under way, ()."""
+        if not (self._measures and self.training):
+            return self.scale
+        # Nothing is measured before the first step, and a guess may outweigh the task manyfold.
+        return self.scale * (self.rhythm.counts[0] != FIRST)
 
     def _noting(self) -> Tensor | None:
         """Where the backward pass of the total writes the loss scale."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .state import Count, Counting
+from .state import Count, Counting, encode
 
 # Latents are ripe when what they tell (nats) twice changes by less than this while the number of
 # steps grows by the ratio: training slows down with time, so the checks do as well. Before the
@@ -17,6 +17,10 @@ _FIRST_CHECK = 200
 _FIT_GAP = 16
 # A posterior that tells less than this has nothing to put anchors on.
 _LEAST_NATS = 0.5
+
+
+FIRST = encode(0)
+"""The first step, as it is kept."""
 
 
 class Steps(Counting):

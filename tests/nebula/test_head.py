@@ -72,6 +72,22 @@ def test_the_embedding_is_the_latent_and_the_loss_the_kl():
     assert not any((losses.gravity, losses.metric, losses.view))
 
 
+@pytest.mark.parametrize("make", [GaussianHead, Nebula])
+def test_the_first_step_goes_without_a_constraint_whose_scale_is_not_measured(make):
+    head = make(8, latent_dim=4)
+    given = make(8, latent_dim=4, scale=1.0)
+    x = blobs(0)[:, :8]
+    for parameter in (*head.parameters(), *given.parameters()):
+        parameter.requires_grad_(False)
+    first = head.losses(head(x))
+    assert float(first.kl) > 0 == float(first.total)
+    assert float(given.losses(given(x)).total) > 0
+    # Nobody measures where no task reads the code: from then on the scale is 1.
+    again = head.losses(head(x))
+    assert float(again.total) == pytest.approx(float(again.kl), rel=1e-6)
+    assert float(head.eval().losses(head(x)).total) > 0
+
+
 def test_gradients_are_right():
     head = GaussianHead(4, 2, weight=3.0, scale=0.7).double().eval()
     features = torch.randn(9, 4, dtype=torch.float64, requires_grad=True)
