@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def in_unit_ball(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Points (N, 3) moved to their centroid and scaled so that the farthest is 1 away."""
+def in_unit_ball(points: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+    """Points (N, 3) moved to their centroid and scaled so that the farthest is 1 away, and how far
+    that was."""
     centred = points - points.mean(0)
     radius = float(np.linalg.norm(centred, axis=1).max())
-    return np.asarray(centred / radius if radius > 0 else centred, np.float32)
+    return np.asarray(centred / radius if radius > 0 else centred, np.float32), radius

@@ -17,6 +17,8 @@ class Vocabulary:
         of_group: group -> the labels that its points can have; empty where any group's can have
             any.
         channels: numbers that come with each point beside its position.
+        sizes: the smallest and the largest radius of its shapes in metres, where these tell what
+            they are.
         principal: whether its shapes are better seen along their principal axes than as they are.
     """
 
@@ -25,6 +27,7 @@ class Vocabulary:
     of_group: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     channels: int = 0
     principal: bool = False
+    sizes: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         for name, values in self.of_group.items():
@@ -41,15 +44,18 @@ class Vocabulary:
             "of_group": {name: list(values) for name, values in self.of_group.items()},
             "channels": self.channels,
             "principal": self.principal,
+            "sizes": None if self.sizes is None else list(self.sizes),
         }
 
     @classmethod
     def from_dict(cls, values: Any) -> Vocabulary:
         """From what `to_dict` gave. Raises ValueError on anything else."""
-        # Older runs do not tell the axes.
-        if not isinstance(values, dict) or set(values) | {"principal"} != set(cls().to_dict()):
+        # Older runs do not tell the last two.
+        later = {"principal": False, "sizes": None}
+        if not isinstance(values, dict) or set(later | values) != set(cls().to_dict()):
             raise ValueError(f"the vocabulary must have the fields {', '.join(cls().to_dict())}")
-        of_group, principal = values["of_group"], values.get("principal", False)
+        values = later | values
+        of_group, principal = values["of_group"], values["principal"]
         typed = isinstance(of_group, dict) and isinstance(principal, bool)
         if not typed or not isinstance(values["channels"], int):
             raise ValueError("the vocabulary has a field of a wrong type")
@@ -59,6 +65,7 @@ class Vocabulary:
             {name: _numbers(labels) for name, labels in of_group.items()},
             values["channels"],
             principal,
+            _range(values["sizes"]),
         )
 
 
@@ -72,3 +79,11 @@ def _numbers(values: Any) -> tuple[int, ...]:
     if not isinstance(values, list) or not all(type(value) is int for value in values):
         raise ValueError(f"labels in a vocabulary must be a list of whole numbers, got {values!r}")
     return tuple(values)
+
+
+def _range(values: Any) -> tuple[float, float] | None:
+    if values is None:
+        return None
+    if not isinstance(values, list) or len(values) != 2 or not 0 < values[0] <= values[1]:
+        raise ValueError(f"sizes in a vocabulary must be two positive numbers, got {values!r}")
+    return float(values[0]), float(values[1])

@@ -22,11 +22,12 @@ from nvc3d.files import write_cloud
 from nvc3d.geometry import augment as augmenting
 from nvc3d.geometry.augment import augment
 from nvc3d.geometry.camera import random_direction
+from nvc3d.geometry.mesh import Cloud
 from nvc3d.metrics import average_precision, mean_average_precision
 from nvc3d.shapes import CATEGORIES
 from nvc3d.tasks import TASKS
 from nvc3d.tasks.classification import Classification, ClassificationConfig, ClassificationModel
-from nvc3d.tasks.classification.axes import along_principal_axes
+from nvc3d.tasks.classification.look import along_principal_axes, told_by_size
 from nvc3d.tasks.task import Splits
 from nvc3d.tasks.vocabulary import Vocabulary
 from nvc3d.viz import draw_confusion
@@ -255,6 +256,37 @@ def test_along_principal_axes_a_cloud_is_seen_alike_however_it_is_turned() -> No
             model(bad)
 
 
+# Sizes
+
+
+def test_sizes_are_told_where_they_tell_something() -> None:
+    rng = torch.Generator().manual_seed(0)
+    labels = torch.arange(90) % 3
+    sizes = torch.tensor([0.5, 2.0, 8.0])[labels] * torch.rand(90, generator=rng).exp()
+    assert told_by_size(sizes, labels)
+    assert not told_by_size(sizes[torch.randperm(90, generator=rng)], labels)
+    assert not told_by_size(torch.where(labels == 0, nan, sizes), labels)
+
+
+def test_a_model_that_was_told_sizes_asks_for_them() -> None:
+    words = Vocabulary(("car", "toy"), sizes=(0.1, 10.0))
+    torch.manual_seed(0)
+    model = ClassificationModel(SMALL, words).eval()
+    cloud = torch.randn(2, 64, 3)
+    with torch.no_grad():
+        one, other = (model(cloud, torch.full((2,), size)).scores for size in (0.1, 8.0))
+        assert float((one - other).abs().max()) > 1e-3
+        for wrong in (None, torch.ones(3), torch.tensor([1.0, nan]), torch.tensor([1.0, 0.0])):
+            with pytest.raises(ValueError, match=r"asks for the size \(2,\) in metres, got"):
+                model(cloud, wrong)
+    points = np.random.default_rng(0).normal(size=(200, 3))
+    metres = TASK.answer(model, SMALL, Cloud(points)).probabilities
+    millimetres = TASK.answer(model, SMALL, Cloud(points * 1000, unit=0.001)).probabilities
+    assert np.allclose(metres, millimetres, atol=1e-5)
+    with pytest.warns(UserWarning, match=r"0.2 to 20 m large, and this one is .*e\+03 m"):
+        TASK.answer(model, SMALL, Cloud(points * 1000))
+
+
 # Loss and model
 
 
@@ -389,7 +421,7 @@ class Told(nn.Module):
         self.weight = nn.Parameter(torch.zeros(()))
         self.bottleneck = None
 
-    def forward(self, points: torch.Tensor) -> Classification:
+    def forward(self, points: torch.Tensor, size: torch.Tensor) -> Classification:
         code = SimpleNamespace(
             mean=points[:, 1], anchor=torch.zeros(len(points), dtype=torch.int64)
         )
@@ -399,7 +431,8 @@ class Told(nn.Module):
 def told(prediction: list[int], label: list[int], at: list[float]) -> dict:
     scores = nn.functional.one_hot(torch.tensor(prediction), 3).float()
     codes = torch.tensor(at)[:, None] * torch.tensor([1.0, 0, 0])
-    return {"points": torch.stack([scores, codes], 1), "label": torch.tensor(label)}
+    points = torch.stack([scores, codes], 1)
+    return {"points": points, "size": torch.ones(len(points)), "label": torch.tensor(label)}
 
 
 def test_metrics_worked_out_by_hand() -> None:

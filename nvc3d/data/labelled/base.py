@@ -13,6 +13,9 @@ from nvc3d.data.balls import in_unit_ball
 from nvc3d.data.draws import rows_drawn
 from nvc3d.data.stored import Stored, require_counts
 
+POINT = 1e-6
+"""The least radius: of a cloud whose points are all in one place."""
+
 
 @dataclass(frozen=True)
 class Labelled:
@@ -42,6 +45,8 @@ class LabelledClouds(Stored[Labelled]):
     """The columns of the points that are x, y and z where z is up."""
     aligned = True
     """Shapes of a category face the same way, and are measured so."""
+    unit: float | None = None
+    """Metres of a unit of the files, where shapes are as large as real things."""
     part_names: tuple[str, ...] = ()
     """Of sets with parts, the names of all labels."""
 
@@ -61,13 +66,17 @@ class LabelledClouds(Stored[Labelled]):
 
     def draw(self, loaded: Labelled, rng: np.random.Generator) -> dict[str, Any]:
         """- points: (points, 3) float32, in the unit ball around their centroid,
+        - size: () float32, metres of that ball's radius, where the set has a unit,
         - normals: (points, 3) float32, where they are stored,
         - point_labels: (points,) int64, where they are stored.
         """
         rows: NDArray[np.int64] | slice = slice(None)
         if self.points is not None:
             rows = rows_drawn(len(loaded.points), self.points, rng)
-        item = {"points": torch.from_numpy(in_unit_ball(loaded.points)[rows])}
+        points, radius = in_unit_ball(loaded.points)
+        item = {"points": torch.from_numpy(points[rows])}
+        if self.unit is not None:
+            item["size"] = torch.tensor(max(radius, POINT) * self.unit, dtype=torch.float32)
         if loaded.normals is not None:
             item["normals"] = torch.from_numpy(loaded.normals[rows])
         if loaded.point_labels is not None:

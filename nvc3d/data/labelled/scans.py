@@ -14,8 +14,8 @@ from nvc3d.geometry.mesh import Cloud, Shape
 
 
 class Scans(Sequence[tuple[Shape, int, str]]):
-    """The clouds of a data set in the unit ball around their centroid, z up, each with the index of
-    its category and its name."""
+    """The clouds of a data set in the unit ball around their centroid, z up, and how many metres
+    its radius is, if known; each with the index of its category and its name."""
 
     def __init__(self, stored: LabelledClouds) -> None:
         self._stored = stored
@@ -27,7 +27,8 @@ class Scans(Sequence[tuple[Shape, int, str]]):
     def __getitem__(self, index: int) -> tuple[Shape, int, str]:  # type: ignore[override]
         item = self._stored[index]
         points = item["points"].numpy()[:, list(self._stored.axes)]
-        return Cloud(points), int(item["label"]), item["name"]
+        size = float(item["size"]) if "size" in item else None
+        return Cloud(points, unit=size), int(item["label"]), item["name"]
 
     def label(self, index: int) -> int:
         """The index of a shape's category, without reading it."""

@@ -39,6 +39,8 @@ class SydneyUrban(LabelledClouds):
         ValueError: a fold names no object that is there.
     """
 
+    unit = 1.0
+
     def __init__(
         self,
         root: PathLike,

@@ -94,7 +94,7 @@ class ShapeNet55(StoredPairs):
 
     def load(self, index: int, rng: np.random.Generator) -> Clouds:
         path = self._folder / self._names[index // self._views]
-        complete = in_unit_ball(as_cloud(path, read_from(path, np.load)))
+        complete = in_unit_ball(as_cloud(path, read_from(path, np.load)))[0]
         viewpoint, missing = VIEWPOINTS[index % self._views], self._missing
         if self.training:
             viewpoint, missing = rng.normal(size=3), rng.uniform(1 / 4, 3 / 4)

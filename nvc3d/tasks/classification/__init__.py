@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from nvc3d.tasks.classification.answer import ClassificationAnswer, answer
-from nvc3d.tasks.classification.axes import look
 from nvc3d.tasks.classification.config import ClassificationConfig
 from nvc3d.tasks.classification.data import data
+from nvc3d.tasks.classification.look import look
 from nvc3d.tasks.classification.loss import loss
 from nvc3d.tasks.classification.metrics import MEASURES, metrics
 from nvc3d.tasks.classification.model import Classification, ClassificationModel

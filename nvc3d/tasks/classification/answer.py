@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from nvc3d.atomic import atomic_write
-from nvc3d.geometry.mesh import Shape, normalise
+from nvc3d.geometry.mesh import Cloud, Shape, frame, normalise
 from nvc3d.tasks.classification.config import ClassificationNet
 from nvc3d.tasks.classification.model import ClassificationModel
 from nvc3d.tasks.task import evaluating
@@ -56,15 +57,38 @@ class ClassificationAnswer:
         return [Path(path)]
 
 
+FAR = 5.0
+
+
 def answer(
     model: ClassificationModel, config: ClassificationNet, shape: Shape, *, seed: int = 0
 ) -> ClassificationAnswer:
     """The category of a shape, wherever it lies and however large it is, by points drawn from it.
 
+    A model that was told sizes takes coordinates for metres, unless a cloud has another unit; it
+    warns of a shape FAR times smaller or larger than any that it learned from.
+
     Raises ValueError on a shape without extent.
     """
     points, _ = normalise(shape).sample(config.points, np.random.default_rng(seed))
+    size = None if model.sizes is None else _size(shape, model.sizes)
     with evaluating(model) as device:
-        found = model(torch.from_numpy(points.astype(np.float32))[None].to(device))
+        found = model(
+            torch.from_numpy(points.astype(np.float32))[None].to(device),
+            None if size is None else torch.tensor([size], device=device),
+        )
     probabilities = found.scores[0].float().softmax(-1).cpu().numpy()
     return ClassificationAnswer(model.categories, probabilities, int(found.code.anchor[0]))
+
+
+def _size(shape: Shape, learned: tuple[float, float]) -> float:
+    """Metres of the radius of a shape."""
+    unit = shape.unit if isinstance(shape, Cloud) else None
+    size = frame(shape)[1] * (unit or 1.0)
+    if not learned[0] / FAR <= size <= learned[1] * FAR:
+        warnings.warn(
+            f"the model learned from shapes {2 * learned[0]:.3g} to {2 * learned[1]:.3g} m large, "
+            f"and this one is {2 * size:.3g} m: are its coordinates in metres?",
+            stacklevel=3,
+        )
+    return size

@@ -41,6 +41,9 @@ class ClassificationNet(ModelHalf):
     encoder: EncoderName = "pointnet2"
     points: Count = 512
     """Points of a cloud."""
+    size: bool = True
+    """Tell how large a cloud is, where the data set gives metres and the sizes of the training
+    shapes tell something of their categories."""
     axes: Literal["auto", "given", "principal"] = "auto"
     """Along which a cloud is seen: those of its file, or its own principal ones, whatever way it
     is turned; auto: along which a look at the training shapes tells their categories better."""

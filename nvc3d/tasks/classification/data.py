@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from math import ceil
+from math import ceil, exp, nan
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,10 @@ from nvc3d.tasks.vocabulary import Vocabulary
 
 TEST_SHAPES = 460
 """How many built-in shapes are measured on: twenty of each category."""
+
+
+SIZES = 0.1
+"""Standard deviation of the logarithm by which sizes change in training."""
 
 
 def data(config: ClassificationConfig) -> Splits:
@@ -82,6 +86,7 @@ class ClassifiedClouds(Dataset[dict[str, Any]]):
 
         - points: (points, 3) float32, in the unit ball or, augmented, hardly beyond,
         - other_view: the same of a second view, where there is one,
+        - size: () float32, metres of that ball's radius; NaN where nobody knows,
         - label: () int64,
         - labelled: () bool, whether the label may be learned from,
         - name: str.
@@ -90,7 +95,7 @@ class ClassifiedClouds(Dataset[dict[str, Any]]):
         rng = self._epochs.rng(index)
         which = self._items[index]
         shape, label, name = self.shapes[which]
-        item = {"points": self._draw(shape, rng)}
+        item = {"points": self._draw(shape, rng), "size": self._size(shape, rng)}
         if self.second_view:
             item["other_view"] = self._draw(shape, rng)
         # What stands in for a broken file may have a label that is not to be known.
@@ -100,6 +105,12 @@ class ClassifiedClouds(Dataset[dict[str, Any]]):
             "labelled": torch.tensor(labelled),
             "name": name,
         }
+
+    def _size(self, shape: Shape, rng: np.random.Generator) -> torch.Tensor:
+        size = getattr(shape, "unit", None) or nan
+        if self.augment:
+            size *= exp(SIZES * rng.standard_normal())
+        return torch.tensor(size, dtype=torch.float32)
 
     def _draw(self, shape: Shape, rng: np.random.Generator) -> torch.Tensor:
         if self.augment:

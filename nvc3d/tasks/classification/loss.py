@@ -20,7 +20,7 @@ def loss(model: ClassificationModel, batch: Batch) -> dict[str, Tensor]:
     learn from few labels.
     """
     clouds = [batch[name] for name in ("points", "other_view") if name in batch]
-    results = [model(cloud) for cloud in clouds]
+    results = [model(cloud, batch["size"]) for cloud in clouds]
     codes = [result.code for result in results]
     if model.few_labels and len(codes) == 2:
         nebula = model.bottleneck.losses(codes[0], view=codes[1])

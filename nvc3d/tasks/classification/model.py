@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -31,6 +32,9 @@ class Classification(NamedTuple):
 class ClassificationModel(nn.Module):
     """Classify clouds (B, N, 3) in the unit ball: an encoder, a bottleneck, and two layers.
 
+    Where sizes tell something, that of each cloud (B,) is asked for: how many metres the radius of
+    its unit ball is.
+
     Along principal axes, a cloud is seen in one of the four ways that these leave open while it is
     learned from, and its feature is the mean over all four in evaluation: the same however the
     cloud is turned.
@@ -43,6 +47,8 @@ class ClassificationModel(nn.Module):
         self.principal = config.axes == "principal" or (
             config.axes == "auto" and vocabulary.principal
         )
+        self.sizes = vocabulary.sizes if config.size else None
+        self.size = None if self.sizes is None else nn.Linear(1, config.dim)
         self.encoder = make(config.encoder, 3, config.dim, pointwise=False)
         self.bottleneck: Bottleneck = bottleneck(
             config.bottleneck, config.dim, config.anchors, config.latent_dim, config.nebula_weight
@@ -57,11 +63,23 @@ class ClassificationModel(nn.Module):
         self.reconstruct = config.reconstruct
         self.decoder = decoder(code_dim) if config.reconstruct > 0 else None
 
-    def forward(self, points: Tensor) -> Classification:
-        code = self.bottleneck(self._feature(points))
+    def forward(self, points: Tensor, size: Tensor | None = None) -> Classification:
+        feature = self._feature(points)
+        if self.size is not None:
+            feature = feature + self.size(self._told(size, len(points)).to(feature))
+        code = self.bottleneck(feature)
         scores = self.scores(self.hidden(code.embedding))
         decoded = None if self.decoder is None else self.decoder(code.embedding)
         return Classification(scores, code, decoded)
+
+    def _told(self, size: Tensor | None, count: int) -> Tensor:
+        """Sizes (B,) as numbers (B, 1) about 0."""
+        if size is None or size.shape != (count,) or not bool((size > 0).all()):
+            got = "none" if size is None else f"{tuple(size.shape)}: {size.tolist()}"
+            raise ValueError(f"this model asks for the size ({count},) in metres, got {got}")
+        assert self.sizes is not None
+        low, high = self.sizes
+        return (size / math.sqrt(low * high)).log()[:, None]
 
     def _feature(self, points: Tensor) -> Tensor:
         """Of clouds (B, N, 3), (B, dim)."""

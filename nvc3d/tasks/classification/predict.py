@@ -37,7 +37,7 @@ def predict(
     codes, predictions, truths = Codes(), [], []
     with evaluating(model) as device:
         for batch in batches:
-            result = model(batch["points"].to(device))
+            result = model(batch["points"].to(device), batch["size"].to(device))
             truth = own[batch["label"].cpu()]
             predictions.append(result.scores.argmax(-1).cpu())
             truths.append(truth)

@@ -1,9 +1,10 @@
-"""Along which axes categories are told apart best: a look at the shapes of training."""
+"""What tells categories apart beside their form: a look at the shapes of training."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import nan
 
 import numpy as np
 import torch
@@ -23,15 +24,21 @@ CELLS = 6
 
 
 def look(config: ClassificationConfig, splits: Splits) -> Splits:
-    """The splits, with the axes chosen where the config leaves them to the data."""
-    if config.axes != "auto" or not isinstance(splits.train, ClassifiedClouds):
+    """The splits, their vocabulary with the axes along which shapes are to be seen and the sizes
+    that tell them apart, where the config leaves that to the data."""
+    if not isinstance(splits.train, ClassifiedClouds):
         return splits
     rng = np.random.default_rng(config.seed)
     known = sorted(splits.train.labelled)
     chosen = [known[i] for i in rng.permutation(len(known))[:LOOKED]]
-    clouds, labels = _drawn(splits.train.shapes, chosen, rng)
-    principal = along_principal_axes(clouds, labels)
-    return replace(splits, vocabulary=replace(splits.vocabulary, principal=principal))
+    clouds, sizes, labels = _drawn(splits.train.shapes, chosen, rng)
+    sized = told_by_size(sizes, labels)
+    vocabulary = replace(
+        splits.vocabulary,
+        principal=along_principal_axes(clouds, labels),
+        sizes=(float(sizes.min()), float(sizes.max())) if sized else None,
+    )
+    return replace(splits, vocabulary=vocabulary)
 
 
 def along_principal_axes(clouds: Tensor, labels: Tensor) -> bool:
@@ -44,6 +51,18 @@ def along_principal_axes(clouds: Tensor, labels: Tensor) -> bool:
     principal = _told(principal_frames(clouds), labels)
     more = int((principal & ~given).sum() - (given & ~principal).sum())
     return more > 2 * int((principal ^ given).sum()) ** 0.5
+
+
+def told_by_size(sizes: Tensor, labels: Tensor) -> bool:
+    """Whether the shape nearest in size (n,) has the same label (n,) more often than chance would
+    have it, by more than three standard errors; not where a size is unknown."""
+    if bool(sizes.isnan().any()):
+        return False
+    apart = (sizes.log()[:, None] - sizes.log()).abs().fill_diagonal_(torch.inf)
+    hits = int((labels[apart.argmin(1)] == labels).sum())
+    chance = float((labels.bincount() / len(labels)).square().sum())
+    deviation = (len(labels) * chance * (1 - chance)) ** 0.5
+    return hits > len(labels) * chance + 3 * deviation
 
 
 def _told(views: Tensor, labels: Tensor) -> Tensor:
@@ -68,11 +87,12 @@ def _counts(clouds: Tensor) -> Tensor:
 
 def _drawn(
     shapes: Shapes, chosen: Sequence[int], rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    """Points (n, POINTS, 3) of shapes, and their labels (n,)."""
-    clouds, labels = [], []
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Points (n, POINTS, 3) of shapes, their sizes (n,), NaN if unknown, and their labels (n,)."""
+    clouds, sizes, labels = [], [], []
     for index in chosen:
         shape, label, _ = shapes[index]
         clouds.append(torch.from_numpy(shape.sample(POINTS, rng)[0]))
+        sizes.append(getattr(shape, "unit", None) or nan)
         labels.append(label)
-    return torch.stack(clouds).double(), torch.tensor(labels)
+    return torch.stack(clouds).double(), torch.tensor(sizes), torch.tensor(labels)
