@@ -14,6 +14,8 @@ from nvc3d.encoders.layers import SharedLinear, check_points, shared_mlp
 
 STRIDE = 4
 """How many times fewer points each level has."""
+LEAST = 16
+"""Points that a level keeps, if there are so many."""
 WIDTHS = (32, 64, 128, 256)
 """Of the features at each level, that of all points first."""
 
@@ -73,8 +75,8 @@ def interpolate(points: Tensor, known: Tensor, features: Tensor) -> Tensor:
 
 
 class PointNet2(nn.Module):
-    """Encode clouds by a hierarchy: each level has a quarter of the points, chosen farthest from
-    each other, with features of what lies around them.
+    """Encode clouds by a hierarchy: each level has a quarter of the points, but not fewer than 16,
+    chosen farthest from each other, with features of what lies around them.
 
     Points (B, N, in_dim), positions first, give a global feature (B, dim), the same for any order
     of the points, and with `pointwise` point features (B, N, 64), handed back level by level from
@@ -109,7 +111,8 @@ class PointNet2(nn.Module):
         check_points(points, self.in_dim, at_least=1)
         places, features = [points[..., :3]], [self.stem(points)]
         for level in self.levels:
-            count = -(-places[-1].shape[1] // STRIDE)
+            given = places[-1].shape[1]
+            count = max(-(-given // STRIDE), min(LEAST, given))
             place, feature = level(places[-1], features[-1], count)
             places.append(place)
             features.append(feature)

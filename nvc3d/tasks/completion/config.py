@@ -38,7 +38,7 @@ class CompletionData(DataHalf):
 class CompletionNet(ModelHalf):
     """What completes; the defaults train in four minutes on two cores."""
 
-    encoder: EncoderName = "pointnet"
+    encoder: EncoderName = "pointnet2"
     decoder: Decoder = "seeds"
     """How the missing points are laid: around seeds in one step, as PCN or FoldingNet do, or in
     stages of attention and upsampling, as SnowflakeNet does."""

@@ -42,7 +42,8 @@ class CompletionModel(nn.Module):
 
     def __init__(self, config: CompletionNet, vocabulary: Vocabulary) -> None:
         super().__init__()
-        self.encoder = make(config.encoder, 3, config.dim)
+        pointwise = config.decoder in ("seeds", "upsampling")
+        self.encoder = make(config.encoder, 3, config.dim, pointwise=pointwise)
         self.bottleneck: Bottleneck = bottleneck(
             config.bottleneck, config.dim, config.anchors, config.latent_dim, config.nebula_weight
         )

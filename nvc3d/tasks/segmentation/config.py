@@ -45,7 +45,7 @@ class SegmentationData(DataHalf):
 class SegmentationNet(ModelHalf):
     """What segments."""
 
-    encoder: EncoderName = "pointnet"
+    encoder: EncoderName = "pointnet2"
     points: Count = 1024
     """Points of a shape or of a block of a scene, as the encoder sees it."""
     block: Annotated[float, Bound("above", 0)] = 1.5
