@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +41,16 @@ def paired(own: BySeed, other: BySeed) -> Test | None:
     return Test(float(mean), p, ranks, len(seeds))
 
 
+def mcnemar(own: Sequence[bool], other: Sequence[bool]) -> tuple[int, int, float]:
+    """Of hits on the same samples: how many only the first has, how many only the second, and the
+    two-sided p value of as uneven a share, by the binomial distribution (McNemar's exact test)."""
+    pairs = list(zip(own, other, strict=True))
+    only_own, only_other = pairs.count((True, False)), pairs.count((False, True))
+    if only_own + only_other == 0:
+        return 0, 0, 1.0
+    return only_own, only_other, float(stats.binomtest(only_own, only_own + only_other).pvalue)
+
+
 def summary(values: BySeed) -> dict[str, Any]:
     """Mean, standard deviation (None of a single seed) and the values, for JSON."""
     numbers = list(values.values())
@@ -64,12 +75,12 @@ def shown_test(test: Test | None, digits: int, less_is_better: bool) -> str:
     """Difference and p values, bold where it is better with p < 0.05."""
     if test is None:
         return "–"
-    text = f"{test.difference:+.{digits}f}, p {_p(test.t)}"
+    text = f"{test.difference:+.{digits}f}, p {shown_p(test.t)}"
     if test.wilcoxon is not None:
-        text += f", W {_p(test.wilcoxon)}"
+        text += f", W {shown_p(test.wilcoxon)}"
     better = (test.difference < 0) == less_is_better
     return f"**{text}**" if better and test.t < 0.05 else text
 
 
-def _p(value: float) -> str:
+def shown_p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"

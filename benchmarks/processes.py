@@ -14,13 +14,18 @@ Answer = TypeVar("Answer")
 
 
 def each(
-    function: Callable[[Item], Answer], items: Iterable[Item], workers: int
+    function: Callable[[Item], Answer], items: Iterable[Item], workers: int, fresh: bool = False
 ) -> Iterator[tuple[Item, Answer | Exception]]:
-    """Call a function with every item; give each answer, or what was raised, when it is there."""
+    """Call a function with every item; give each answer, or what was raised, when it is there.
+
+    Where they are to be `fresh`, each item has a process of its own, whose memory tells its alone.
+    """
     # Read by the workers when they start: one thread each, in torch and in scikit-learn.
     os.environ["OMP_NUM_THREADS"] = "1"
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
+    pool = ProcessPoolExecutor(
+        workers, context, _end_with_parent, max_tasks_per_child=1 if fresh else None
+    )
     try:
         jobs = {pool.submit(function, item): item for item in items}
         for job in as_completed(jobs):

@@ -40,12 +40,16 @@ def _prepared(operator: str, name: str) -> Callable[[], Any]:
 
 def memory_of(name: str) -> None:
     """Prints by how many bytes a call raises the memory of this fresh process at its peak."""
-    call = MEMORY[name]()
-    # The inputs' own making may have peaked higher: on Linux, 5 sets the peak back to the present.
+    print(added_by(MEMORY[name]()))
+
+
+def added_by(call: Callable[[], Any]) -> int:
+    """By how many bytes a call raises the memory of this process at its peak."""
+    # What came before may have peaked higher: on Linux, 5 sets the peak back to the present.
     Path("/proc/self/clear_refs").write_text("5")
     before = _status("VmRSS")
     call()
-    print(_status("VmHWM") - before)
+    return _status("VmHWM") - before
 
 
 def _status(field: str) -> int:

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import time
 from pathlib import Path
 
+from cells import follow
 from results import write_between
 from task_study import report
-from task_study.cells import Cell, run, stored
+from task_study.cells import Cell
 from task_study.settings import CODES, STUDIES
 
 ROOT = Path(__file__).parents[1]
@@ -64,21 +64,7 @@ def cells(options: argparse.Namespace) -> list[Cell]:
 def main() -> None:
     options = parse()
     asked = cells(options)
-    missing = sum(stored(cell, options.output) is None for cell in asked)
-    print(f"{len(asked)} cells, {len(asked) - missing} of them stored", flush=True)
-    start, failed = time.perf_counter(), 0
-    for number, (cell, result) in enumerate(run(asked, options.output, options.workers), 1):
-        title = STUDIES[cell.study][cell.setting].title
-        line = f"[{number}/{missing}, {time.perf_counter() - start:.0f} s] {title}, {cell.code}, "
-        line += f"seed {cell.seed}: "
-        if isinstance(result, Exception):
-            failed += 1
-            line += f"FAILED: {result!r}"
-        else:
-            values = (f"{name} {value:.4g}" for name, value in result["values"].items())
-            line += result.get("diverged") or "  ".join(values)
-            line += f"  ({result['seconds']:.0f} s)"
-        print(line, flush=True)
+    failed = follow(asked, options.output, options.workers)
     report.save(options.study, asked, options.output)
     text = report.markdown(options.study, asked, options.output)
     print(f"\n{text}\n\nresults in {options.output}")

@@ -1,27 +1,22 @@
-"""A training of one code with one seed, and what it measured, stored when it is done."""
+"""A training of one code with one seed, and what it measured."""
 
 from __future__ import annotations
 
-import os
-import time
 import warnings
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import torch
-from processes import each
-from results import code, fingerprint, read, write
+from cells import Result
+from results import code, fingerprint
 
 import nvc3d
+from nvc3d.checkpoint import Run
 from nvc3d.config import to_dict
 from nvc3d.tasks import TASKS
 from nvc3d.train import NonFiniteLoss, evaluation_batches, train
 
-from .settings import STUDIES
+from .settings import STUDIES, Setting
 
 _ROOT = Path(nvc3d.__file__).parent
 _SHARED = ("nebula", "encoders", "tasks/bottleneck")
@@ -35,6 +30,15 @@ _CODE = {
 }
 
 
+def depends(run: Run, folder: str | None) -> list[str]:
+    """What a training's result depends on: its configs, but for where its data lie, and code."""
+    config: dict[str, Any] = {**to_dict(run.config), "data": folder}
+    content = [repr(sorted(config.items())), repr(sorted(to_dict(run.training).items()))]
+    for part in (*_SHARED, f"tasks/{run.task.name}"):
+        content += _CODE[part]
+    return content
+
+
 @dataclass(frozen=True)
 class Cell:
     """One training."""
@@ -46,37 +50,32 @@ class Cell:
     data: Path | None
     quick: bool = False
 
+    def __str__(self) -> str:
+        return f"{self.told.title}, {self.code}, seed {self.seed}"
 
-def place(cell: Cell, output: Path) -> Path:
-    """The file of a cell's result."""
-    setting = STUDIES[cell.study][cell.setting]
-    run = setting.run(cell.code, cell.seed, cell.data, cell.quick)
-    config = {**to_dict(run.config), "data": setting.folder}
-    content = [repr(sorted(config.items())), repr(sorted(to_dict(run.training).items()))]
-    for part in (*_SHARED, f"tasks/{setting.task}"):
-        content += _CODE[part]
-    name = f"{cell.study}-{cell.setting + 1}-{cell.code}-{cell.seed}-{fingerprint(content)}.json"
-    return output / "cells" / name
+    @property
+    def told(self) -> Setting:
+        """Its setting."""
+        return STUDIES[self.study][self.setting]
 
+    @property
+    def training(self) -> Run:
+        """What is trained."""
+        return self.told.run(self.code, self.seed, self.data, self.quick)
 
-def stored(cell: Cell, output: Path) -> dict[str, Any] | None:
-    """A cell's result, if there is one."""
-    return read(place(cell, output))
+    def name(self) -> str:
+        """Of the file of its result."""
+        known = fingerprint(depends(self.training, self.told.folder))
+        return f"{self.study}-{self.setting + 1}-{self.code}-{self.seed}-{known}"
 
-
-def compute(cell: Cell, output: Path) -> dict[str, Any]:
-    """Train, measure and store; a training that diverges is a result too."""
-    torch.set_num_threads(1)
-    setting = STUDIES[cell.study][cell.setting]
-    run = setting.run(cell.code, cell.seed, cell.data, cell.quick)
-    start = time.process_time()
-    result: dict[str, Any] = {"setting": setting.title, "code": cell.code, "seed": cell.seed}
-    (output / "cells").mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=output, prefix=f".run-{os.getpid()}-") as folder:
+    def compute(self, folder: Path) -> Result:
+        """Train and measure; a training that diverges is a result too."""
+        run = self.training
+        result: Result = {"setting": self.told.title, "code": self.code, "seed": self.seed}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                outcome = train(run, Path(folder), progress=False)
+                outcome = train(run, folder, progress=False)
                 batches = evaluation_batches(outcome.splits.val, run.training)
                 measured = run.task.metrics(
                     outcome.model, batches, outcome.splits.vocabulary.groups
@@ -87,19 +86,9 @@ def compute(cell: Cell, output: Path) -> dict[str, Any]:
             # A plain code has one answer: it lacks the measures of several.
             result["values"] = {
                 f"{m.row}: {m.column}": table[m.row][m.column]
-                for m in setting.measures
+                for m in self.told.measures
                 if m.column in table.get(m.row, {})
             }
         except NonFiniteLoss as error:
             result |= {"values": {}, "diverged": str(error)}
-    result["seconds"] = time.process_time() - start
-    write(place(cell, output), result)
-    return result
-
-
-def run(
-    cells: Iterable[Cell], output: Path, workers: int
-) -> Iterator[tuple[Cell, dict[str, Any] | Exception]]:
-    """Compute the cells that are not stored yet, and give each when done."""
-    missing = [cell for cell in cells if stored(cell, output) is None]
-    return each(partial(compute, output=output), missing, workers)
+        return result

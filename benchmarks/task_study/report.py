@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cells import stored
 from pairing import BySeed, paired, shown, shown_test, summary
 from results import write
 
-from .cells import Cell, stored
+from .cells import Cell
 from .settings import CODES, STUDIES, Measure
 
 OWN = "nebula"

@@ -11,7 +11,8 @@ import pytest
 pytest.importorskip("scipy", reason="the study needs SciPy")
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from task_study import cells, report, settings
+import cells
+from task_study import report, settings
 from task_study.cells import Cell
 
 FEW = {"shapes": 46, "points": 64}

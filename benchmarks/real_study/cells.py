@@ -1,0 +1,165 @@
+"""A training on real data, and what it measured: answers, time and memory."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from statistics import median
+
+import torch
+from cells import Result
+from references import dgcnn, layers, pcn, pointnet, pointnet2, training, unet
+from references.training import batches as plain_batches
+from resources import added_by
+from results import code, fingerprint
+from task_study.cells import depends
+from torch import Tensor, nn
+
+from nvc3d.checkpoint import Run
+from nvc3d.config import to_dict
+from nvc3d.randomness import seed as set_seed
+from nvc3d.tasks import Splits
+from nvc3d.tasks.task import Batch, evaluating
+from nvc3d.train import NonFiniteLoss, evaluation_batches, train
+
+from . import judges, layouts, plain
+from .judges import JUDGES, own_answer, plain_answer
+from .plain import REFERENCES
+from .rows import ROWS, Row
+
+WARM, TIMED = 2, 6
+"""Steps that are not timed, and steps of which the median is told."""
+LOADED = 4
+"""Batches that are read to tell how fast they are."""
+
+_PLAIN = [dgcnn, layers, pcn, pointnet, pointnet2, training, unet, plain]
+# Read beside the import: a file edited while this runs must not lend its hash to the results.
+_CODE = [code(Path(str(part.__file__))) for part in _PLAIN]
+_COMMON = [code(Path(str(part.__file__))) for part in (judges, layouts)]
+
+Loss = Callable[[nn.Module, Batch], Tensor]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training."""
+
+    row: str
+    program: str
+    seed: int
+    data: Path
+    quick: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.row}, {self.program}, seed {self.seed}"
+
+    @property
+    def told(self) -> Row:
+        """Its row."""
+        return ROWS[self.row]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a plain network learns."""
+        return self.program in REFERENCES[self.told.task]
+
+    def name(self) -> str:
+        """Of the file of its result."""
+        run = self.told.run_of(self.program, self.seed, self.data, self.quick)
+        if self.is_plain:
+            # What nvc3d's network has for defaults is nothing to it.
+            config = {**self.told.config, **self.told.plain, "data": self.told.folder}
+            content = [repr(sorted(config.items())), repr(sorted(to_dict(run.training).items()))]
+            content += _CODE
+        else:
+            content = depends(run, self.told.folder)
+        known = fingerprint([*content, *_COMMON])
+        program = self.program.replace(", ", "-").replace(" ", "-")
+        return f"{self.row}-{program}-{self.seed}-{known}"
+
+    def compute(self, folder: Path) -> Result:
+        """Lay the data out, look at time and memory, train, and measure; a training that diverges
+        is a result too."""
+        assert self.told.folder is not None
+        source, laid = self.data / self.told.folder, folder / "data"
+        if not source.is_dir():
+            raise FileNotFoundError(f"{self.row} needs {source}, and there is no such folder")
+        laid.mkdir()
+        self.told.lay(source, self.seed, laid / self.told.folder)
+        run = self.told.run_of(self.program, self.seed, laid, self.quick)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            splits = run.task.splits(run.config)
+            result = _probed(run, splits, self._loss(run), self._fresh(run, splits))
+            start = time.process_time()
+            try:
+                model = self._learned(run, splits, folder / "run")
+            except NonFiniteLoss as error:
+                return result | {"values": {}, "diverged": str(error)}
+            result["training"] = time.process_time() - start
+            with evaluating(model):
+                batches = evaluation_batches(splits.val, run.training)
+                answers = ((self._answer(model, batch), batch) for batch in batches)
+                return result | JUDGES[run.task.name](answers, splits.vocabulary)
+
+    def _loss(self, run: Run) -> Loss:
+        if self.is_plain:
+            return REFERENCES[run.task.name][self.program].loss
+        return lambda model, batch: run.task.loss(model, batch)["total"]
+
+    def _fresh(self, run: Run, splits: Splits) -> Callable[[], nn.Module]:
+        if self.is_plain:
+            return lambda: REFERENCES[run.task.name][self.program].make(splits.vocabulary)
+        return lambda: run.task.model(run.config, splits.vocabulary)
+
+    def _learned(self, run: Run, splits: Splits, folder: Path) -> nn.Module:
+        if not self.is_plain:
+            outcome = train(run, folder, progress=False)
+            if not outcome.finished:
+                raise KeyboardInterrupt
+            return outcome.model
+        set_seed(self.seed)
+        model = self._fresh(run, splits)()
+        stream = plain_batches(splits.train, run.training.batch_size, self.seed)
+        training.train(model, self._loss(run), stream, run.training.steps)
+        return model
+
+    def _answer(self, model: nn.Module, batch: Batch) -> Tensor:
+        task = self.told.task
+        if self.is_plain:
+            return plain_answer(model(REFERENCES[task][self.program].given(batch)))
+        return own_answer(task, model, batch)
+
+
+def _probed(run: Run, splits: Splits, loss: Loss, fresh: Callable[[], nn.Module]) -> Result:
+    """Seconds of a step on a batch that is there, bytes that model, optimiser and steps add at
+    their peak, and how many samples are read in a second; of the processor's time."""
+    stream = plain_batches(splits.train, run.training.batch_size, run.config.seed)
+    batch = next(stream)
+    start = time.process_time()
+    read = sum(len(some["name"]) for some in islice(stream, LOADED))
+    seconds = time.process_time() - start
+    taken: list[float] = []
+
+    def steps() -> None:
+        set_seed(run.config.seed)
+        model = fresh()
+        optimizer = torch.optim.Adam(model.parameters())
+        for _ in range(WARM + TIMED):
+            start = time.process_time()
+            optimizer.zero_grad()
+            loss(model, batch).backward()
+            optimizer.step()
+            taken.append(time.process_time() - start)
+
+    memory = added_by(steps)
+    return {
+        "step": median(taken[WARM:]),
+        "memory": memory,
+        "read": read / seconds,
+        "needed": len(batch["name"]) / median(taken[WARM:]),
+    }

@@ -1,0 +1,99 @@
+"""The plain networks of each task: what they are given, and what they lower."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from references.dgcnn import DGCNN
+from references.pcn import PCN
+from references.pcn import loss as pcn_loss
+from references.pointnet import PointNet, PointNetLabels
+from references.pointnet2 import PointNet2, PointNet2Labels
+from references.training import augmented
+from references.unet import UNet
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
+from nvc3d.tasks.task import Batch
+from nvc3d.tasks.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A network, and how a batch is shown to it."""
+
+    make: Callable[[Vocabulary], nn.Module]
+    given: Callable[[Batch], Tensor]
+    missed: Callable[[Any, Batch], Tensor]
+    """(what the network says, batch) -> what it lowers"""
+    like: str = ""
+    """nvc3d's encoder that does the same"""
+    augment: bool = False
+    """turn, scale and jitter the points of training"""
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """What it lowers on a batch."""
+        if self.augment:
+            batch = batch | {"points": augmented(batch["points"])}
+        return self.missed(model(self.given(batch)), batch)
+
+
+def _of_categories(make: Callable[[int], nn.Module], like: str, augment: bool) -> Reference:
+    return Reference(
+        lambda known: make(len(known.groups)),
+        lambda batch: batch["points"],
+        lambda scores, batch: cross_entropy(scores, batch["label"]),
+        like,
+        augment,
+    )
+
+
+def _of_labels(make: Callable[[int, int], nn.Module], like: str, augment: bool) -> Reference:
+    return Reference(
+        lambda known: make(3 + known.channels, len(known.labels)),
+        _described,
+        lambda scores, batch: cross_entropy(
+            scores.transpose(1, 2), batch["point_labels"], ignore_index=-1
+        ),
+        like,
+        augment,
+    )
+
+
+def _described(batch: Batch) -> Tensor:
+    """Points (B, N, 3 + C) with their features."""
+    return torch.cat([batch[name] for name in ("points", "features") if name in batch], 2)
+
+
+def _both(
+    name: str, of: Callable[[Any, str, bool], Reference], make: Any, like: str
+) -> dict[str, Reference]:
+    return {name: of(make, like, False), f"{name}, augmented": of(make, like, True)}
+
+
+REFERENCES: dict[str, dict[str, Reference]] = {
+    "classification": _both("PointNet", _of_categories, PointNet, "pointnet")
+    | _both("PointNet++", _of_categories, PointNet2, "pointnet2")
+    | _both("DGCNN", _of_categories, DGCNN, "dgcnn"),
+    "segmentation": _both("PointNet", _of_labels, PointNetLabels, "pointnet")
+    | _both("PointNet++", _of_labels, PointNet2Labels, "pointnet2"),
+    "completion": {
+        "PCN": Reference(
+            lambda known: PCN(),
+            lambda batch: batch["partial"],
+            lambda clouds, batch: pcn_loss(clouds, batch["complete"]),
+        )
+    },
+    "voxel_completion": {
+        "3-D U-Net": Reference(
+            lambda known: UNet(),
+            lambda batch: batch["view"],
+            lambda scores, batch: binary_cross_entropy_with_logits(
+                scores, (batch["grid"] > 0).float()
+            ),
+        )
+    },
+}

@@ -1,0 +1,151 @@
+"""Tables of real data: each row's programs by their measures, a test, and the cost of learning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from cells import Result, stored
+from pairing import BySeed, mcnemar, paired, shown, shown_p, shown_test, summary
+from results import write
+from task_study.settings import Measure
+
+from .cells import Cell
+from .plain import REFERENCES
+from .rows import ROWS, Row
+
+Found = dict[str, dict[int, Result]]
+"""program -> seed -> result"""
+
+
+def collect(cells: Iterable[Cell], output: Path) -> dict[str, Found]:
+    """All that is stored of some cells, by row."""
+    found: dict[str, Found] = {}
+    for cell in cells:
+        if result := stored(cell, output):
+            found.setdefault(cell.row, {}).setdefault(cell.program, {})[cell.seed] = result
+    return found
+
+
+def markdown(cells: Sequence[Cell], output: Path) -> str:
+    """A table of each row, and one of what learning costs."""
+    rows = collect(cells, output)
+    parts = [_row(ROWS[name], found) for name, found in rows.items()]
+    return "\n\n".join([*parts, _speed(rows)]) if parts else "nothing is stored"
+
+
+def save(cells: Sequence[Cell], output: Path) -> None:
+    """Write real.json and real.md."""
+    report: dict[str, Any] = {}
+    for row, found in collect(cells, output).items():
+        for program, results in found.items():
+            entry = report.setdefault(row, {}).setdefault(program, {})
+            for measure in ROWS[row].measures:
+                if values := _values(results, measure):
+                    entry[measure.column] = summary(values)
+            for cost in ("training", "step", "memory", "read"):
+                if values := _costs(results, cost):
+                    entry[cost] = summary(values)
+    write(output / "real.json", report)
+    (output / "real.md").write_text(markdown(cells, output) + "\n")
+
+
+def _values(results: dict[int, Result], measure: Measure) -> BySeed:
+    return {
+        seed: result["values"][measure.column]
+        for seed, result in results.items()
+        if measure.column in result["values"]
+    }
+
+
+def _costs(results: dict[int, Result], name: str) -> BySeed:
+    return {seed: result[name] for seed, result in results.items() if name in result}
+
+
+def _row(row: Row, found: Found) -> str:
+    measures = row.measures
+    head = ["", *(measure.column for measure in measures), "training, CPU s"]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    plain = _better(row, found)
+    for program in [*(p for p in found if p not in REFERENCES[row.task]), *plain]:
+        cells = [shown(_values(found[program], m), m.digits) for m in measures]
+        name = program if program in plain else f"nvc3d, {program}"
+        time = shown(_costs(found[program], "training"), 0)
+        lines.append("| " + " | ".join([name, *cells, time]) + " |")
+    seeds = sorted({seed for results in found.values() for seed in results})
+    title = f"**{row.title}**, seeds {', '.join(map(str, seeds))}"
+    title += f"; {row.published}" if row.published else ""
+    return "\n".join([title, "", *lines, "", _test(row, found, plain)]).rstrip()
+
+
+def _score(row: Row, found: Found) -> Callable[[str], float]:
+    """How good a program is by the row's first measure: more is better."""
+    first = row.measures[0]
+
+    def score(program: str) -> float:
+        values = _values(found[program], first)
+        worth = mean(values.values()) if values else -float("inf")
+        return -worth if first.less_is_better and values else worth
+
+    return score
+
+
+def _better(row: Row, found: Found) -> list[str]:
+    """The plain networks, of each the better of what it gives with its points augmented or not."""
+    best: dict[str, str] = {}
+    score = _score(row, found)
+    for program in REFERENCES[row.task]:
+        name = program.partition(",")[0]
+        if program in found and (name not in best or score(program) > score(best[name])):
+            best[name] = program
+    return list(best.values())
+
+
+def _test(row: Row, found: Found, plain: list[str]) -> str:
+    """The default beside the best of the plain networks."""
+    if row.default not in found or not plain:
+        return ""
+    best = max(plain, key=_score(row, found))
+    own, other = found[row.default], found[best]
+    told = f"nvc3d, {row.default}, beside {best}: "
+    seeds = sorted(
+        seed for seed in own.keys() & other.keys() if own[seed]["values"] and other[seed]["values"]
+    )
+    if all("hits" in own[seed] for seed in seeds) and seeds:
+        hits = [
+            [hit for seed in seeds for hit in results[seed]["hits"]] for results in (own, other)
+        ]
+        won, lost, p = mcnemar(*hits)
+        told += f"{won} shapes right that the other has wrong, {lost} wrong that it has right, "
+        return f"{told}of {len(hits[0])}; McNemar's p {shown_p(p)}."
+    first = row.measures[0]
+    test = paired(_values(own, first), _values(other, first))
+    return f"{told}{first.column} {shown_test(test, first.digits, first.less_is_better)}."
+
+
+def _speed(rows: dict[str, Found]) -> str:
+    """Seconds and memory of a step of the default, beside those of each plain network."""
+    head = ["", "", "step, CPU s", "nvc3d's", "ratio", "memory, MiB", "nvc3d's", "ratio"]
+    head += ["samples read a second", "learned from a second, nvc3d"]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for name, found in rows.items():
+        row = ROWS[name]
+        if row.default not in found:
+            continue
+        own = {
+            cost: _mean(found[row.default], cost) for cost in ("step", "memory", "read", "needed")
+        }
+        for program in _better(row, found):
+            other = {cost: _mean(found[program], cost) for cost in ("step", "memory")}
+            mib = [cost["memory"] / 2**20 for cost in (other, own)]
+            line = [name, program, f"{other['step']:.3f}", f"{own['step']:.3f}"]
+            line += [f"{other['step'] / own['step']:.1f}", *(f"{size:.0f}" for size in mib)]
+            line += [f"{mib[0] / mib[1]:.1f}", f"{own['read']:.0f}", f"{own['needed']:.0f}"]
+            lines.append("| " + " | ".join(line) + " |")
+    return "**Speed of learning**; ratios: the plain network's to nvc3d's\n\n" + "\n".join(lines)
+
+
+def _mean(results: dict[int, Result], cost: str) -> float:
+    return mean(_costs(results, cost).values())

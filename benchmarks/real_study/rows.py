@@ -1,0 +1,140 @@
+"""What is learned on real data: which, how long, and by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from task_study.settings import CODES, Measure, Setting
+
+from nvc3d.checkpoint import Run
+from nvc3d.tasks import TASKS
+
+from . import layouts
+from .plain import REFERENCES
+
+SLOW = ("pointnet2", "dgcnn")
+"""Encoders that one may leave out."""
+
+
+@dataclass(frozen=True)
+class Row(Setting):
+    """A data set, as one learns on it. Its config holds what is seen and how much: what the task
+    does with it is the task's own."""
+
+    lay: Callable[[Path, int, Path], None] = layouts.whole
+    """see `layouts`"""
+    published: str = ""
+    """what others report, to look at beside"""
+    encoders: tuple[str, ...] = ()
+    """of `SLOW`, those that the task can be asked for"""
+    plain: Mapping[str, Any] = field(default_factory=lambda: {"augment": False})
+    """what is changed in the config where a plain network learns: it augments by itself"""
+
+    def own(self, encoders: Sequence[str]) -> list[str]:
+        """What nvc3d offers: its default network with each code, and its other encoders."""
+        default = self.default
+        codes = [default, *(code for code in CODES if code != default)]
+        return codes + [f"{default}, {e}" for e in self.encoders if e in encoders]
+
+    def references(self, encoders: Sequence[str]) -> list[str]:
+        """The plain networks."""
+        return [
+            name
+            for name, reference in REFERENCES[self.task].items()
+            if reference.like not in SLOW or reference.like in encoders
+        ]
+
+    @property
+    def default(self) -> str:
+        """The code that the task has where nobody asks for one."""
+        return str(TASKS[self.task].config().bottleneck)
+
+    def run_of(self, program: str, seed: int, data: Path | None, quick: bool = False) -> Run:
+        """The run of a program; of a plain network, of the data that it sees."""
+        more, code = self.plain, self.default
+        if program not in REFERENCES[self.task]:
+            code, _, encoder = program.partition(", ")
+            more = {"encoder": encoder} if encoder else {}
+        return replace(self, config={**self.config, **more}).run(code, seed, data, quick)
+
+
+def _training(steps: int, batch_size: int) -> dict[str, int]:
+    return {"steps": steps, "batch_size": batch_size, "save_every": steps}
+
+
+_CATEGORIES = tuple(
+    Measure("classification", name, 3)
+    for name in ("accuracy", "mean class accuracy", "weighted F1")
+)
+_LABELS = tuple(Measure("blocks", name, 3) for name in ("mIoU", "accuracy", "mean accuracy"))
+_CLOUDS = (
+    Measure("completion", "CD-L1", 2, less_is_better=True),
+    Measure("completion", "CD-L2", 2, less_is_better=True),
+    Measure("completion", "F-score@1%", 3),
+)
+
+ROWS: dict[str, Row] = {
+    "modelnet10": Row(
+        "ModelNet10, 60 shapes a category, a fifth of them held out",
+        "classification",
+        {"points": 1024},
+        _training(700, 16),
+        _CATEGORIES,
+        "modelnet10_1024",
+        lay=layouts.categories,
+        encoders=SLOW,
+    ),
+    "sydney": Row(
+        "Sydney Urban Objects, a fold held out",
+        "classification",
+        {"points": 128},
+        _training(1500, 16),
+        _CATEGORIES,
+        "sydney_urban",
+        lay=layouts.folds,
+        encoders=SLOW,
+        published="weighted F1 of four folds: VoxNet 0.73, ORION 0.78",
+    ),
+    "tabletop": Row(
+        "tables with objects, depth camera, a scene held out",
+        "segmentation",
+        {"points": 1024, "block": 0.5, "scenes": True},
+        _training(600, 16),
+        _LABELS,
+        "mosd_tabletop",
+        lay=layouts.tables,
+        encoders=SLOW[:1],
+    ),
+    "lidar": Row(
+        "SemanticKITTI, three frames, one held out",
+        "segmentation",
+        {"points": 2048, "block": 12.0},
+        _training(600, 8),
+        _LABELS,
+        "semantickitti",
+        lay=layouts.frames,
+        encoders=SLOW[:1],
+    ),
+    "chairs": Row(
+        "chairs of 32³ voxels from one view, the last 100 held out",
+        "voxel_completion",
+        {"category": "chair", "test_last": 100},
+        _training(450, 8),
+        (Measure("completion", "IoU", 4),),
+        "modelnet10_voxels",
+        plain={},
+    ),
+    "household": Row(
+        "scanned household objects from one view, a third of them held out",
+        "completion",
+        {"input_points": 512, "points": 2048},
+        _training(400, 16),
+        _CLOUDS,
+        "ycb_points",
+        lay=layouts.objects,
+        plain={},
+    ),
+}
