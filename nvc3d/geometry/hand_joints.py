@@ -91,7 +91,7 @@ def to_canonical(joints: ArrayLike, order: str) -> tuple[NDArray[np.float64], ND
     """
     rows = _rows(joints, order, names_of(order))
     result = _taken(rows, names_of(order), JOINTS)
-    there: NDArray[np.bool_] = np.isfinite(result).all(-1)
+    there = np.isfinite(result.sum(-1))
     result[~there] = np.nan
     return result, there
 

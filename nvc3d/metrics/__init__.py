@@ -14,6 +14,19 @@ from nvc3d.metrics.completion import (
     total_mutual_difference,
     voxel_iou,
 )
+from nvc3d.metrics.hand_pose import (
+    auc_0_50,
+    auc_20_50,
+    frames_max_within,
+    frames_mean_within,
+    joint_errors_mm,
+    mean_error_mm,
+    pa_mm,
+    pa_reflect_mm,
+    procrustes_aligned,
+    root_aligned,
+    root_relative_mm,
+)
 from nvc3d.metrics.retrieval import average_precision, mean_average_precision
 from nvc3d.metrics.segmentation import Confusion, PartScores, confined_argmax, part_ious
 
@@ -21,6 +34,8 @@ __all__ = [
     "Comparison",
     "Confusion",
     "PartScores",
+    "auc_0_50",
+    "auc_20_50",
     "average_precision",
     "best_of",
     "cd_l1",
@@ -31,9 +46,18 @@ __all__ = [
     "emd",
     "f_score",
     "fidelity",
+    "frames_max_within",
+    "frames_mean_within",
+    "joint_errors_mm",
     "mean_average_precision",
+    "mean_error_mm",
     "minimal_matching_distance",
+    "pa_mm",
+    "pa_reflect_mm",
     "part_ious",
+    "procrustes_aligned",
+    "root_aligned",
+    "root_relative_mm",
     "total_mutual_difference",
     "voxel_iou",
 ]
