@@ -74,7 +74,7 @@ JUDGES: dict[str, Callable[[Answers, Vocabulary], Judged]] = {
 def own_answer(task: str, model: nn.Module, batch: Batch) -> Tensor:
     """What a model of nvc3d answers, in the form that its judge takes."""
     if task == "classification":
-        return model(batch["points"]).scores
+        return model(batch["points"], batch["size"]).scores
     if task == "segmentation":
         category = category_of(model, batch)  # type: ignore[arg-type]
         return model(batch["points"], batch.get("features"), category).scores
