@@ -20,6 +20,7 @@ from nvc3d import __version__, extras
 from nvc3d.checkpoint import load_config, load_state
 from nvc3d.cli import main
 from nvc3d.commands import doctor
+from nvc3d.commands.train import parse
 from nvc3d.files import read_shape, write_cloud
 from nvc3d.geometry.camera import DepthCamera
 
@@ -399,3 +400,12 @@ def test_an_output_that_is_cut_off_is_no_error() -> None:
             text=True,
         )
     assert "Traceback" not in result.stderr and "Exception" not in result.stderr
+
+
+def test_the_commands_for_sets_at_home_are_understood() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "real.md").read_text()
+    commands = re.findall(r"`nvc3d train (\S+) ([^`]+)`", page)
+    assert len(commands) > 5
+    for task, options in commands:
+        parsed = parse(task, options.split())
+        assert parsed.task.data == options.split()[1]
