@@ -21,6 +21,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "e57": ("pye57",),
     "draco": ("DracoPy",),
     "hdf5": ("h5py",),
+    "matlab": ("scipy",),
     "metric": ("pytorch_metric_learning",),
 }
 

@@ -29,7 +29,7 @@ def python(code: str, folder: Path, **environment: str) -> subprocess.CompletedP
 
 
 def test_import_needs_only_torch_and_numpy(tmp_path: Path) -> None:
-    optional = sorted({module for modules in EXTRAS.values() for module in modules} | {"scipy"})
+    optional = sorted({module for modules in EXTRAS.values() for module in modules})
     code = f"""
 import sys
 import torch

@@ -126,8 +126,10 @@ def read_from(path: Path, read: Callable[[Path], T]) -> T:
         return read(path)
 
 
-def present(what: Path, names: Iterable[T], is_there: Callable[[T], bool]) -> list[T]:
-    """Those of the names in a split file whose files are there.
+def present(
+    what: Path, names: Iterable[T], is_there: Callable[[T], bool], things: str = "shapes"
+) -> list[T]:
+    """Those of the names in a split file whose files are there; `things`, for messages.
 
     Warns with the number and the names of the others; raises ValueError if none is there.
     """
@@ -137,13 +139,13 @@ def present(what: Path, names: Iterable[T], is_there: Callable[[T], bool]) -> li
         (there if is_there(name) else missing).append(name)
     if missing:
         total = len(there) + len(missing)
-        message = f"{what} names {len(missing)} of {total} shapes that are not there: "
+        message = f"{what} names {len(missing)} of {total} {things} that are not there: "
         message += named(missing)
         if not there:
             raise ValueError(message)
         warnings.warn(message, stacklevel=3)
     if not there:
-        raise ValueError(f"{what} names no shapes")
+        raise ValueError(f"{what} names no {things}")
     return there
 
 

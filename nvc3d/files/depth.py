@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,3 +47,35 @@ def read_depth(path: PathLike, unit: float = 0.001) -> NDArray[np.float32]:
                 "the camera"
             )
     return depth.astype(np.float32)
+
+
+def read_packed_depth(
+    path: PathLike,
+    high: Literal["red", "green"],
+    low: Literal["red", "green", "blue"],
+    unit: float = 0.001,
+) -> NDArray[np.float32]:
+    """The depth (height, width) in metres of a PNG file of 8 bits a colour, two of which are its
+    high and its low byte; 0 where nothing was seen.
+
+    Args:
+        path: of the file.
+        high, low: which colours.
+        unit: metres of a step.
+
+    Raises:
+        FileNotFoundError, OSError: there is no such file, or it may not be read.
+        ValueError: it is no PNG of three colours with 8 bits.
+        MissingExtra: Pillow is not installed.
+    """
+    path = Path(path)
+    pillow = require("PIL.Image", "to read depth images")
+    with reading(path), pillow.open(path) as image:
+        if image.format != "PNG" or image.mode not in ("RGB", "RGBA"):
+            raise ValueError(
+                f"expected a PNG of three colours, got {image.format} of mode {image.mode}"
+            )
+        colors = np.asarray(image).astype(np.float64)
+    names = ("red", "green", "blue")
+    steps = 256 * colors[..., names.index(high)] + colors[..., names.index(low)]
+    return np.asarray(steps * unit, np.float32)
