@@ -86,6 +86,7 @@ def report(findings: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
             ("CPU instructions", operators["isa"]),
             ("supported here", ", ".join(operators["available_isas"])),
             ("CUDA kernels", _cuda_kernels(operators)),
+            ("CUDA kernels tested", _tested()),
         ]
     else:
         active = [("compiled library", f"not in use: {operators['reason']}")]
@@ -122,16 +123,19 @@ def _operators() -> dict[str, Any]:
     return library.describe()
 
 
-def _cuda_kernels(operators: dict[str, Any]) -> str:
+def _tested() -> str:
     from nvc3d.ops.hardware import RUN_ON
 
+    return f"on {RUN_ON}" if RUN_ON else "emulated on CPUs, not yet run on hardware"
+
+
+def _cuda_kernels(operators: dict[str, Any]) -> str:
     built = ""
     if operators["cuda_architectures"]:
         names = ", ".join(f"sm_{number}" for number in operators["cuda_architectures"])
         built = f"built with CUDA {operators['cuda_runtime']} for {names} and newer"
     if operators["cuda"]:
-        tested = f"tested on {RUN_ON}" if RUN_ON else "not yet run on a GPU, only emulated on CPUs"
-        return f"active, {built}; the driver knows CUDA {operators['cuda_driver']}; {tested}"
+        return f"active, {built}; the driver knows CUDA {operators['cuda_driver']}"
     return f"not active: {operators['cuda_obstacle']}" + (f" ({built})" if built else "")
 
 

@@ -162,11 +162,16 @@ def test_doctor_says_for_each_gpu_whether_the_kernels_run(
         f"built with CUDA 12.4 for sm_75, sm_80, sm_90 and newer; the driver knows CUDA {driver}"
         in text
     )
+    monkeypatch.setattr("nvc3d.ops.hardware.RUN_ON", "")
     kernels |= {"cuda": False, "cuda_obstacle": "torch is built for ROCm"}
     assert main(["doctor"]) == 0
     text = capsys.readouterr().out
     assert "the CUDA kernels do not run: torch is built for ROCm" in text
     assert "not active: torch is built for ROCm (built with CUDA 12.4" in text
+    assert "CUDA kernels tested      emulated on CPUs, not yet run on hardware" in text
+    monkeypatch.setattr("nvc3d.ops.hardware.RUN_ON", "Some GPU")
+    assert main(["doctor"]) == 0
+    assert "CUDA kernels tested      on Some GPU" in capsys.readouterr().out
 
 
 def test_doctor_needs_only_torch_and_numpy() -> None:
