@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -49,6 +49,10 @@ class Code(NamedTuple):
         if self.anchor.dim() == 1:
             return self
         return Code(*(part.flatten(0, self.anchor.dim() - 1) for part in self))
+
+
+Views: TypeAlias = tuple[Tensor, Tensor]
+"""The squared distances (B, M) of two views of the same samples to the anchors."""
 
 
 class Losses(NamedTuple):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from . import gather, gaussian, meeting, recall, refusals, task_scale
-from .code import Code, Losses
+from .code import Code, Losses, Views
 from .gather import ALONE, Processes
 from .meeting import Meeting
 from .rhythm import FIRST, Steps
@@ -134,11 +134,15 @@ class GaussianHead(Wide):
         """The losses of a code, in float32; in a distributed run, those of the joined batch.
 
         In evaluation they are those of the code alone. `view` is the code of a second, augmented
-        view of the same samples, in the same order: it must choose the same anchors.
+        view of the same samples, in the same order: all is asked of both, and it must choose the
+        same anchors.
         """
         with torch.autocast(code.z.device.type, enabled=False):
             then = self._recalled if self.training else None
-            return self._losses(code.flat(), None if view is None else view.flat(), then)
+            if view is None:
+                return self._losses(code.flat(), None, then)
+            views = code.flat(), view.flat()
+            return self._losses(Code.joined(views), (views[0].distances, views[1].distances), then)
 
     @torch.no_grad()
     def alternatives(
@@ -204,8 +208,8 @@ class GaussianHead(Wide):
         """The code of latents; with the values of an earlier pass, if that is repeated."""
         return Code.unanchored(z, mean, log_variance, dtype)
 
-    def _losses(self, code: Code, view: Code | None, then: recall.Pass | None) -> Losses:
-        """The losses of a flat code."""
+    def _losses(self, code: Code, views: Views | None, then: recall.Pass | None) -> Losses:
+        """The losses of a flat code, that of both views where there are two."""
         kl, total = gaussian.constraint(
             code.mean, code.log_variance, self._weight(code, then), self._noting(), self._company()
         )

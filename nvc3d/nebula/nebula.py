@@ -12,7 +12,7 @@ from nvc3d import ops
 
 from . import metric, newton, recall, refusals
 from .anchored import AnchoredHead
-from .code import Code, Losses
+from .code import Code, Losses, Views
 from .distances import distances_to
 from .gather import Processes
 
@@ -209,7 +209,7 @@ class Nebula(AnchoredHead):
 
     # --- losses -----------------------------------------------------------------------------------
 
-    def _losses(self, code: Code, view: Code | None, then: recall.Pass | None) -> Losses:
+    def _losses(self, code: Code, views: Views | None, then: recall.Pass | None) -> Losses:
         # A copy: the parameter may be fitted anew before the backward pass.
         anchors = self._anchors_of(then).to(code.mean.dtype, copy=True)  # (M, D)
         awake, scale = self._awake_of(code.mean, then), self._weight(code, then)
@@ -220,9 +220,8 @@ class Nebula(AnchoredHead):
         if self.metric_weight > 0:
             ratio = self._metric(code, company)
             total = total + scale * self.metric_weight * ratio
-        if view is not None:
-            dim = self.latent_dim
-            apart = metric.disagreement(code.distances, view.distances, dim, company)
+        if views is not None:
+            apart = metric.disagreement(*views, self.latent_dim, company)
             total = total + scale * self.view_weight * apart
         return Losses(kl, pull, ratio, apart, total)
 
