@@ -14,6 +14,8 @@ from nvc3d.metrics.completion import (
     total_mutual_difference,
     voxel_iou,
 )
+from nvc3d.metrics.detection import auroc
+from nvc3d.metrics.generation import Generated, compare_sets
 from nvc3d.metrics.hand_pose import (
     auc_0_50,
     auc_20_50,
@@ -33,14 +35,17 @@ from nvc3d.metrics.segmentation import Confusion, PartScores, confined_argmax, p
 __all__ = [
     "Comparison",
     "Confusion",
+    "Generated",
     "PartScores",
     "auc_0_50",
     "auc_20_50",
+    "auroc",
     "average_precision",
     "best_of",
     "cd_l1",
     "cd_l2",
     "compare",
+    "compare_sets",
     "confined_argmax",
     "consistency",
     "emd",
