@@ -4,6 +4,8 @@ from .code import Code, Losses
 from .diagnostics import Diagnostics
 from .head import GaussianHead
 from .nebula import Nebula
+from .novelty import Novelty
+from .representatives import representatives
 from .verbatim import NearestNebula, PaperNebula
 
 __all__ = [
@@ -13,5 +15,7 @@ __all__ = [
     "Losses",
     "NearestNebula",
     "Nebula",
+    "Novelty",
     "PaperNebula",
+    "representatives",
 ]

@@ -14,6 +14,7 @@ from .diagnostics import Diagnostics, diagnose
 from .head import GaussianHead
 from .meeting import Meeting
 from .memory import Memory
+from .novelty import Novelty, novelty
 from .rhythm import Rhythm
 
 # Steps between two steps of k-means.
@@ -66,6 +67,22 @@ class AnchoredHead(GaussianHead):
     def spread(self) -> Tensor:
         """Standard deviation (M, D) of the latents of each anchor, as last seen in training."""
         return kmeans.deviation(self._remembered(), self._wide_anchors())
+
+    @torch.no_grad()
+    def share(self) -> Tensor:
+        """Share (M,) of the latents last seen in training that each anchor is the nearest of; all
+        alike where none were seen."""
+        latents, anchors = self._remembered(), self._wide_anchors()
+        if len(latents) == 0:
+            return anchors.new_full((len(anchors),), 1 / len(anchors))
+        index = ops.assign_anchors(latents, anchors, check_finite=False).index
+        return torch.bincount(index, minlength=len(anchors)).to(anchors) / len(latents)
+
+    @torch.no_grad()
+    def novelty(self, latents: Tensor) -> Novelty:
+        """How unlike those last seen in training latents (..., D) are, the means of posteriors as
+        `Code.mean` has them: by their density under Gaussians around the anchors."""
+        return novelty(latents, self._remembered(), self._wide_anchors())
 
     @torch.no_grad()
     def diagnostics(self) -> Diagnostics:

@@ -168,6 +168,12 @@ class GaussianHead(Wide):
             z = torch.cat([mean[None], drawn])  # (count, ..., D)
             return self._code(z, z, log_variance.expand_as(z), features.dtype)
 
+    @torch.no_grad()
+    def sample_prior(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """Embeddings (count, embedding_dim) of new latents, drawn from what the constraint draws
+        posteriors to, N(0, I); to be decoded. Raises ValueError on a count below 0."""
+        return self._noise(count, generator)
+
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> Any:
@@ -235,6 +241,14 @@ class GaussianHead(Wide):
     def _centres(self, mean: Tensor, count: int) -> Tensor:
         """Around what further latents (count, ..., D) than the means (..., D) are drawn."""
         return mean.expand(count, *mean.shape)
+
+    def _noise(self, count: int, generator: torch.Generator | None) -> Tensor:
+        """Numbers (count, D) drawn from N(0, 1)."""
+        if count < 0:
+            raise ValueError(f"count must be at least 0, got {count}")
+        device = self.moments.device if generator is None else generator.device
+        noise = torch.randn(count, self.latent_dim, generator=generator, device=device)
+        return noise.to(self.posterior.weight)
 
     # --- the scale --------------------------------------------------------------------------------
 

@@ -146,9 +146,20 @@ class Nebula(AnchoredHead):
             raise ValueError(f"anchor must be 0 to {self.num_anchors - 1}, got {anchor}")
         if n < 0:
             raise ValueError(f"n must be at least 0, got {n}")
-        device = self.anchors.device if generator is None else generator.device
-        noise = torch.randn(n, self.latent_dim, generator=generator, device=device)
-        return self.embed(self.anchors[anchor] + self.spread()[anchor] * noise.to(self.anchors))
+        noise = self._noise(n, generator)
+        return self.embed(self.anchors[anchor] + self.spread()[anchor] * noise)
+
+    @torch.no_grad()
+    def sample_prior(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """Embeddings (count, D + M) of new latents, to be decoded: members of anchors as `sample`
+        gives them, of each as often as it is the nearest of latents seen in training. Raises
+        ValueError on a count below 0."""
+        noise = self._noise(count, generator)  # (count, D)
+        edges = self.share().cumsum(0)  # (M,)
+        device = edges.device if generator is None else generator.device
+        place = torch.rand(count, generator=generator, device=device).to(edges)
+        owner = torch.searchsorted(edges, place, right=True).clamp_max(self.num_anchors - 1)
+        return self.embed(self.anchors[owner] + self.spread().to(noise)[owner] * noise)
 
     def extra_repr(self) -> str:
         """The arguments that matter, for repr."""

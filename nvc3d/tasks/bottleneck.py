@@ -36,6 +36,9 @@ class Bottleneck(Protocol):
     ) -> Code:
         """Several plausible codes (count, ...) of features (..., dim), the best guess first."""
 
+    def sample_prior(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """Embeddings (count, embedding_dim) of new latents, to be decoded."""
+
     def losses(self, code: Code, view: Code | None = None) -> Losses:
         """What is added to the task's loss; `view` is the code of a second view of the same."""
 
@@ -85,6 +88,10 @@ class Plain(nn.Module):
         if count != 1:
             raise ValueError(f"a plain code gives one answer, got a count of {count}")
         return Code(*(part[None] for part in self(features)))
+
+    def sample_prior(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """Raises ValueError: nothing says how plain codes lie."""
+        raise ValueError("a plain code has no prior to draw from: train a nebula or a vae")
 
     def losses(self, code: Code, view: Code | None = None) -> Losses:
         """Zeros."""
