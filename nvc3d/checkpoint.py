@@ -6,6 +6,7 @@ model.safetensors   the weights
 state.pt            all that is needed to go on: weights, optimiser, random numbers, step
 metrics.json        the measures of the finished model
 losses.csv          the losses, every few steps
+ask.txt             which shapes to label first, where that was asked for
 log/                TensorBoard
 """
 
@@ -36,7 +37,10 @@ from nvc3d.tasks.task import UNTOLD
 from nvc3d.tasks.vocabulary import Vocabulary
 
 FORMAT = 3
-FILES = ("config.json", "model.safetensors", "state.pt", "metrics.json", "losses.csv")
+FILES = (
+    *("config.json", "model.safetensors", "state.pt", "metrics.json", "losses.csv"),
+    "ask.txt",
+)
 
 
 class CheckpointError(ValueError):

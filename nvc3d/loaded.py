@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from nvc3d.checkpoint import load_run
+from nvc3d.geometry.mesh import Cloud
 from nvc3d.interop import as_shape
 from nvc3d.tasks import Task
 from nvc3d.tasks.task import Answer
@@ -45,6 +46,18 @@ class Model:
         if several:
             return [self._answer(shape, options) for shape in shapes]
         return self._answer(shapes, options)
+
+    def generate(self, count: int, seed: int = 0) -> list[Cloud]:
+        """New shapes like those learned from, `count` of them, as clouds.
+
+        Raises ValueError where the model cannot: only those of classification that were trained
+        with `reconstruct`, and a nebula or VAE, do.
+        """
+        generate: Any = getattr(self.network, "generate", None)
+        if generate is None:
+            raise ValueError(f"models of task {self.task.name} generate no shapes")
+        clouds = generate(count, torch.Generator().manual_seed(seed))
+        return [Cloud(points) for points in clouds.float().cpu().numpy()]
 
     def to(self, device: torch.device | str) -> Model:
         """Move the network to a device; gives the model itself."""

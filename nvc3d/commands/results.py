@@ -60,6 +60,8 @@ def finish(run: Run, folder: Path, outcome: Outcome) -> None:
         print("No shapes were kept out of training (raise --holdout): nothing is measured.")
     else:
         print_tables(_measure(run, model, splits, splits.val, folder, outcome.step))
+    for line in run.task.end(model, splits, run.config, folder):
+        print(line)
     written = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
     print(f"Written to {folder}: {', '.join(written)}")
 

@@ -83,7 +83,7 @@ class Folder(Sequence[tuple[T, int, str]], Generic[T]):
         self._entries: list[Any] = list(entries)
         self._stand_ins = StandIns()
         self.skipped = tuple(skipped)
-        self.categories = tuple(sorted({entry.category for entry in entries}))
+        self.categories = tuple(sorted({entry.category for entry in entries} - {""}))
         if not skipped:
             return
         total = len(entries) + len(skipped)
@@ -97,7 +97,7 @@ class Folder(Sequence[tuple[T, int, str]], Generic[T]):
         return len(self._entries)
 
     def __getitem__(self, index: int) -> tuple[T, int, str]:  # type: ignore[override]
-        """An item, the index of its category in `categories`, and its name."""
+        """An item, the index of its category in `categories`, -1 without one, and its name."""
         start = operator.index(index)
         if not -len(self) <= start < len(self):
             raise IndexError(f"there are {len(self)} {self.what}, got index {index}")
@@ -105,15 +105,18 @@ class Folder(Sequence[tuple[T, int, str]], Generic[T]):
             start, len(self), lambda i: self._entries[i].load(), lambda i: self._entries[i].name
         )
         entry = self._entries[at]
-        return item, self.categories.index(entry.category), entry.name
+        return item, self._label(entry), entry.name
 
     def name(self, index: int) -> str:
         """What an item is called, without reading it."""
         return str(self._entries[index].name)
 
     def label(self, index: int) -> int:
-        """The index of an item's category, without reading it."""
-        return self.categories.index(self._entries[index].category)
+        """The index of an item's category, -1 without one; the item is not read."""
+        return self._label(self._entries[index])
+
+    def _label(self, entry: Entry[T]) -> int:
+        return self.categories.index(entry.category) if entry.category else -1
 
     def of(self, indices: Sequence[int]) -> Self:
         """Some of the items, with the same categories."""
@@ -165,7 +168,7 @@ class ShapeFolder(Folder[Shape]):
 
     A shape is a file of a known kind, or one grid of an NPZ stack of voxel grids. Its category is
     the first sub-folder it lies in that is not one of a split (see `Layout`); for a stack beside
-    the sub-folders the name of its file; otherwise "shape".
+    the sub-folders the name of its file; otherwise `alone`.
 
     Shapes that cannot be used are skipped: one warning counts and names them, and `skipped` lists
     them with what is wrong. When that is found out depends on the size of the folder. Up to
@@ -175,6 +178,7 @@ class ShapeFolder(Folder[Shape]):
 
     Args:
         path: the folder, or a single file.
+        alone: the category of files that lie in no sub-folder; "": they have none.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -183,7 +187,7 @@ class ShapeFolder(Folder[Shape]):
 
     what = "shapes"
 
-    def __init__(self, path: PathLike) -> None:
+    def __init__(self, path: PathLike, alone: str = "shape") -> None:
         super().__init__(path)
         if not self._files:
             raise ValueError(f"{self.root}: the folder holds no file of a known kind of shape")
@@ -198,7 +202,7 @@ class ShapeFolder(Folder[Shape]):
                     entries += grids
                     skipped += empty
                     continue
-                entry = _File(name, self._layout.category(name, "shape"), file)
+                entry = _File(name, self._layout.category(name, alone), file)
                 entries.append(_Kept(name, entry.category, entry.load()) if eager else entry)
             except FAULTS as error:
                 skipped.append((name, _reason(file, error)))

@@ -119,6 +119,11 @@ def _nothing(model: Any, splits: Splits, seed: int) -> None:
     """There is nothing to remember."""
 
 
+def _silent(model: Any, splits: Splits, config: Any, folder: Path) -> list[str]:
+    """There is nothing to write or say."""
+    return []
+
+
 @dataclass(frozen=True)
 class Task:
     """A task as the trainer and the command line see it; they know nothing else of it.
@@ -158,6 +163,9 @@ class Task:
     begin: Callable[[Any, Splits, int], None] = _nothing
     """(model, splits, seed): what the model is to remember of its training data, before it
     learns."""
+    end: Callable[[Any, Splits, Any, Path], list[str]] = _silent
+    """(model, splits, config, run folder) -> lines to print: what is written of a trained model
+    beside its metrics and pictures."""
 
     def splits(self, config: Any) -> Splits:
         """The data of a config. Raises ValueError where nobody knows in which folder they lie, and

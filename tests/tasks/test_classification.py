@@ -579,12 +579,15 @@ def test_a_folder_is_split_and_at_holdout_1_all_measured(folder: Path) -> None:
 
 
 def test_one_category_is_nothing_to_tell_apart(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"two categories at least to train on, .* got only shape"):
-        TASK.data(replace(SMALL, data=str(folder / "flat"), holdout=0.25))
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "flat").symlink_to(folder / "flat")
+    with pytest.raises(ValueError, match=r"two categories at least to train on, .* got only flat"):
+        TASK.data(replace(SMALL, data=str(tmp_path / "one"), holdout=0.25))
     with pytest.raises(ValueError, match=r"the built-in shapes: there must be two .* got only bed"):
         TASK.data(replace(SMALL, shapes=1))
     with pytest.raises(ValueError, match="holds no file of a known kind"):
-        TASK.data(replace(SMALL, data=str(tmp_path)))
+        (tmp_path / "empty").mkdir()
+        TASK.data(replace(SMALL, data=str(tmp_path / "empty")))
     with pytest.raises(FileNotFoundError):
         TASK.data(replace(SMALL, data=str(tmp_path / "none")))
 
@@ -632,7 +635,8 @@ def test_modelnet40_keeps_its_split_and_stands_upright(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"labelled": 0.0}, "labelled must be above 0 and at most 1, got 0.0"),
+        ({"labelled": -0.1}, "labelled must be at least 0 and at most 1, got -0.1"),
+        ({"ask": -1}, "ask must be at least 0"),
         ({"labelled": 1.5}, "labelled"),
         ({"labelled": nan}, "labelled"),
         ({"holdout": 0.0}, "holdout"),

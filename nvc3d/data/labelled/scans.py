@@ -36,7 +36,8 @@ class Scans(Sequence[tuple[Shape, int, str]]):
 
 
 class Shapes(Protocol):
-    """Shapes in the unit ball whose category is known without making or reading them."""
+    """Shapes in the unit ball whose category is known without making or reading them; those
+    without one have the label -1."""
 
     @property
     def categories(self) -> tuple[str, ...]: ...
@@ -49,15 +50,16 @@ class Shapes(Protocol):
 
 
 def shapes_in(
-    root: PathLike, known: DataSet | None, wanted: Wanted
+    root: PathLike, known: DataSet | None, wanted: Wanted, alone: str = "shape"
 ) -> tuple[Shapes | None, Shapes]:
     """The shapes of a data set of "shapes" or "parts", or where it is none those of the user's own
-    folder: what to train on, None where all is measured on, and what to measure on.
+    folder: what to train on, None where all is measured on, and what to measure on. Files of one's
+    own that lie in no sub-folder are of the category `alone`, of none where that is "".
 
     Raises ValueError or FileNotFoundError where the folder holds no shapes that can be used.
     """
     if known is None:
-        return ShapeFolder(root).parts(wanted.holdout, wanted.seed)
+        return ShapeFolder(root, alone).parts(wanted.holdout, wanted.seed)
     path = Path(root)
     test = Scans(known.open(path, False, wanted))
     return None if wanted.holdout == 1 else Scans(known.open(path, True, wanted)), test

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nvc3d.tasks.classification.answer import ClassificationAnswer, answer
+from nvc3d.tasks.classification.ask import ask
 from nvc3d.tasks.classification.config import ClassificationConfig
 from nvc3d.tasks.classification.data import data
 from nvc3d.tasks.classification.look import look
@@ -23,6 +24,7 @@ TASK = Task(
     measures=MEASURES,
     answer=answer,
     look=look,
+    end=ask,
 )
 
 __all__ = [

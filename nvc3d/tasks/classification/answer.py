@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nvc3d.atomic import atomic_write
 from nvc3d.geometry.mesh import Cloud, Shape, frame, normalise
+from nvc3d.nebula import Nebula
 from nvc3d.tasks.classification.config import ClassificationNet
 from nvc3d.tasks.classification.model import ClassificationModel
 from nvc3d.tasks.task import evaluating
@@ -27,6 +28,11 @@ class ClassificationAnswer:
     """(categories,)"""
     anchor: int
     """the nearest of the nebula's; 0 where there is none"""
+    novelty: float | None = None
+    """how unlike all that was learned from the shape is, from 0 to 1: the share of the codes last
+    seen in training that are less novel (see `Nebula.novelty`); None without anchors"""
+    novelty_nats: float | None = None
+    """the same as minus the log density of its code, without bound: to rank what is all novel"""
 
     @property
     def label(self) -> int:
@@ -44,12 +50,15 @@ class ClassificationAnswer:
         return float(self.probabilities[self.label])
 
     def write(self, path: str | Path) -> list[Path]:
-        """Write a JSON file: the category, its confidence, and the probability of each."""
+        """Write a JSON file: the category, its confidence, the probability of each, and how novel
+        the shape is."""
         probabilities = dict(zip(self.categories, self.probabilities.tolist(), strict=True))
         values = {
             "category": self.category,
             "confidence": self.confidence,
             "anchor": self.anchor,
+            "novelty": self.novelty,
+            "novelty_nats": self.novelty_nats,
             "probabilities": probabilities,
         }
         with atomic_write(path) as file:
@@ -78,7 +87,11 @@ def answer(
             None if size is None else torch.tensor([size], device=device),
         )
     probabilities = found.scores[0].float().softmax(-1).cpu().numpy()
-    return ClassificationAnswer(model.categories, probabilities, int(found.code.anchor[0]))
+    anchor = int(found.code.anchor[0])
+    if not isinstance(model.bottleneck, Nebula):
+        return ClassificationAnswer(model.categories, probabilities, anchor)
+    nats, rank = (float(value) for value in model.bottleneck.novelty(found.code.mean[0]))
+    return ClassificationAnswer(model.categories, probabilities, anchor, rank, nats)
 
 
 def _size(shape: Shape, learned: tuple[float, float]) -> float:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from nvc3d.config import Bound
 from nvc3d.encoders import EncoderName
 from nvc3d.geometry.augment import Turn
-from nvc3d.tasks.halves import Count, DataHalf, ModelHalf, Share, Weight
+from nvc3d.tasks.halves import Count, DataHalf, ModelHalf, Share, Weight, Whole
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class ClassificationData(DataHalf):
 
     data: str | None = None
     """Folder of meshes, clouds or voxel grids with a sub-folder for each category, or of a data set
-    of categories in its own layout; None for the built-in shapes."""
+    of categories in its own layout; files in no sub-folder are seen without a label. None for the
+    built-in shapes."""
     holdout: Share = 0.1
     """Fraction of a folder's shapes kept out of training, to measure on; 1: all. A data set that
     comes with a split keeps its own."""
@@ -32,6 +33,9 @@ class ClassificationData(DataHalf):
     second_view: bool = False
     """See every cloud of training twice, augmented and drawn anew; where few are labelled, both
     must choose the same anchor."""
+    ask: Whole = 0
+    """Name so many of the training shapes without a label, those to label first, in ask.txt of the
+    run folder, by the anchors of the nebula; 0: none."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,9 @@ class ClassificationNet(ModelHalf):
     """Number of nebula anchors."""
     hidden: Count = 128
     """Width of the classifier's hidden layer."""
-    labelled: Share = 1.0
+    labelled: Annotated[float, Bound("at least", 0), Bound("at most", 1)] = 1.0
     """Fraction of the training shapes whose label is used, of each category one at least; the
-    others are seen without it."""
+    others are seen without it. 0: none, all that is learned is learned from the clouds."""
     reconstruct: Weight = 0.0
     """Weight of the cloud decoded from the code beside the cross-entropy; 0: none is decoded."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import operator
+from collections.abc import Collection
 from math import ceil, exp, nan
 from typing import Any
 
@@ -19,11 +21,13 @@ from nvc3d.geometry.mesh import Shape
 from nvc3d.shapes import BuiltinShapes
 from nvc3d.shapes.made import Made
 from nvc3d.tasks.classification.config import ClassificationConfig
-from nvc3d.tasks.task import Splits
+from nvc3d.tasks.task import Items, Splits
 from nvc3d.tasks.vocabulary import Vocabulary
 
 TEST_SHAPES = 460
 """How many built-in shapes are measured on: twenty of each category."""
+UNNAMED = "shape"
+"""The one category of a model that learned without any."""
 
 
 SIZES = 0.1
@@ -33,26 +37,50 @@ SIZES = 0.1
 def data(config: ClassificationConfig) -> Splits:
     """The clouds to train on, new in each epoch, and those to measure on, which stay.
 
-    Raises ValueError or FileNotFoundError where the folder holds no shapes that can be used, or
-    shapes of one category only.
+    Only what has a label is measured on. Raises ValueError or FileNotFoundError where the folder
+    holds no shapes that can be used, shapes of one category only, none with a label where nothing
+    else is learned, or too few without one to ask for.
     """
     if config.data is None:
         train: Shapes = Made(BuiltinShapes("train", config.shapes, config.seed))
         test: Shapes = BuiltinShapes("test", TEST_SHAPES, config.seed)
     else:
         known = find(config.data, "shapes", "parts")
-        own, test = shapes_in(config.data, known, Wanted(config.seed, config.holdout))
+        own, test = shapes_in(config.data, known, Wanted(config.seed, config.holdout), alone="")
         train = test if own is None else own
-    val = ClassifiedClouds(test, config, training=False)
+    held_out = ClassifiedClouds(test, config, training=False)
+    told = [i for i in range(len(test)) if test.label(i) >= 0]
+    val: Items = held_out if len(told) == len(test) else Subset(held_out, told)
     if config.data is not None and config.holdout == 1:
-        return Splits(Subset(val, []), val, Vocabulary(test.categories))
-    present = sorted({train.label(i) for i in range(len(train))})
-    if len(present) < 2:
+        return Splits(Subset(held_out, []), val, Vocabulary(test.categories))
+    clouds = ClassifiedClouds(train, config, training=True)
+    _check(clouds, config)
+    return Splits(clouds, val, Vocabulary(train.categories or (UNNAMED,)))
+
+
+def _check(clouds: ClassifiedClouds, config: ClassificationConfig) -> None:
+    """Raise ValueError unless there is something to learn, and enough to ask for."""
+    where = config.data or "the built-in shapes"
+    if not clouds.labelled and config.reconstruct == 0:
         raise ValueError(
-            f"{config.data or 'the built-in shapes'}: there must be two categories at least to "
-            f"train on, each a sub-folder, got only {train.categories[present[0]]}"
+            f"{where}: no shape has a label that is used, of files those in sub-folders have one: "
+            "learn from the clouds themselves by --reconstruct, a weight such as 100"
         )
-    return Splits(ClassifiedClouds(train, config, training=True), val, Vocabulary(train.categories))
+    present = {clouds.shapes.label(i) for i in clouds.labelled}
+    if len(present) == 1:
+        raise ValueError(
+            f"{where}: there must be two categories at least to "
+            f"train on, each a sub-folder, got only {clouds.shapes.categories[present.pop()]}"
+        )
+    if config.ask and config.bottleneck != "nebula":
+        raise ValueError(
+            f"--ask needs the anchors of a nebula, got --bottleneck {config.bottleneck}"
+        )
+    if config.ask > (rest := len(clouds.shapes) - len(clouds.labelled)):
+        raise ValueError(
+            f"{where}: {rest} of {len(clouds.shapes)} training shapes are used without a label "
+            f"(--labelled says how many), and --ask is for {config.ask} of them"
+        )
 
 
 class ClassifiedClouds(Dataset[dict[str, Any]]):
@@ -74,6 +102,13 @@ class ClassifiedClouds(Dataset[dict[str, Any]]):
         self._items = repeated(len(shapes), self.labelled)
         self._epochs = Epochs(config.seed, training)
 
+    def with_labels(self, labelled: Collection[int]) -> ClassifiedClouds:
+        """The same shapes, of which those with these numbers are labelled instead."""
+        other = copy.copy(self)
+        other.labelled = frozenset(labelled)
+        other._items = repeated(len(self.shapes), other.labelled)
+        return other
+
     def set_epoch(self, epoch: int) -> None:
         """Choose the clouds of the epoch to come; of no effect outside of training."""
         self._epochs.set_epoch(epoch)
@@ -87,7 +122,7 @@ class ClassifiedClouds(Dataset[dict[str, Any]]):
         - points: (points, 3) float32, in the unit ball or, augmented, hardly beyond,
         - other_view: the same of a second view, where there is one,
         - size: () float32, metres of that ball's radius; NaN where nobody knows,
-        - label: () int64,
+        - label: () int64, -1 where there is none,
         - labelled: () bool, whether the label may be learned from,
         - name: str.
         """

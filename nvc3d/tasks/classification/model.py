@@ -14,6 +14,7 @@ from nvc3d.geometry.principal import WAYS, principal_frames
 from nvc3d.nebula import Code
 from nvc3d.tasks.bottleneck import Bottleneck, bottleneck
 from nvc3d.tasks.classification.config import ClassificationNet
+from nvc3d.tasks.task import evaluating
 from nvc3d.tasks.vocabulary import Vocabulary
 
 DECODED = 256
@@ -91,6 +92,17 @@ class ClassificationModel(nn.Module):
             way = torch.randint(len(WAYS), points.shape[:1], device=points.device)
             return self.encoder(views[way, torch.arange(len(points), device=points.device)])[0]
         return self.encoder(views.flatten(0, 1))[0].unflatten(0, views.shape[:2]).mean(0)
+
+    def generate(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """New clouds (count, 256, 3), decoded from codes that the bottleneck draws.
+
+        Raises ValueError where no clouds are decoded, and of a plain code.
+        """
+        if self.decoder is None:
+            raise ValueError("the model decodes no clouds: train it with --reconstruct, 100 say")
+        with evaluating(self):
+            clouds: Tensor = self.decoder(self.bottleneck.sample_prior(count, generator))
+        return clouds
 
     @property
     def categories(self) -> tuple[str, ...]:
