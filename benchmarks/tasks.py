@@ -3,6 +3,7 @@
     python benchmarks/tasks.py classification --quick     # that it works: a minute
     python benchmarks/tasks.py classification             # the built-in shapes
     python benchmarks/tasks.py completion --data DIR      # and DIR/modelnet10_voxels/
+    python benchmarks/tasks.py ask --data DIR             # and modelnet10_1024/, sydney_urban/
 
 All codes of a setting share network, data, batches and number of steps. Every result is stored as
 soon as it is there, under a hash of what it depends on: a stopped run goes on, and what was changed
@@ -19,7 +20,7 @@ from cells import follow
 from results import write_between
 from task_study import report
 from task_study.cells import Cell
-from task_study.settings import CODES, STUDIES
+from task_study.settings import STUDIES
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,7 +30,9 @@ def parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("study", choices=list(STUDIES))
-    parser.add_argument("--data", type=Path, help="folder of modelnet10_voxels/")
+    parser.add_argument(
+        "--data", type=Path, help="folder of modelnet10_voxels/, modelnet10_1024/, sydney_urban/"
+    )
     parser.add_argument("--settings", type=int, nargs="+", help="by number, from 1; default: all")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--quick", action="store_true", help="a few steps each")
@@ -54,10 +57,10 @@ def cells(options: argparse.Namespace) -> list[Cell]:
         if setting.folder is None or options.data is not None
     ]
     return [
-        Cell(options.study, number - 1, code, seed, options.data, options.quick)
+        Cell(options.study, number - 1, column, seed, options.data, options.quick)
         for seed in sorted(set(options.seeds))
         for number in numbers
-        for code in CODES
+        for column in settings[number - 1].columns
     ]
 
 

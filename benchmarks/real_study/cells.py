@@ -16,7 +16,7 @@ from references import dgcnn, layers, pcn, pointnet, pointnet2, training, unet
 from references.training import batches as plain_batches
 from resources import added_by
 from results import code, fingerprint
-from task_study.cells import depends
+from task_study.content import depends
 from torch import Tensor, nn
 
 from nvc3d.checkpoint import Run

@@ -10,7 +10,7 @@ from typing import Any
 from cells import Result, stored
 from pairing import BySeed, mcnemar, paired, shown, shown_p, shown_test, summary
 from results import write
-from task_study.settings import Measure
+from task_study.setting import Measure
 
 from .cells import Cell
 from .plain import REFERENCES

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from task_study.settings import CODES, Measure, Setting
+from task_study.setting import CODES, Measure, Setting
 
 from nvc3d.checkpoint import Run
 from nvc3d.tasks import TASKS

@@ -1,4 +1,4 @@
-"""Tables of the tasks: each code's measures, and the nebula beside the others, seed by seed."""
+"""Tables of the tasks: each column's measures, and the last beside the others, seed by seed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from pairing import BySeed, paired, shown, shown_test, summary
 from results import write
 
 from .cells import Cell
-from .settings import CODES, STUDIES, Measure
-
-OWN = "nebula"
+from .setting import Measure
+from .settings import STUDIES
 
 
 def collect(cells: Sequence[Cell], output: Path) -> dict[tuple[int, str, str], BySeed]:
-    """All stored values, by setting, code and measure."""
+    """All stored values, by setting, column and measure."""
     values: dict[tuple[int, str, str], BySeed] = {}
     for cell in cells:
         for name, value in (stored(cell, output) or {"values": {}})["values"].items():
@@ -28,13 +27,13 @@ def collect(cells: Sequence[Cell], output: Path) -> dict[tuple[int, str, str], B
 def markdown(study: str, cells: Sequence[Cell], output: Path) -> str:
     """A table of a study: a line for each setting and measure."""
     values = collect(cells, output)
-    others = [code for code in CODES if code != OWN]
-    head = ["", "", *CODES, *(f"{OWN} less {code}" for code in others)]
+    columns = STUDIES[study][0].columns
+    head = ["", "", *columns, *(f"{columns[-1]} less {column}" for column in columns[:-1])]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for number in sorted({cell.setting for cell in cells}):
         setting = STUDIES[study][number]
         for measure in setting.measures:
-            row = _line(values, number, measure, others)
+            row = _line(values, number, measure, columns)
             title = setting.title if measure is setting.measures[0] else ""
             lines.append("| " + " | ".join([title, *row]) + " |")
     seeds = len({cell.seed for cell in cells})
@@ -43,16 +42,18 @@ def markdown(study: str, cells: Sequence[Cell], output: Path) -> str:
 
 
 def _line(
-    values: dict[tuple[int, str, str], BySeed], number: int, measure: Measure, others: list[str]
+    values: dict[tuple[int, str, str], BySeed],
+    number: int,
+    measure: Measure,
+    columns: Sequence[str],
 ) -> list[str]:
-    name = f"{measure.row}: {measure.column}"
-    by_code = {code: values.get((number, code, name), {}) for code in CODES}
+    found = [values.get((number, column, measure.name), {}) for column in columns]
     return [
-        name,
-        *(shown(by_code[code], measure.digits) for code in CODES),
+        measure.name,
+        *(shown(by_seed, measure.digits) for by_seed in found),
         *(
-            shown_test(paired(by_code[OWN], by_code[code]), measure.digits, measure.less_is_better)
-            for code in others
+            shown_test(paired(found[-1], other), measure.digits, measure.less_is_better)
+            for other in found[:-1]
         ),
     ]
 

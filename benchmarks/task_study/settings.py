@@ -1,61 +1,14 @@
-"""What is trained and measured: the same network with each code between encoder and decoder."""
+"""The settings of the tasks' own tables: the same network with each code between encoder and
+decoder."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-from nvc3d.checkpoint import Run
-from nvc3d.config import TrainConfig
-from nvc3d.tasks import TASKS
+from .setting import Measure, Setting
+from .uses import USES
 
-CODES = ("plain", "vae", "nebula")
 CHAIRS = "modelnet10_voxels"
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A number of the task's own tables: of the row and the column, under "all"."""
-
-    row: str
-    column: str
-    digits: int
-    less_is_better: bool = False
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One comparison; all codes have the same config but for `bottleneck`."""
-
-    title: str
-    task: str
-    config: Mapping[str, Any]
-    training: Mapping[str, Any]
-    measures: tuple[Measure, ...]
-    folder: str | None = None
-    """of the data, under --data; None for the built-in shapes"""
-    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """what else differs, by code"""
-
-    def run(self, code: str, seed: int, data: Path | None, quick: bool = False) -> Run:
-        """The run of a code with a seed, which decides on weights, data and order."""
-        if self.folder is not None and data is None:
-            raise ValueError(f"{self.title} needs --data, a folder that holds {self.folder}/")
-        where = None if self.folder is None or data is None else str(data / self.folder)
-        task = TASKS[self.task]
-        config = task.config(
-            data=where,
-            bottleneck=code,
-            seed=seed,
-            **{**self.config, **self.changes.get(code, {})},
-        )
-        training = TrainConfig(**self.training)
-        return Run(task, config, replace(training, steps=QUICK_STEPS) if quick else training)
-
-
-QUICK_STEPS = 20
 
 _ACCURACY = (
     Measure("classification", "accuracy", 3),
@@ -147,4 +100,5 @@ STUDIES: dict[str, tuple[Setting, ...]] = {
         _parts("2 % of the labels"),
         _parts("2 % of the labels, codes of points", point_codes=True),
     ),
+    **USES,
 }
