@@ -23,6 +23,7 @@ from nvc3d.geometry import augment as augmenting
 from nvc3d.geometry.augment import augment
 from nvc3d.geometry.camera import random_direction
 from nvc3d.geometry.mesh import Cloud
+from nvc3d.geometry.principal import principal_frames
 from nvc3d.metrics import average_precision, mean_average_precision
 from nvc3d.shapes import CATEGORIES
 from nvc3d.tasks import TASKS
@@ -256,6 +257,25 @@ def test_along_principal_axes_a_cloud_is_seen_alike_however_it_is_turned() -> No
             model(bad)
 
 
+def test_what_is_decoded_is_compared_with_the_cloud_as_it_was_seen() -> None:
+    config = replace(SMALL, axes="principal", reconstruct=1.0, bottleneck="plain", labelled=1.0)
+    torch.manual_seed(0)
+    model = ClassificationModel(config, Vocabulary(CATEGORIES))
+    cloud, label = blocks(4, turned=True)
+    cloud = cloud.float()
+    seen = model(cloud).seen
+    assert all(
+        float((principal_frames(cloud)[:, i] - seen[i]).abs().amax((1, 2)).min()) < 1e-6
+        for i in range(4)
+    )
+    assert float((seen - cloud).abs().max()) > 0.1
+    given = {"points": cloud, "size": torch.ones(4), "label": label}
+    expected = model.eval()(cloud).seen
+    model.decoder = type("Decoder", (nn.Module,), {"forward": lambda _, code: expected})()
+    terms = TASK.loss(model, given | {"labelled": torch.ones(4, dtype=torch.bool)})
+    assert float(terms["reconstruction"]) == 0
+
+
 # Sizes
 
 
@@ -425,7 +445,7 @@ class Told(nn.Module):
         code = SimpleNamespace(
             mean=points[:, 1], anchor=torch.zeros(len(points), dtype=torch.int64)
         )
-        return Classification(points[:, 0], code, None)
+        return Classification(points[:, 0], code, None, points)
 
 
 def told(prediction: list[int], label: list[int], at: list[float]) -> dict:

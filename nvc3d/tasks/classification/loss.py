@@ -14,7 +14,7 @@ from nvc3d.tasks.task import Batch
 
 def loss(model: ClassificationModel, batch: Batch) -> dict[str, Tensor]:
     """Cross-entropy of the labelled clouds, the nebula's losses and, where clouds are decoded,
-    their squared Chamfer distance to those given, weighted by `reconstruct`.
+    their squared Chamfer distance to those that the encoder saw, weighted by `reconstruct`.
 
     Of two views, the means of both; the nebula compares one with the other where the model is to
     learn from few labels.
@@ -38,8 +38,8 @@ def loss(model: ClassificationModel, batch: Batch) -> dict[str, Tensor]:
     }
     if model.reconstruct > 0:
         distances = [
-            ops.chamfer_distance(result.decoded.to(cloud.dtype), cloud)
-            for result, cloud in zip(results, clouds, strict=True)
+            ops.chamfer_distance(result.decoded.to(result.seen.dtype), result.seen)
+            for result in results
         ]
         terms["reconstruction"] = model.reconstruct * torch.stack(distances).mean()
     return {"total": torch.stack(list(terms.values())).sum(), **terms}

@@ -28,6 +28,7 @@ class Classification(NamedTuple):
     scores: Tensor  # (B, categories)
     code: Code
     decoded: Tensor | None  # (B, 256, 3)
+    seen: Tensor  # (B, N, 3): the clouds as the encoder saw them, in the first of several ways
 
 
 class ClassificationModel(nn.Module):
@@ -65,13 +66,14 @@ class ClassificationModel(nn.Module):
         self.decoder = decoder(code_dim) if config.reconstruct > 0 else None
 
     def forward(self, points: Tensor, size: Tensor | None = None) -> Classification:
-        feature = self._feature(points)
+        ways = self._ways(points)  # (W, B, N, 3)
+        feature = self.encoder(ways.flatten(0, 1))[0].unflatten(0, ways.shape[:2]).mean(0)
         if self.size is not None:
             feature = feature + self.size(self._told(size, len(points)).to(feature))
         code = self.bottleneck(feature)
         scores = self.scores(self.hidden(code.embedding))
         decoded = None if self.decoder is None else self.decoder(code.embedding)
-        return Classification(scores, code, decoded)
+        return Classification(scores, code, decoded, ways[0])
 
     def _told(self, size: Tensor | None, count: int) -> Tensor:
         """Sizes (B,) as numbers (B, 1) about 0."""
@@ -82,16 +84,16 @@ class ClassificationModel(nn.Module):
         low, high = self.sizes
         return (size / math.sqrt(low * high)).log()[:, None]
 
-    def _feature(self, points: Tensor) -> Tensor:
-        """Of clouds (B, N, 3), (B, dim)."""
-        if not self.principal:
-            return self.encoder(points)[0]
+    def _ways(self, points: Tensor) -> Tensor:
+        """The clouds (B, N, 3) in the ways in which they are to be seen, (W, B, N, 3)."""
         check_points(points, 3, at_least=1)
-        views = principal_frames(points)
+        if not self.principal:
+            return points[None]
+        ways = principal_frames(points)
         if self.training:
             way = torch.randint(len(WAYS), points.shape[:1], device=points.device)
-            return self.encoder(views[way, torch.arange(len(points), device=points.device)])[0]
-        return self.encoder(views.flatten(0, 1))[0].unflatten(0, views.shape[:2]).mean(0)
+            ways = ways[way, torch.arange(len(points), device=points.device)][None]
+        return ways
 
     def generate(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """New clouds (count, 256, 3), decoded from codes that the bottleneck draws.
