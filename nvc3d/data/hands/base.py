@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from nvc3d.data.draws import rows_drawn
+from nvc3d.data.registry import Wanted
 from nvc3d.data.stored import Stored, require_counts
 from nvc3d.geometry.hand_joints import to_canonical
 from nvc3d.geometry.intrinsics import Intrinsics
@@ -128,3 +129,13 @@ class Hands(Stored[Loaded]):
         if frame.image is not None:
             item["image"] = str(frame.image)
         return item
+
+
+def last_left_out(root: Path, people: list[str], training: bool, wanted: Wanted) -> list[str]:
+    """Whom of the people of a data set to train on, all but the last, or to measure on.
+
+    Raises ValueError where there is one alone, and not all is to be measured on.
+    """
+    if len(people) < 2 and wanted.holdout < 1:
+        raise ValueError(f"{root}: it holds one person only, {people[0]}, and none to measure on")
+    return people[:-1] if training else people[-1:]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nvc3d.data.hands.base import HandFrame
+from nvc3d.data.hands.base import HandFrame, last_left_out
 from nvc3d.data.hands.listed import Listed, ListedHands
 from nvc3d.data.registry import DataSet, Wanted
 from nvc3d.data.stored import read_from
@@ -80,12 +80,8 @@ def _people(root: Path) -> list[str]:
 
 
 def _open(root: Path, training: bool, wanted: Wanted) -> FPHA:
-    people = _people(root)
-    if len(people) < 2 and wanted.holdout < 1:
-        raise ValueError(f"{root}: it holds one person only, {people[0]}, and none to measure on")
-    return FPHA(
-        root, people[:-1] if training else people[-1:], training, wanted.points, wanted.seed
-    )
+    people = last_left_out(root, _people(root), training, wanted)
+    return FPHA(root, people, training, wanted.points, wanted.seed)
 
 
 DATA_SETS = (
