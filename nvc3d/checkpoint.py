@@ -38,7 +38,11 @@ from nvc3d.tasks.vocabulary import Vocabulary
 
 FORMAT = 3
 FILES = (
-    *("config.json", "model.safetensors", "state.pt", "metrics.json", "losses.csv"),
+    "config.json",
+    "model.safetensors",
+    "state.pt",
+    "metrics.json",
+    "losses.csv",
     "ask.txt",
 )
 

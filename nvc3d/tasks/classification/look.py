@@ -25,11 +25,10 @@ CELLS = 6
 
 def look(config: ClassificationConfig, splits: Splits) -> Splits:
     """The splits, their vocabulary with the axes along which shapes are to be seen and the sizes
-    that tell them apart, where the config leaves that to the data; the axes given
-    and no sizes where no shape is labelled."""
-    if not isinstance(splits.train, ClassifiedClouds):
-        return splits
-    if not splits.train.labelled:
+    that tell them apart, where the config leaves that to the data; the axes given and no sizes
+    where no shape is labelled. Nothing is read where nothing is left to the data."""
+    asked = config.axes == "auto" or config.size
+    if not (asked and isinstance(splits.train, ClassifiedClouds) and splits.train.labelled):
         return splits
     rng = np.random.default_rng(config.seed)
     known = sorted(splits.train.labelled)

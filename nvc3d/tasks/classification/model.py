@@ -86,9 +86,9 @@ class ClassificationModel(nn.Module):
 
     def _ways(self, points: Tensor) -> Tensor:
         """The clouds (B, N, 3) in the ways in which they are to be seen, (W, B, N, 3)."""
-        check_points(points, 3, at_least=1)
         if not self.principal:
             return points[None]
+        check_points(points, 3, at_least=1)
         ways = principal_frames(points)
         if self.training:
             way = torch.randint(len(WAYS), points.shape[:1], device=points.device)
