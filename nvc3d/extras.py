@@ -22,6 +22,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "draco": ("DracoPy",),
     "hdf5": ("h5py",),
     "matlab": ("scipy",),
+    "yaml": ("yaml",),
     "metric": ("pytorch_metric_learning",),
 }
 
