@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 import torch
-from cells import Result
+from cells import Result, stored
 from references import dgcnn, layers, pcn, pointnet, pointnet2, training, unet
 from references.training import batches as plain_batches
 from resources import added_by
@@ -26,10 +28,11 @@ from nvc3d.tasks import Splits
 from nvc3d.tasks.task import Batch, evaluating
 from nvc3d.train import NonFiniteLoss, evaluation_batches, train
 
-from . import judges, layouts, plain
+from . import damage, judges, layouts, plain
+from .damage import DAMAGES, damaged
 from .judges import JUDGES, own_answer, plain_answer
-from .plain import REFERENCES
-from .rows import ROWS, Row
+from .plain import moved
+from .rows import FOR_AS_LONG, ROWS, Row
 
 WARM, TIMED = 2, 6
 """Steps that are not timed, and steps of which the median is told."""
@@ -40,6 +43,7 @@ _PLAIN = [dgcnn, layers, pcn, pointnet, pointnet2, training, unet, plain]
 # Read beside the import: a file edited while this runs must not lend its hash to the results.
 _CODE = [code(Path(str(part.__file__))) for part in _PLAIN]
 _COMMON = [code(Path(str(part.__file__))) for part in (judges, layouts)]
+_DAMAGE = code(Path(str(damage.__file__)))
 
 Loss = Callable[[nn.Module, Batch], Tensor]
 
@@ -52,6 +56,8 @@ class Cell:
     program: str
     seed: int
     data: Path
+    output: Path
+    """where results lie"""
     quick: bool = False
 
     def __str__(self) -> str:
@@ -65,7 +71,12 @@ class Cell:
     @property
     def is_plain(self) -> bool:
         """Whether a plain network learns."""
-        return self.program in REFERENCES[self.told.task]
+        return self.told.reference(self.program) is not None
+
+    @property
+    def first(self) -> Cell:
+        """Of nvc3d's default with the same seed."""
+        return replace(self, program=self.told.default)
 
     def name(self) -> str:
         """Of the file of its result."""
@@ -74,10 +85,13 @@ class Cell:
             # What nvc3d's network has for defaults is nothing to it.
             config = {**self.told.config, **self.told.plain, "data": self.told.folder}
             content = [repr(sorted(config.items())), repr(sorted(to_dict(run.training).items()))]
-            content += _CODE
+            content += [*_CODE, str(self.told.augmented)]
+            if self.program.endswith(FOR_AS_LONG):
+                content.append(self.first.name())
         else:
             content = depends(run, self.told.folder)
-        known = fingerprint([*content, *_COMMON])
+        content += [*_COMMON, *([_DAMAGE] if self.told.damaged else [])]
+        known = fingerprint(content)
         program = self.program.replace(", ", "-").replace(" ", "-")
         return f"{self.row}-{program}-{self.seed}-{known}"
 
@@ -85,7 +99,7 @@ class Cell:
         """Lay the data out, look at time and memory, train, and measure; a training that diverges
         is a result too."""
         assert self.told.folder is not None
-        source, laid = self.data / self.told.folder, folder / "data"
+        source, laid, seconds = self.data / self.told.folder, folder / "data", self._seconds()
         if not source.is_dir():
             raise FileNotFoundError(f"{self.row} needs {source}, and there is no such folder")
         laid.mkdir()
@@ -93,46 +107,77 @@ class Cell:
         run = self.told.run_of(self.program, self.seed, laid, self.quick)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            splits = run.task.splits(run.config)
+            splits = run.task.look(run.config, run.task.splits(run.config))
             result = _probed(run, splits, self._loss(run), self._fresh(run, splits))
             start = time.process_time()
             try:
-                model = self._learned(run, splits, folder / "run")
+                model, result["steps"] = self._learned(run, splits, folder / "run", seconds)
             except NonFiniteLoss as error:
                 return result | {"values": {}, "diverged": str(error)}
             result["training"] = time.process_time() - start
             with evaluating(model):
-                batches = evaluation_batches(splits.val, run.training)
-                answers = ((self._answer(model, batch), batch) for batch in batches)
-                return result | JUDGES[run.task.name](answers, splits.vocabulary)
+                return result | self._judged(model, run, splits)
+
+    def _seconds(self) -> float | None:
+        """How long it is to learn, where that is said instead of how many steps."""
+        if not self.program.endswith(FOR_AS_LONG):
+            return None
+        first = stored(self.first, self.output)
+        if first is None or "training" not in first:
+            raise ValueError(f"{self} learns for as long as {self.first}, which has not learned")
+        return float(first["training"])
 
     def _loss(self, run: Run) -> Loss:
-        if self.is_plain:
-            return REFERENCES[run.task.name][self.program].loss
-        return lambda model, batch: run.task.loss(model, batch)["total"]
+        reference = self.told.reference(self.program)
+        if reference is None:
+            return lambda model, batch: run.task.loss(model, batch)["total"]
+        if self.told.augmented:
+            return lambda model, batch: reference.loss(model, moved(batch))
+        return reference.loss
 
     def _fresh(self, run: Run, splits: Splits) -> Callable[[], nn.Module]:
-        if self.is_plain:
-            return lambda: REFERENCES[run.task.name][self.program].make(splits.vocabulary)
-        return lambda: run.task.model(run.config, splits.vocabulary)
+        reference = self.told.reference(self.program)
+        if reference is None:
+            return lambda: run.task.model(run.config, splits.vocabulary)
+        return lambda: reference.make(splits.vocabulary)
 
-    def _learned(self, run: Run, splits: Splits, folder: Path) -> nn.Module:
+    def _learned(
+        self, run: Run, splits: Splits, folder: Path, seconds: float | None
+    ) -> tuple[nn.Module, int]:
+        """The trained model, and the steps it took."""
         if not self.is_plain:
             outcome = train(run, folder, progress=False)
             if not outcome.finished:
                 raise KeyboardInterrupt
-            return outcome.model
+            return outcome.model, outcome.step
         set_seed(self.seed)
         model = self._fresh(run, splits)()
         stream = plain_batches(splits.train, run.training.batch_size, self.seed)
-        training.train(model, self._loss(run), stream, run.training.steps)
-        return model
+        return model, training.train(model, self._loss(run), stream, run.training.steps, seconds)
+
+    def _judged(self, model: nn.Module, run: Run, splits: Splits) -> Result:
+        """What a model's answers are worth, on damaged clouds too where the row wants that."""
+
+        def judged(change: Callable[[Batch], Batch]) -> judges.Judged:
+            batches = map(change, evaluation_batches(splits.val, run.training))
+            answers = ((self._answer(model, batch), batch) for batch in batches)
+            return JUDGES[run.task.name](answers, splits.vocabulary)
+
+        result = judged(lambda batch: batch)
+        if self.told.damaged:
+            first = self.told.measures[0].column
+            result["damaged"] = {}
+            for name, kind in DAMAGES.items():
+                rng = np.random.default_rng(self.seed)
+                worth = judged(partial(damaged, damage=kind, rng=rng))
+                result["damaged"][name] = worth["values"][first]
+        return result
 
     def _answer(self, model: nn.Module, batch: Batch) -> Tensor:
-        task = self.told.task
-        if self.is_plain:
-            return plain_answer(model(REFERENCES[task][self.program].given(batch)))
-        return own_answer(task, model, batch)
+        reference = self.told.reference(self.program)
+        if reference is None:
+            return own_answer(self.told.task, model, batch)
+        return plain_answer(model(reference.given(batch)))
 
 
 def _probed(run: Run, splits: Splits, loss: Loss, fresh: Callable[[], nn.Module]) -> Result:

@@ -31,27 +31,27 @@ class Reference:
     """(what the network says, batch) -> what it lowers"""
     like: str = ""
     """nvc3d's encoder that does the same"""
-    augment: bool = False
-    """turn, scale and jitter the points of training"""
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """What it lowers on a batch."""
-        if self.augment:
-            batch = batch | {"points": augmented(batch["points"])}
         return self.missed(model(self.given(batch)), batch)
 
 
-def _of_categories(make: Callable[[int], nn.Module], like: str, augment: bool) -> Reference:
+def moved(batch: Batch) -> Batch:
+    """A batch of points turned, scaled and jittered."""
+    return batch | {"points": augmented(batch["points"])}
+
+
+def _of_categories(make: Callable[[int], nn.Module], like: str) -> Reference:
     return Reference(
         lambda known: make(len(known.groups)),
         lambda batch: batch["points"],
         lambda scores, batch: cross_entropy(scores, batch["label"]),
         like,
-        augment,
     )
 
 
-def _of_labels(make: Callable[[int, int], nn.Module], like: str, augment: bool) -> Reference:
+def _of_labels(make: Callable[[int, int], nn.Module], like: str) -> Reference:
     return Reference(
         lambda known: make(3 + known.channels, len(known.labels)),
         _described,
@@ -59,7 +59,6 @@ def _of_labels(make: Callable[[int, int], nn.Module], like: str, augment: bool) 
             scores.transpose(1, 2), batch["point_labels"], ignore_index=-1
         ),
         like,
-        augment,
     )
 
 
@@ -68,18 +67,16 @@ def _described(batch: Batch) -> Tensor:
     return torch.cat([batch[name] for name in ("points", "features") if name in batch], 2)
 
 
-def _both(
-    name: str, of: Callable[[Any, str, bool], Reference], make: Any, like: str
-) -> dict[str, Reference]:
-    return {name: of(make, like, False), f"{name}, augmented": of(make, like, True)}
-
-
 REFERENCES: dict[str, dict[str, Reference]] = {
-    "classification": _both("PointNet", _of_categories, PointNet, "pointnet")
-    | _both("PointNet++", _of_categories, PointNet2, "pointnet2")
-    | _both("DGCNN", _of_categories, DGCNN, "dgcnn"),
-    "segmentation": _both("PointNet", _of_labels, PointNetLabels, "pointnet")
-    | _both("PointNet++", _of_labels, PointNet2Labels, "pointnet2"),
+    "classification": {
+        "PointNet": _of_categories(PointNet, "pointnet"),
+        "PointNet++": _of_categories(PointNet2, "pointnet2"),
+        "DGCNN": _of_categories(DGCNN, "dgcnn"),
+    },
+    "segmentation": {
+        "PointNet": _of_labels(PointNetLabels, "pointnet"),
+        "PointNet++": _of_labels(PointNet2Labels, "pointnet2"),
+    },
     "completion": {
         "PCN": Reference(
             lambda known: PCN(),

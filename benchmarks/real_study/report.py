@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from math import nan
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -13,8 +14,8 @@ from results import write
 from task_study.setting import Measure
 
 from .cells import Cell
-from .plain import REFERENCES
-from .rows import ROWS, Row
+from .damage import DAMAGES
+from .rows import FOR_AS_LONG, ROWS, Row
 
 Found = dict[str, dict[int, Result]]
 """program -> seed -> result"""
@@ -30,9 +31,10 @@ def collect(cells: Iterable[Cell], output: Path) -> dict[str, Found]:
 
 
 def markdown(cells: Sequence[Cell], output: Path) -> str:
-    """A table of each row, and one of what learning costs."""
+    """A table of each row, of damaged clouds, and of what learning costs."""
     rows = collect(cells, output)
     parts = [_row(ROWS[name], found) for name, found in rows.items()]
+    parts += [_damaged(ROWS[name], found) for name, found in rows.items() if ROWS[name].damaged]
     return "\n\n".join([*parts, _speed(rows)]) if parts else "nothing is stored"
 
 
@@ -45,9 +47,12 @@ def save(cells: Sequence[Cell], output: Path) -> None:
             for measure in ROWS[row].measures:
                 if values := _values(results, measure):
                     entry[measure.column] = summary(values)
-            for cost in ("training", "step", "memory", "read"):
+            for cost in ("training", "steps", "step", "memory", "read"):
                 if values := _costs(results, cost):
                     entry[cost] = summary(values)
+            for damage in DAMAGES:
+                if values := _on_damaged(results, damage):
+                    entry[damage] = summary(values)
     write(output / "real.json", report)
     (output / "real.md").write_text(markdown(cells, output) + "\n")
 
@@ -64,20 +69,60 @@ def _costs(results: dict[int, Result], name: str) -> BySeed:
     return {seed: result[name] for seed, result in results.items() if name in result}
 
 
+def _on_damaged(results: dict[int, Result], damage: str) -> BySeed:
+    return {
+        seed: result["damaged"][damage] for seed, result in results.items() if "damaged" in result
+    }
+
+
+def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rule = "|---" * len(head) + "|"
+    return "\n".join(["| " + " | ".join(head) + " |", rule, *map(_line, lines)])
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _name(row: Row, program: str) -> str:
+    return program if row.reference(program) else f"nvc3d, {program}"
+
+
 def _row(row: Row, found: Found) -> str:
     measures = row.measures
-    head = ["", *(measure.column for measure in measures), "training, CPU s"]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    plain = _better(row, found)
-    for program in [*(p for p in found if p not in REFERENCES[row.task]), *plain]:
-        cells = [shown(_values(found[program], m), m.digits) for m in measures]
-        name = program if program in plain else f"nvc3d, {program}"
-        time = shown(_costs(found[program], "training"), 0)
-        lines.append("| " + " | ".join([name, *cells, time]) + " |")
+    head = ["", *(measure.column for measure in measures), "steps", "training, CPU s"]
+    lines = [
+        [
+            _name(row, program),
+            *(shown(_values(results, m), m.digits) for m in measures),
+            f"{_mean(results, 'steps'):.0f}",
+            shown(_costs(results, "training"), 0),
+        ]
+        for program, results in found.items()
+    ]
     seeds = sorted({seed for results in found.values() for seed in results})
     title = f"**{row.title}**, seeds {', '.join(map(str, seeds))}"
     title += f"; {row.published}" if row.published else ""
-    return "\n".join([title, "", *lines, "", _test(row, found, plain)]).rstrip()
+    plain = [program for program in found if row.reference(program)]
+    long = [program for program in plain if program.endswith(FOR_AS_LONG)]
+    equal = [program for program in plain if program not in long]
+    tests = [_test(row, found, programs) for programs in (equal, long)]
+    return "\n\n".join([title, _table(head, lines), *filter(None, tests)])
+
+
+def _damaged(row: Row, found: Found) -> str:
+    """How much is left of the first measure on damaged clouds."""
+    first = row.measures[0]
+    lines = [
+        [
+            _name(row, program),
+            shown(_values(results, first), first.digits),
+            *(shown(_on_damaged(results, damage), first.digits) for damage in DAMAGES),
+        ]
+        for program, results in found.items()
+    ]
+    title = f"**{row.title}**: {first.column} on damaged clouds"
+    return f"{title}\n\n{_table(['', 'as they are', *DAMAGES], lines)}"
 
 
 def _score(row: Row, found: Found) -> Callable[[str], float]:
@@ -92,19 +137,8 @@ def _score(row: Row, found: Found) -> Callable[[str], float]:
     return score
 
 
-def _better(row: Row, found: Found) -> list[str]:
-    """The plain networks, of each the better of what it gives with its points augmented or not."""
-    best: dict[str, str] = {}
-    score = _score(row, found)
-    for program in REFERENCES[row.task]:
-        name = program.partition(",")[0]
-        if program in found and (name not in best or score(program) > score(best[name])):
-            best[name] = program
-    return list(best.values())
-
-
 def _test(row: Row, found: Found, plain: list[str]) -> str:
-    """The default beside the best of the plain networks."""
+    """The default beside the best of some plain networks."""
     if row.default not in found or not plain:
         return ""
     best = max(plain, key=_score(row, found))
@@ -129,7 +163,7 @@ def _speed(rows: dict[str, Found]) -> str:
     """Seconds and memory of a step of the default, beside those of each plain network."""
     head = ["", "", "step, CPU s", "nvc3d's", "ratio", "memory, MiB", "nvc3d's", "ratio"]
     head += ["samples read a second", "learned from a second, nvc3d"]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    lines = []
     for name, found in rows.items():
         row = ROWS[name]
         if row.default not in found:
@@ -137,15 +171,19 @@ def _speed(rows: dict[str, Found]) -> str:
         own = {
             cost: _mean(found[row.default], cost) for cost in ("step", "memory", "read", "needed")
         }
-        for program in _better(row, found):
+        for program in found:
+            if not program.endswith(FOR_AS_LONG):
+                continue
             other = {cost: _mean(found[program], cost) for cost in ("step", "memory")}
             mib = [cost["memory"] / 2**20 for cost in (other, own)]
-            line = [name, program, f"{other['step']:.3f}", f"{own['step']:.3f}"]
+            network = program.removesuffix(FOR_AS_LONG)
+            line = [name, network, f"{other['step']:.3f}", f"{own['step']:.3f}"]
             line += [f"{other['step'] / own['step']:.1f}", *(f"{size:.0f}" for size in mib)]
             line += [f"{mib[0] / mib[1]:.1f}", f"{own['read']:.0f}", f"{own['needed']:.0f}"]
-            lines.append("| " + " | ".join(line) + " |")
-    return "**Speed of learning**; ratios: the plain network's to nvc3d's\n\n" + "\n".join(lines)
+            lines.append(line)
+    title = "**Speed of learning**; ratios: the plain network's to nvc3d's"
+    return f"{title}\n\n{_table(head, lines)}"
 
 
 def _mean(results: dict[int, Result], cost: str) -> float:
-    return mean(_costs(results, cost).values())
+    return mean(_costs(results, cost).values() or [nan])

@@ -13,11 +13,13 @@ from nvc3d.checkpoint import Run
 from nvc3d.tasks import TASKS
 
 from . import layouts
-from .plain import REFERENCES
+from .plain import REFERENCES, Reference
 
 ENCODERS = ("pointnet", "pointnet2", "dgcnn")
 SLOW = ("pointnet2", "dgcnn")
-"""Encoders that one may leave out."""
+"""Encoders that one may leave out, and networks that learn for a number of steps where asked."""
+FOR_AS_LONG = ", for as long"
+"""Of programs: a plain network that learns for as many seconds as nvc3d's default, not steps."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,11 @@ class Row(Setting):
     """those that the task can be asked for"""
     plain: Mapping[str, Any] = field(default_factory=lambda: {"augment": False})
     """what is changed in the config where a plain network learns: it augments by itself"""
+    augmented: bool = False
+    """whether plain networks have the points they learn from turned, scaled and jittered: where
+    PointNet is better for it with seed 1"""
+    damaged: bool = False
+    """measure on damaged clouds too, see `damage`"""
 
     def own(self, encoders: Sequence[str]) -> list[str]:
         """What nvc3d offers: its default network with each code, and its other encoders."""
@@ -46,12 +53,14 @@ class Row(Setting):
         ]
 
     def references(self, encoders: Sequence[str]) -> list[str]:
-        """The plain networks."""
-        return [
-            name
-            for name, reference in REFERENCES[self.task].items()
-            if reference.like not in SLOW or reference.like in encoders
-        ]
+        """The plain networks, for as long as nvc3d's default, and for as many steps."""
+        found = REFERENCES[self.task]
+        quick = [n for n, r in found.items() if r.like not in SLOW or r.like in encoders]
+        return [*quick, *(name + FOR_AS_LONG for name in found)]
+
+    def reference(self, program: str) -> Reference | None:
+        """The plain network that a program is, if it is one."""
+        return REFERENCES[self.task].get(program.removesuffix(FOR_AS_LONG))
 
     @property
     def default(self) -> str:
@@ -61,7 +70,7 @@ class Row(Setting):
     def run_of(self, program: str, seed: int, data: Path | None, quick: bool = False) -> Run:
         """The run of a program; of a plain network, of the data that it sees."""
         more, code = self.plain, self.default
-        if program not in REFERENCES[self.task]:
+        if self.reference(program) is None:
             code, _, encoder = program.partition(", ")
             more = {"encoder": encoder} if encoder else {}
         return replace(self, config={**self.config, **more}).run(code, seed, data, quick)
@@ -92,6 +101,7 @@ ROWS: dict[str, Row] = {
         "modelnet10_1024",
         lay=layouts.categories,
         encoders=ENCODERS,
+        damaged=True,
     ),
     "sydney": Row(
         "Sydney Urban Objects, a fold held out",
@@ -102,6 +112,7 @@ ROWS: dict[str, Row] = {
         "sydney_urban",
         lay=layouts.folds,
         encoders=ENCODERS,
+        augmented=True,
         published="weighted F1 of four folds: VoxNet 0.73, ORION 0.78",
     ),
     "tabletop": Row(
