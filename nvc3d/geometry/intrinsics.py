@@ -56,6 +56,24 @@ class Intrinsics:
         cx, cy = (self.cx + 0.5) * x - 0.5, (self.cy + 0.5) * y - 0.5
         return Intrinsics(self.fx * x, self.fy * y, cx, cy, width, height)
 
+    def checked(self, depth: ArrayLike) -> NDArray[np.floating]:
+        """A depth image in metres with 0 where it saw nothing, not finite or negative.
+
+        Raises ValueError on an image of another size than the camera's, and on one that saw
+        nothing.
+        """
+        z = np.asarray(depth)
+        z = z if z.dtype.kind == "f" else z.astype(np.float64)
+        if z.shape != (self.height, self.width):
+            raise ValueError(
+                f"depth must be ({self.height}, {self.width}) for this camera, got {z.shape}; "
+                "camera.scaled(width, height) is the same camera with an image of another size"
+            )
+        z = np.where((z > 0) & (z < np.inf), z, 0)
+        if not z.any():
+            raise ValueError("the depth image is empty: no pixel saw anything")
+        return z
+
     def points(self, depth: ArrayLike) -> Cloud:
         """The points that a depth image shows.
 
@@ -67,17 +85,11 @@ class Intrinsics:
             The cloud of the pixels that saw something, row by row, in metres (`unit` 1), with the
             column `pixel` (N, 2): the u and v of each.
 
-        Raises ValueError on an image of another size, or one that saw nothing.
+        Raises ValueError as `checked` does.
         """
-        z = np.asarray(depth, np.float64)
-        if z.shape != (self.height, self.width):
-            raise ValueError(
-                f"depth must be ({self.height}, {self.width}) for this camera, got {z.shape}"
-            )
-        v, u = np.nonzero(np.isfinite(z) & (z > 0))
-        if len(u) == 0:
-            raise ValueError("the depth image is empty: no pixel saw anything")
-        seen = z[v, u]
+        z = self.checked(depth)
+        v, u = np.nonzero(z)
+        seen = z[v, u].astype(np.float64)
         points = np.stack([(u - self.cx) / self.fx * seen, (v - self.cy) / self.fy * seen, seen], 1)
         return Cloud(points, {"pixel": np.stack([u, v], 1)}, unit=1.0)
 
@@ -92,6 +104,17 @@ class Intrinsics:
                 f"{int((~(z > 0)).sum())} of {len(z)} points are not before the camera"
             )
         return np.stack([self.fx * x / z + self.cx, self.fy * y / z + self.cy, z], 1)
+
+    def box(self, centre: ArrayLike, side: float) -> tuple[int, int, int, int]:
+        """The columns and rows (left, top, right, bottom) of the image, the last two exclusive, in
+        which a cube around a point (3,) is seen, as wide as where it is nearest."""
+        x, y, z = np.asarray(centre, np.float64)
+        near = max(z - side / 2, z / 2)
+        u, v = self.fx * x / z + self.cx, self.fy * y / z + self.cy
+        across, down = self.fx * side / 2 / near, self.fy * side / 2 / near
+        left, right = np.clip(np.rint((u - across, u + across + 1)), 0, self.width).astype(int)
+        top, bottom = np.clip(np.rint((v - down, v + down + 1)), 0, self.height).astype(int)
+        return int(left), int(top), int(right), int(bottom)
 
     def depth(self, points: ArrayLike) -> NDArray[np.float64]:
         """The depth image (height, width) of points (N, 3): of each pixel the nearest of those seen
