@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 Cone = tuple[Floats, Floats, float, float]
 """Two ends and the radii there."""
 
-_BLEND = 0.05  # of the hand's breadth: how far flesh rounds the corner between two cones
+_IN_PALM, _AT_FINGERS = 0.16, 0.10  # of the hand's breadth: how far flesh fills corners
 
 
 class Flesh:
@@ -42,14 +42,13 @@ class Flesh:
 
     def __call__(self, points: Floats) -> Floats:
         """Of points (N, 3): (N,) in mm."""
-        blend = _BLEND * self._breadth
         palm = _cone(points, self._palm[0])
         for cone in self._palm[1:]:
-            palm = _filled(palm, _cone(points, cone), 2 * blend)
+            palm = _filled(palm, _cone(points, cone), _IN_PALM * self._breadth)
         result = palm
         for finger in self._fingers:
             own = np.min([_cone(points, cone) for cone in finger], 0)
-            result = np.minimum(result, _filled(palm, own, 2 * blend))
+            result = np.minimum(result, _filled(palm, own, _AT_FINGERS * self._breadth))
         return np.asarray(result)
 
 
@@ -74,12 +73,14 @@ def _palm(base: Floats, along: Floats, lengths: Floats, girths: Floats) -> list[
         (beyond[i], beyond[i + 1], 0.75 * girths[i, 0], 0.75 * girths[i + 1, 0])
         for i in range(1, 4)
     ]
+    pad = np.array([0.0, -0.14, 0.05]) * breadth
     thumb = base[0] + 0.75 * lengths[0, 0] * along[0]
     index = base[0] + 0.75 * (base[1] - base[0])
     little = base[4] + np.array([0.0, -0.25, 0.12]) * breadth
     return [
         *metacarpals,
         *webs,
+        (base[1] + pad, base[4] + pad, 0.19 * breadth, 0.16 * breadth),
         (base[0] * [0.9, 1.6, 1.6], thumb, 0.24 * breadth, 0.17 * breadth),
         (wrist[3] + np.array([0, 0.25, 0.08]) * breadth, little, 0.2 * breadth, 0.16 * breadth),
         (thumb, index, 0.10 * breadth, 0.10 * breadth),

@@ -7,14 +7,16 @@ from numpy.typing import NDArray
 
 Depth = NDArray[np.float32]
 
-NOISE = 1.2
-"""Standard deviation of the depth in mm at 500 mm; it grows with the square of the depth."""
+NOISE = 0.8
+"""Standard deviation of the depth in mm at 500 mm, growing with the square of the depth; that of
+each frame's sensor is from a tenth of it to twice as much."""
 _JUMP = 12.0  # mm between neighbours: an edge
 _FLIES, _IS_LOST = 0.25, 0.2  # of the pixels at edges
 _FARTHEST = 40.0  # mm that a point flies behind what it is of, at most
 _MISSED = 0.005  # of all pixels
 _HOLES = 4  # at most
 _WIDEST = 8.0  # pixels, the radius of a hole
+_SHIFT, _OVER = 1.8, 5  # pixels that what is seen is out of place, and those that go together
 
 
 def as_measured(depth: Depth, rng: np.random.Generator) -> Depth:
@@ -29,19 +31,40 @@ def as_measured(depth: Depth, rng: np.random.Generator) -> Depth:
 
 
 def _measured(exact: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    around = _around(exact)
-    edge = (exact > 0) & ((np.abs(around - exact) > _JUMP) | (around == 0)).any(0)
-    normal, chance, far = rng.standard_normal(exact.shape), *rng.random((2, *exact.shape))
-    depth = exact + NOISE * (exact / 500) * (exact / 500) * normal
-    behind = np.where(around > 0, around - exact, _FARTHEST).max(0).clip(0, _FARTHEST)
+    shape = exact.shape
+    level = NOISE * (0.1 + 1.9 * rng.random())
+    displaced = _displaced(exact, rng)
+    around = _around(displaced)
+    edge = (displaced > 0) & ((np.abs(around - displaced) > _JUMP) | (around == 0)).any(0)
+    white, smooth = rng.standard_normal(shape), _smooth(shape, rng)
+    chance, far = rng.random((2, *shape))
+    depth = displaced + level * (displaced / 500) * (displaced / 500) * (white + smooth)
+    behind = np.where(around > 0, around - displaced, _FARTHEST).max(0).clip(0, _FARTHEST)
     depth = np.where(edge & (chance < _FLIES), depth + far * behind, depth)
-    lost = edge & (chance > 1 - _IS_LOST)
-    lost |= ~edge & (chance < _MISSED)
-    row, column = np.ogrid[: exact.shape[0], : exact.shape[1]]
+    lost = np.where(edge, chance > 1 - _IS_LOST, chance < _MISSED)
+    row, column = np.ogrid[: shape[0], : shape[1]]
     for _ in range(int(rng.integers(_HOLES + 1))):
-        (y, x), radius = rng.random(2) * exact.shape, 1 + (_WIDEST - 1) * rng.random()
+        (y, x), radius = rng.random(2) * shape, 1 + (_WIDEST - 1) * rng.random()
         lost |= (row - y) * (row - y) + (column - x) * (column - x) < radius * radius
-    return np.asarray(np.where(lost | (exact == 0), 0, np.rint(depth)))
+    return np.asarray(np.where(lost | (displaced == 0), 0, np.rint(depth)))
+
+
+def _displaced(exact: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """The image with its pixels a little out of place, which frays what is cut out sharply."""
+    height, width = exact.shape
+    row, column = np.ogrid[:height, :width]
+    down, right = (np.rint(_SHIFT * _smooth(exact.shape, rng)).astype(np.int64) for _ in range(2))
+    return exact[(row + down).clip(0, height - 1), (column + right).clip(0, width - 1)]
+
+
+def _smooth(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Values from -1 to 1 that change over some pixels: drawn on a grid, and linear between."""
+    height, width = (-(-size // _OVER) + 1 for size in shape)
+    grid = 2 * rng.random((height, width)) - 1
+    (top, below), (left, beside) = (np.divmod(np.arange(size), _OVER) for size in shape)
+    down, right = below[:, None] / _OVER, beside / _OVER
+    rows = grid[top] * (1 - down) + grid[top + 1] * down
+    return np.asarray(rows[:, left] * (1 - right) + rows[:, left + 1] * right)
 
 
 def _around(depth: NDArray[np.float64]) -> NDArray[np.float64]:
