@@ -103,10 +103,10 @@ class Cell:
         if not source.is_dir():
             raise FileNotFoundError(f"{self.row} needs {source}, and there is no such folder")
         laid.mkdir()
-        self.told.lay(source, self.seed, laid / self.told.folder)
         run = self.told.run_of(self.program, self.seed, laid, self.quick)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            self.told.lay(source, self.seed, laid / self.told.folder)
             splits = run.task.look(run.config, run.task.splits(run.config))
             result = _probed(run, splits, self._loss(run), self._fresh(run, splits))
             start = time.process_time()

@@ -75,7 +75,8 @@ def _on_damaged(results: dict[int, Result], damage: str) -> BySeed:
     }
 
 
-def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
     rule = "|---" * len(head) + "|"
     return "\n".join(["| " + " | ".join(head) + " |", rule, *map(_line, lines)])
 
@@ -107,7 +108,7 @@ def _row(row: Row, found: Found) -> str:
     long = [program for program in plain if program.endswith(FOR_AS_LONG)]
     equal = [program for program in plain if program not in long]
     tests = [_test(row, found, programs) for programs in (equal, long)]
-    return "\n\n".join([title, _table(head, lines), *filter(None, tests)])
+    return "\n\n".join([title, table(head, lines), *filter(None, tests)])
 
 
 def _damaged(row: Row, found: Found) -> str:
@@ -122,7 +123,7 @@ def _damaged(row: Row, found: Found) -> str:
         for program, results in found.items()
     ]
     title = f"**{row.title}**: {first.column} on damaged clouds"
-    return f"{title}\n\n{_table(['', 'as they are', *DAMAGES], lines)}"
+    return f"{title}\n\n{table(['', 'as they are', *DAMAGES], lines)}"
 
 
 def _score(row: Row, found: Found) -> Callable[[str], float]:
@@ -182,7 +183,7 @@ def _speed(rows: dict[str, Found]) -> str:
             line += [f"{mib[0] / mib[1]:.1f}", f"{own['read']:.0f}", f"{own['needed']:.0f}"]
             lines.append(line)
     title = "**Speed of learning**; ratios: the plain network's to nvc3d's"
-    return f"{title}\n\n{_table(head, lines)}"
+    return f"{title}\n\n{table(head, lines)}"
 
 
 def _mean(results: dict[int, Result], cost: str) -> float:
