@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 
 from nvc3d.data.hands import HandFrame
 from nvc3d.geometry.hand_joints import FINGERS, from_canonical
-from nvc3d.geometry.intrinsics import Intrinsics
+from nvc3d.geometry.intrinsics import CAMERAS, Intrinsics
 
 HAND = np.zeros((21, 3))
 """An open hand in our order, in mm, fingers up (y down), 400 mm away; nearer towards the tips."""
@@ -44,6 +45,25 @@ def write_depth(path: Path, depth: np.ndarray) -> None:
 def write_colors(path: Path, red: np.ndarray, green: np.ndarray, blue: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.stack([red, green, blue], -1).astype(np.uint8)).save(path)
+
+
+def write_msra(root: Path, frames: int = 3) -> Path:
+    """MSRA15 of two people, a gesture each, the hand farther to the right in every frame."""
+    camera = CAMERAS["msra"]
+    for person in ("P1", "P2"):
+        folder = root / person / "TIP"
+        folder.mkdir(parents=True)
+        rows = []
+        for number in range(frames):
+            joints = HAND + np.array([10.0 * number, 0, 0])
+            own = stored("msra", joints) * [1, -1, -1]
+            rows.append(" ".join(f"{value:.4f}" for value in own.ravel()))
+            part = depth_of(camera, joints)[50:200, 90:260].astype("<f4")
+            part[part > 1000] = 0
+            header = struct.pack("<6i", 320, 240, 90, 50, 260, 200)
+            (folder / f"{number:06d}_depth.bin").write_bytes(header + part.tobytes())
+        (folder / "joint.txt").write_text(f"{frames}\n" + "\n".join(rows) + "\n")
+    return root
 
 
 def check(frame: HandFrame, joints: np.ndarray = HAND, within: float = 1.0) -> None:

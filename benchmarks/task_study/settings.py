@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .poses import COLUMNS, NEAREST, beside_nearest, in_form
 from .setting import Measure, Setting
 from .uses import USES
 
@@ -84,6 +85,28 @@ def _parts(shown: str, **config: Any) -> Setting:
     )
 
 
+def _hands(shown: str, **config: Any) -> Setting:
+    """Built-in hands of people and in poses that are not learned from."""
+    return Setting(
+        f"built-in hands{shown}",
+        "hand_pose",
+        {"points": 256, "frames": 4000, **config},
+        {"steps": 1000, "batch_size": 16, "learning_rate": 2e-3, "save_every": 1000},
+        (
+            Measure("hand pose", "mean_error_mm", 2, less_is_better=True),
+            Measure("hand pose", "pa_mm", 2, less_is_better=True),
+            Measure("hand pose", "auc_0_50", 3),
+            Measure("hand pose", "best_of_8_mm", 2, less_is_better=True),
+            Measure("hand pose", "spread_mm", 2),
+            Measure("mean hand", "mean_error_mm", 2, less_is_better=True),
+            Measure(NEAREST, "mean_error_mm", 2, less_is_better=True),
+        ),
+        columns=COLUMNS,
+        change=in_form,
+        measured=beside_nearest,
+    )
+
+
 STUDIES: dict[str, tuple[Setting, ...]] = {
     "classification": (
         _labels(0.01, "1 %"),
@@ -99,6 +122,14 @@ STUDIES: dict[str, tuple[Setting, ...]] = {
     "segmentation": (
         _parts("2 % of the labels"),
         _parts("2 % of the labels, codes of points", point_codes=True),
+    ),
+    "hand-pose": (
+        _hands(""),
+        _hands(", by the code alone", votes=False),
+        _hands(", noise", noise=1.0),
+        _hands(", forearms", arm=1.0),
+        _hands(", holding something", object=1.0),
+        _hands(", the other hand near", other=1.0),
     ),
     **USES,
 }

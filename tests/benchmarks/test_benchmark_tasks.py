@@ -42,8 +42,8 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_runs_of_a_setting_differ_in_the_bottleneck_alone(study: str, tmp_path: Path) -> None:
     for own in settings.STUDIES[study]:
         runs = [own.run(column, 3, tmp_path) for column in own.columns]
-        codes = own.columns if own.columns == setting.CODES else ["nebula"] * len(own.columns)
-        assert [run.config.bottleneck for run in runs] == list(codes)
+        codes = [column if column in setting.CODES else "nebula" for column in own.columns]
+        assert [run.config.bottleneck for run in runs] == codes
         for run in runs:
             assert replace(run.config, bottleneck="plain") == replace(
                 runs[0].config, bottleneck="plain"
@@ -85,6 +85,25 @@ def test_a_quick_study_of_a_use_has_all_its_measures(
         name for name in found[-1] if "own " in name or "nearest anchor" in name
     }
     assert len(report.markdown(study, asked, tmp_path).splitlines()) == 4 + len(own.measures)
+
+
+def test_a_quick_study_of_hand_pose_has_every_form_and_the_nearest_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = settings.STUDIES["hand-pose"][0]
+    small = replace(own, config={"points": 64, "frames": 16}, training={"batch_size": 8})
+    monkeypatch.setitem(settings.STUDIES, "hand-pose", (small,))
+    monkeypatch.setattr(setting, "QUICK_STEPS", 2)
+    monkeypatch.setattr(import_module("nvc3d.tasks.hand_pose.data"), "TEST_FRAMES", 16)
+    asked = [Cell("hand-pose", 0, column, 1, None, quick=True) for column in own.columns]
+    found = {cell.code: cells.compute(cell, tmp_path)["values"] for cell in asked}
+    one = {name for name in found["nebula"] if "best" not in name and "spread" not in name}
+    assert set(found["nebula"]) == {measure.name for measure in own.measures}
+    assert set(found["plain"]) == set(found["side"]) == one
+    assert set(found["vae"]) == set(found["exemplars"]) == set(found["nebula"])
+    # Both look at the same hands of training, and at no network.
+    for row in ("mean hand", "nearest hand"):
+        assert len({values[f"{row}: mean_error_mm"] for values in found.values()}) == 1
 
 
 def test_labels_are_of_each_category_or_those_asked_for(tiny: None, tmp_path: Path) -> None:

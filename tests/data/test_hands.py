@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hand_frames import HAND, check, depth_of, stored, write_colors, write_depth
+from hand_frames import HAND, check, depth_of, stored, write_colors, write_depth, write_msra
 from scipy.io import savemat
 from torch.utils.data import DataLoader
 
@@ -31,27 +31,8 @@ def opened(root: Path, training: bool) -> object:
 # --- MSRA15 ---------------------------------------------------------------------------------------
 
 
-def msra(root: Path, frames: int = 3) -> Path:
-    """Two people, a gesture each; the hand of P1 is farther to the right in every frame."""
-    camera = CAMERAS["msra"]
-    for person in ("P1", "P2"):
-        folder = root / person / "TIP"
-        folder.mkdir(parents=True)
-        rows = []
-        for number in range(frames):
-            joints = HAND + np.array([10.0 * number, 0, 0])
-            own = stored("msra", joints) * [1, -1, -1]
-            rows.append(" ".join(f"{value:.4f}" for value in own.ravel()))
-            part = depth_of(camera, joints)[50:200, 90:260].astype("<f4")
-            part[part > 1000] = 0
-            header = struct.pack("<6i", 320, 240, 90, 50, 260, 200)
-            (folder / f"{number:06d}_depth.bin").write_bytes(header + part.tobytes())
-        (folder / "joint.txt").write_text(f"{frames}\n" + "\n".join(rows) + "\n")
-    return root
-
-
 def test_msra(tmp_path: Path) -> None:
-    msra(tmp_path)
+    write_msra(tmp_path)
     train, val = opened(tmp_path, True), opened(tmp_path, False)
     assert isinstance(train, MSRA) and isinstance(val, MSRA)
     assert (train.categories, val.categories) == (("P1",), ("P2",))
@@ -68,7 +49,7 @@ def test_msra(tmp_path: Path) -> None:
 
 
 def test_faulty_frames_of_msra_are_left_out(tmp_path: Path) -> None:
-    msra(tmp_path, 175)
+    write_msra(tmp_path, 175)
     train = MSRA(tmp_path, ["P1", "P2"], True)
     assert len(train) == 2 * 175 - 3
     named = {train.name(i) for i in range(len(train))}
@@ -77,7 +58,7 @@ def test_faulty_frames_of_msra_are_left_out(tmp_path: Path) -> None:
 
 
 def test_msra_with_faults(tmp_path: Path) -> None:
-    msra(tmp_path)
+    write_msra(tmp_path)
     path = tmp_path / "P1/TIP/000001_depth.bin"
     whole = path.read_bytes()
     for data, told in (
@@ -106,7 +87,7 @@ def test_msra_with_faults(tmp_path: Path) -> None:
 
 
 def test_one_person_alone_leaves_none_to_measure_on(tmp_path: Path) -> None:
-    msra(tmp_path)
+    write_msra(tmp_path)
     (tmp_path / "P2/TIP/joint.txt").unlink()
     with pytest.raises(ValueError, match="one person only, P1, and none to measure on"):
         opened(tmp_path, True)
@@ -236,7 +217,7 @@ def test_packed_depth_of_another_kind_is_refused(tmp_path: Path) -> None:
 
 
 def test_draws_are_new_in_each_epoch_of_training_only(tmp_path: Path) -> None:
-    msra(tmp_path)
+    write_msra(tmp_path)
     for training in (True, False):
         data = MSRA(tmp_path, ["P1"], training, points=16)
         first = data[0]["points"]
@@ -246,7 +227,7 @@ def test_draws_are_new_in_each_epoch_of_training_only(tmp_path: Path) -> None:
 
 
 def test_a_hand_out_of_the_picture(tmp_path: Path) -> None:
-    msra(tmp_path)
+    write_msra(tmp_path)
     path = tmp_path / "P1/TIP/000000_depth.bin"
     path.write_bytes(path.read_bytes()[:24] + bytes(4 * 150 * 170))
     with pytest.warns(UserWarning, match="P1/TIP/000000: the depth image is empty.*000001 stands"):

@@ -1,0 +1,230 @@
+"""From the points of a hand to a code, and from both to its joints."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from nvc3d.encoders import make
+from nvc3d.encoders.layers import check_points
+from nvc3d.nebula import Code, Nebula
+from nvc3d.tasks.bottleneck import Bottleneck, bottleneck
+from nvc3d.tasks.hand_pose.config import HandPoseNet
+from nvc3d.tasks.hand_pose.heads import COUNT, PoseHead, VoteHead
+from nvc3d.tasks.hand_pose.kinematics import bones, rebuilt
+from nvc3d.tasks.task import Splits, evaluating
+from nvc3d.tasks.vocabulary import Vocabulary
+
+UNIT = 100.0
+"""Millimetres of the network's unit of length."""
+LOOKED = 512
+"""From how many hands of training the mean hand is made."""
+SIDE_SCALE = 1.0
+"""Of the task's loss, where no gradient of it reaches a nebula by which to measure it."""
+
+
+class HandPose(NamedTuple):
+    """The joints of a batch of hands, in mm before the camera, and how they came about."""
+
+    joints: Tensor  # (B, 21, 3)
+    coarse: Tensor  # (B, 21, 3): those that the code alone tells
+    votes: Tensor | None  # (B, P, 21, 3): those that each point tells
+    exemplar: Tensor | None  # (B, 21, 3): those of the anchors' poses
+    log_scale: Tensor  # (B, 21): of a Laplace distribution of the joints' errors
+    code: Code
+
+
+class HandPoseModel(nn.Module):
+    """Tell the joints of hands from the points (B, P, 3) that a depth camera sees of them, in mm.
+
+    Clouds are centred on the mean of their points, so that a hand moved moves its joints; they are
+    not scaled. Left hands are mirrored on the way in and on the way out. Of its training data the
+    model remembers the mean hand, as it lies about the mean of its points, and the mean lengths of
+    its bones, both of right hands.
+
+    Raises ValueError on a wrong shape or dtype, on empty clouds and on NaN or inf.
+    """
+
+    mean_pose: Tensor  # (21, 3) mm
+    mean_bones: Tensor  # (20,) mm
+    learned: Tensor  # (21,) bool: the joints that training told
+
+    def __init__(self, config: HandPoseNet, vocabulary: Vocabulary) -> None:
+        super().__init__()
+        self.form = config.nebula_form if config.bottleneck == "nebula" else "bottleneck"
+        self.encoder = make(config.encoder, 3, config.dim, pointwise=config.votes)
+        self.bottleneck: Bottleneck = self._bottleneck(config)
+        latent = config.latent_dim if self.form == "exemplars" else self.bottleneck.embedding_dim
+        told = config.dim if self.form == "side" else self.bottleneck.embedding_dim
+        self.pose = PoseHead(told if self.form == "side" else latent, config.hidden)
+        self.exemplars = (
+            nn.Parameter(torch.zeros(config.anchors, COUNT, 3))
+            if self.form == "exemplars"
+            else None
+        )
+        self.votes = VoteHead(self.encoder.point_dim, told, config.hidden) if config.votes else None
+        self.log_scale = nn.Linear(config.hidden + COUNT * config.votes, COUNT)
+        self.kinematic = config.kinematic
+        self.register_buffer("mean_pose", torch.zeros(COUNT, 3))
+        self.register_buffer("mean_bones", torch.ones(COUNT - 1))
+        self.register_buffer("learned", torch.ones(COUNT, dtype=torch.bool))
+
+    def _bottleneck(self, config: HandPoseNet) -> Bottleneck:
+        if self.form == "side":
+            return Nebula(
+                config.dim,
+                config.anchors,
+                config.latent_dim,
+                weight=config.nebula_weight,
+                scale=SIDE_SCALE,
+            )
+        return bottleneck(
+            config.bottleneck, config.dim, config.anchors, config.latent_dim, config.nebula_weight
+        )
+
+    @property
+    def several(self) -> bool:
+        """Whether there are other answers than one."""
+        return self.bottleneck.answers != 1 and self.form != "side"
+
+    def forward(self, points: Tensor, left: Tensor) -> HandPose:
+        clouds, centre, frame = to_frame(points, left)
+        feature, of_points = self.encoder(clouds)
+        code = self.bottleneck(feature)
+        told = feature if self.form == "side" else code.embedding
+        return self._decoded(code, told, clouds, of_points, centre, frame)
+
+    def alternatives(
+        self,
+        points: Tensor,
+        left: Tensor,
+        count: int,
+        generator: torch.Generator | None = None,
+    ) -> list[HandPose]:
+        """Several plausible answers, the first of them the best guess, which is what `forward`
+        gives in evaluation mode.
+
+        Raises ValueError as `forward` does, and on a count other than 1 where the code has one
+        answer.
+        """
+        if count != 1 and not self.several:
+            raise ValueError(
+                "this model gives one answer: train it with a nebula that hands its code on, or a "
+                f"vae; got a count of {count}"
+            )
+        with evaluating(self):
+            if not self.several:
+                return [self(points, left)]
+            clouds, centre, frame = to_frame(points, left)
+            feature, of_points = self.encoder(clouds)
+            codes = self.bottleneck.alternatives(feature, count, generator)
+            every = [codes.at(i) for i in range(count)]
+            return [
+                self._decoded(code, code.embedding, clouds, of_points, centre, frame)
+                for code in every
+            ]
+
+    def mean_hand(self, points: Tensor, left: Tensor) -> Tensor:
+        """The joints (B, 21, 3) of the mean hand of training, about the mean of the points."""
+        _, centre, frame = to_frame(points, left)
+        return self.mean_pose @ frame.mT + centre[:, None]
+
+    def _decoded(
+        self,
+        code: Code,
+        told: Tensor,
+        clouds: Tensor,
+        of_points: Tensor,
+        centre: Tensor,
+        frame: Tensor,
+    ) -> HandPose:
+        """Joints of codes and of what is `told` (B, ?) by them, in the frame of the camera."""
+        latents = told if self.exemplars is None else code.z.to(told.dtype)
+        offset, hidden = self.pose(latents)
+        start = self.mean_pose / UNIT
+        exemplar = None
+        if self.exemplars is not None:
+            # Anchors that are pulled by their poses would leave the latents.
+            share = code.assignment.detach().to(told.dtype)
+            exemplar = start + torch.einsum("bm,mjc->bjc", share, self.exemplars)
+            offset = offset + torch.einsum(
+                "bm,mjc->bjc", told[:, latents.shape[1] :], self.exemplars
+            )
+        joints = coarse = start + offset
+        votes, known = None, hidden
+        if self.votes is not None:
+            voted = self.votes(clouds, of_points, told)
+            joints, votes = voted.joints, voted.votes
+            known = torch.cat([hidden, voted.spread.clamp_min(1e-4).log()], -1)
+        if self.kinematic:
+            joints = rebuilt(joints, self.mean_bones / UNIT)
+
+        def placed(found: Tensor) -> Tensor:
+            rows = found.float().flatten(1, -2) @ frame.mT * UNIT + centre[:, None]
+            return rows.view(found.shape)
+
+        return HandPose(
+            placed(joints),
+            placed(coarse),
+            None if votes is None else placed(votes),
+            None if exemplar is None else placed(exemplar),
+            # How sure it is must not change what it says.
+            self.log_scale(known.detach()).float() + math.log(UNIT),
+            code,
+        )
+
+
+def to_frame(points: Tensor, left: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Points (B, P, 3) in mm in a frame of their own, in the network's unit: about their mean,
+    turned about the camera's axis so that they are longest downwards, left hands (B,) mirrored.
+
+    Gives the points, the means (B, 3), and the frames (B, 3, 3), whose columns are their axes.
+    """
+    check_points(points, 3, at_least=1)
+    if left.shape != points.shape[:1] or left.dtype != torch.bool:
+        raise ValueError(
+            f"left must be bool ({len(points)},), one for each hand, "
+            f"got {left.dtype} {tuple(left.shape)}"
+        )
+    centre = points.mean(1)
+    moved = points - centre[:, None]
+    down = _longest(moved[..., :2])
+    frame = torch.zeros_like(points[:, :3])
+    flip = torch.where(left, -1.0, 1.0).to(points)
+    frame[:, 0, 0], frame[:, 1, 0] = down[:, 1] * flip, -down[:, 0] * flip
+    frame[:, :2, 1] = down
+    frame[:, 2, 2] = 1
+    return moved @ frame / UNIT, centre, frame
+
+
+def _longest(plane: Tensor) -> Tensor:
+    """Unit vectors (B, 2) along which points (B, P, 2) about their mean lie farthest apart, toward
+    the side where few lie far."""
+    x, y = plane.unbind(-1)
+    angle = torch.atan2(2 * (x * y).mean(1), (x * x - y * y).mean(1)) / 2
+    axis = torch.stack([angle.cos(), angle.sin()], -1)
+    skew = torch.einsum("bpc,bc->bp", plane, axis).pow(3).sum(1)
+    return torch.where(skew >= 0, 1.0, -1.0)[:, None] * axis
+
+
+def begin(model: HandPoseModel, splits: Splits, seed: int) -> None:
+    """Let the model know the mean hand of training, and which joints are told there."""
+    chosen = torch.randperm(len(splits.train), generator=torch.Generator().manual_seed(seed))
+    items = [splits.train[int(i)] for i in chosen[:LOOKED]]
+    joints, mask = (
+        torch.stack([item[name] for item in items]) for name in ("joints", "joint_mask")
+    )
+    points, left = (torch.stack([item[name] for item in items]) for name in ("points", "left"))
+    _, centre, frame = to_frame(points, left)
+    around = torch.where(mask[..., None], (joints - centre[:, None]) @ frame, torch.nan)
+    model.learned.copy_(mask.any(0))
+    model.mean_pose.copy_(around.nanmean(0).nan_to_num(0))
+    lengths = torch.linalg.vector_norm(bones(around), dim=-1).nanmean(0)  # (20,)
+    if model.kinematic and bool(lengths.isnan().any()):
+        raise ValueError(
+            "--kinematic needs the length of every bone, and the training data lack joints"
+        )
+    model.mean_bones.copy_(lengths.nan_to_num(1))
