@@ -101,7 +101,7 @@ def test_what_is_beside_a_hand_changes_what_is_seen_alone(what: str) -> None:
         assert a.depth is not None and b.depth is not None
         assert (b.depth[a.depth > 0] <= a.depth[a.depth > 0]).all(), "nothing of the hand is gone"
         more.append(int((b.depth != a.depth).sum()))
-    assert np.median(more) > 200
+    assert sum(count > 200 for count in more) >= 6, "it is seen in most frames"
 
 
 def test_a_sensor_errs_more_from_afar_frays_edges_and_tells_whole_millimetres() -> None:

@@ -25,7 +25,7 @@ class BuiltinHands(Hands):
     """Frames of hands as a depth camera sees them, with exact joints.
 
     Every other item is a gesture, the gestures taking turns; its categories are their names. The
-    others are "random": each finger in a state of its own. Who is seen, how exactly the hand is
+    others are "random", between gestures. Who is seen, how exactly the hand is
     held, turned and placed comes from (seed, training, epoch, index) alone, so in training every
     epoch has new frames; of a person they have the same bones. Whom is trained on and who is
     measured on are different people, and so are those of another seed.

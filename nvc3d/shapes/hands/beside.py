@@ -27,7 +27,7 @@ _FOREARM = (
 )
 _BENDS, _LEANS = 50.0, 20.0  # degrees that a wrist bends and leans to either side
 _LARGEST, _SMALLEST = 45.0, 8.0  # mm, half the width of a thing
-_OFFSETS = (0.0, 15.0, 30.0, 45.0)  # mm before the palm where there is room for a thing
+_OFFSETS = (0.0, 15.0, 30.0, 45.0, 60.0, 75.0)  # mm before the palm where there may be room
 
 
 def forearm(skeleton: Skeleton, rng: np.random.Generator) -> Solid:

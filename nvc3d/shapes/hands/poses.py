@@ -68,9 +68,11 @@ GESTURES: dict[str, Floats] = {
 }
 """By name, the angles (5, 4) of a hand in degrees."""
 NAMES = (*GESTURES, "random")
-"""What a pose is called; a random one has each finger in a state of its own."""
+"""What a pose is called; a random one is between gestures."""
 
 _JITTER = np.array([10.0, 5.0, 12.0, 9.0])  # degrees, at most, of each of a finger's angles
+_TOGETHER = 0.6  # of random hands: all fingers are between the same two gestures
+_AHEAD = 0.3  # how much further a finger may be on the way than others
 _TRIES = 8
 _DEEP = 3.0  # mm that flesh gives way
 
@@ -108,15 +110,15 @@ def _jittered(gesture: Floats, rng: np.random.Generator) -> Floats:
 
 
 def _random(rng: np.random.Generator) -> Floats:
-    """Tries (T, 5, 4): each finger as in a gesture of its own, or anywhere in its limits."""
+    """Tries (T, 5, 4) on the way from one gesture to another, some fingers further than others;
+    of some hands each finger is between gestures of its own."""
     known = np.stack(list(GESTURES.values()))  # (G, 5, 4)
-    which = rng.integers(len(known), size=(_TRIES, 5))
-    taken = known[which, np.arange(5)]
-    share = rng.random((_TRIES, 5, 4))
-    anywhere = LIMITS[..., 0] + (LIMITS[..., 1] - LIMITS[..., 0]) * share
-    anywhere[:, 1:, 3] = COUPLED * anywhere[:, 1:, 2]
-    mixed = rng.random((_TRIES, 5, 1))
-    return np.asarray(taken + mixed * (anywhere - taken) + _JITTER * _even(rng, (_TRIES, 5, 4)))
+    each = rng.integers(len(known), size=(2, _TRIES, 5))
+    which = np.where(rng.random((_TRIES, 1)) < _TOGETHER, each[..., :1], each)
+    first, second = known[which, np.arange(5)]  # (T, 5, 4) each
+    share = rng.random((_TRIES, 1, 1)) + _AHEAD * _even(rng, (_TRIES, 5, 1))
+    jitter = 1.3 * _JITTER * _even(rng, (_TRIES, 5, 4))
+    return np.asarray(first + share.clip(0, 1) * (second - first) + jitter)
 
 
 def _even(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
