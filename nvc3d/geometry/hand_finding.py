@@ -29,8 +29,10 @@ ROUND = 1.2
 """How much longer a way along a surface is than across the image."""
 STICKS_OUT, LEAST = 150.0, 60.0
 """How long a limb is that comes out of a trunk, and one that hangs on nothing."""
-AREA = 3000.0
-"""How much must be seen of a hand, mm^2."""
+INSIDE = 10.0
+"""How far the middle of a hand is behind that of what is seen of it."""
+AREA, OF_HAND = 3000.0, 1500.0
+"""How much must be seen of a limb, and of the hand at its end, mm^2."""
 BEHIND, UNFIT = 200.0, 150.0
 """How much farther than the nearest hand another may be, and for how much farther is taken what is
 not as wide as a hand and a wrist."""
@@ -58,7 +60,7 @@ class FoundHand:
     """A hand that was found. Lengths are millimetres, x to the right, y down, z forward.
 
     Args:
-        centre: (3,) float64, the middle of what is seen of it.
+        centre: (3,) float64, the middle of it as far as it is seen.
         points: (N, 3) float32, what is seen of it, without the arm.
         cube: the side of the cube around the centre that holds it.
     """
@@ -136,8 +138,9 @@ def find_hands_in_points(points: ArrayLike, most: int = 2) -> list[FoundHand]:
 def _limbs(graph: DepthGraph) -> Iterator[tuple[Nodes, bool]]:
     """The nodes of what may be the hand of each limb, and whether its widths are those of one."""
     thick = np.flatnonzero(graph.surrounded(THICK, *BESIDE) >= SURROUNDED)
-    trunk = np.asarray(graph.distances(thick, ROUND * THICK) < np.inf)
-    beside_trunk = trunk[graph.neighbours].any(0)
+    trunk = np.zeros(len(graph.points), bool)
+    trunk[graph.distances(thick, ROUND * THICK) < np.inf] = True
+    beside_trunk = np.asarray(trunk[graph.neighbours].any(0))
     rows, columns = graph.places
     height, width = graph.number.shape
     at_border = (rows == 0) | (columns == 0) | (rows == height - 1) | (columns == width - 1)
@@ -152,7 +155,7 @@ def _limbs(graph: DepthGraph) -> Iterator[tuple[Nodes, bool]]:
         way = limb.distances(roots) if len(roots) else _from_the_arm(limb)
         if way.max() >= (STICKS_OUT if len(out_of_trunk) else LEAST):
             end, fits = _end(limb, way.max() - way, len(roots) == 0)
-            if limb.area(end) >= AREA:
+            if limb.area(end) >= OF_HAND:
                 yield nodes[end], fits
 
 
@@ -189,7 +192,7 @@ def _likeness(limb: DepthGraph, way: Floats) -> float:
     end = way < FINGERS
     fingers = float(np.isinf(limb.apart[:, end]).any(0).mean())
     wide = float(np.log(_widths(limb, way)[: round(PALM / STEP)].max()))
-    return wide + 2 * fingers - float(limb.points[end, 2].mean()) / 200
+    return wide + 2.5 * fingers - float(limb.points[end, 2].mean()) / 600
 
 
 def _widths(limb: DepthGraph, way: Floats) -> NDArray[np.float64]:
@@ -215,7 +218,9 @@ def _found(
     found: list[FoundHand] = []
     for depth, fits, hand in limbs[:most]:
         if not found or (fits and depth <= limbs[0][0] + BEHIND):
-            centre = graph.points[hand].mean(0, dtype=np.float64)
+            # Of what is not joined rightly, little is left so.
+            centre = np.percentile(graph.points[hand].astype(np.float64), (2, 98), axis=0).mean(0)
+            centre *= 1 + INSIDE / np.linalg.norm(centre)
             points = shown(hand, centre)
             found.append(FoundHand(centre, points[np.abs(points - centre).max(1) <= CUBE / 2]))
     return found

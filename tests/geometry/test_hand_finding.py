@@ -36,7 +36,7 @@ def both(depth: np.ndarray, most: int = 2) -> list[list[FoundHand]]:
 
 def check(found: FoundHand, joints: np.ndarray, elbow: np.ndarray = ELBOW) -> None:
     """It lies where the joints are, all fingers are of it, and of the arm the wrist alone."""
-    assert np.linalg.norm(found.centre - joints.mean(0)) < 30
+    assert np.linalg.norm(found.centre - joints.mean(0)) < 40
     tips = joints[[chain[-1] for chain in FINGERS.values()]]
     for tip in tips:
         assert np.linalg.norm(found.points - tip, axis=1).min() < 12
@@ -178,6 +178,6 @@ def test_real_hands(data_dir: Path) -> None:
         ):
             assert len(hands) == 1
             place = camera.project(hands[0].centre[None])[0]
-            assert np.abs(place - (u, v, z)).max() < 25
+            assert np.abs(place - (u, v, z)).max() < 50
             low, high = hands[0].points.min(0), hands[0].points.max(0)
             assert 150 < np.linalg.norm((high - low)[:2]) < 300, "a hand, and no arm with it"
