@@ -31,22 +31,23 @@ def as_measured(depth: Depth, rng: np.random.Generator) -> Depth:
 
 
 def _measured(exact: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    shape = exact.shape
     level = NOISE * (0.1 + 1.9 * rng.random())
-    displaced = _displaced(exact, rng)
-    around = _around(displaced)
-    edge = (displaced > 0) & ((np.abs(around - displaced) > _JUMP) | (around == 0)).any(0)
-    white, smooth = rng.standard_normal(shape), _smooth(shape, rng)
-    chance, far = rng.random((2, *shape))
-    depth = displaced + level * (displaced / 500) * (displaced / 500) * (white + smooth)
-    behind = np.where(around > 0, around - displaced, _FARTHEST).max(0).clip(0, _FARTHEST)
-    depth = np.where(edge & (chance < _FLIES), depth + far * behind, depth)
+    displaced, smooth = _displaced(exact, rng), _smooth(exact.shape, rng)
+    row, column = np.nonzero(displaced)  # (P,) each, as all below
+    near, around = displaced[row, column], _around(displaced, row, column)
+    edge = ((np.abs(around - near) > _JUMP) | (around == 0)).any(0)
+    far, chance = rng.random((2, len(near)))
+    error = level * (near / 500) * (near / 500)
+    depth = near + error * (rng.standard_normal(len(near)) + smooth[row, column])
+    behind = np.where(around > 0, around - near, _FARTHEST).max(0).clip(0, _FARTHEST)
+    depth += np.where(edge & (chance < _FLIES), far * behind, 0)
     lost = np.where(edge, chance > 1 - _IS_LOST, chance < _MISSED)
-    row, column = np.ogrid[: shape[0], : shape[1]]
     for _ in range(int(rng.integers(_HOLES + 1))):
-        (y, x), radius = rng.random(2) * shape, 1 + (_WIDEST - 1) * rng.random()
+        (y, x), radius = rng.random(2) * exact.shape, 1 + (_WIDEST - 1) * rng.random()
         lost |= (row - y) * (row - y) + (column - x) * (column - x) < radius * radius
-    return np.asarray(np.where(lost | (displaced == 0), 0, np.rint(depth)))
+    result = np.zeros_like(exact)
+    result[row, column] = np.where(lost, 0, np.rint(depth))
+    return result
 
 
 def _displaced(exact: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
@@ -67,7 +68,10 @@ def _smooth(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.floa
     return np.asarray(rows[:, left] * (1 - right) + rows[:, left + 1] * right)
 
 
-def _around(depth: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The four neighbours (4, height, width) of each pixel, 0 outside of the image."""
+def _around(
+    depth: NDArray[np.float64], row: NDArray[np.int64], column: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """The four neighbours (4, P) of some pixels, 0 outside of the image."""
     wide = np.pad(depth, 1)
-    return np.stack([wide[:-2, 1:-1], wide[2:, 1:-1], wide[1:-1, :-2], wide[1:-1, 2:]])
+    steps = ((0, 1), (2, 1), (1, 0), (1, 2))
+    return np.stack([wide[row + down, column + right] for down, right in steps])

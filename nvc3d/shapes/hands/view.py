@@ -25,8 +25,8 @@ def depth_image(solids: Sequence[Solid], camera: Intrinsics) -> NDArray[np.float
     """
     starts = np.cumsum([0, *(len(vertices) for vertices, _ in solids[:-1])])
     vertices = np.concatenate([vertices for vertices, _ in solids])
-    faces = np.concatenate([own + start for (_, own), start in zip(solids, starts, strict=True)])
-    faces = faces[(vertices[:, 2] >= _NEAR)[faces].all(1)]
+    faces = np.concatenate([own + start for (_, own), start in zip(solids, starts, strict=True)]).T
+    faces = faces[:, (vertices[:, 2] >= _NEAR)[faces].all(0)]
     z = np.maximum(vertices[:, 2], _NEAR)
     u = camera.fx * vertices[:, 0] / z + camera.cx
     v = camera.fy * vertices[:, 1] / z + camera.cy
@@ -42,41 +42,37 @@ def _nearness(u: Floats, v: Floats, inverse: Floats, width: int, height: int) ->
     where there is none.
 
     Args:
-        u, v, inverse: (F, 3) of their corners: column, row, and the inverse of the depth, which is
+        u, v, inverse: (3, F) of their corners: column, row, and the inverse of the depth, which is
             what runs linearly across an image.
         width, height: of the image.
     """
-    area = (u[:, 1] - u[:, 0]) * (v[:, 2] - v[:, 0]) - (u[:, 2] - u[:, 0]) * (v[:, 1] - v[:, 0])
-    top = np.ceil(v.min(1) - _OVERLAP).clip(0, None).astype(np.int64)
-    bottom = np.floor(v.max(1) + _OVERLAP).clip(None, height - 1).astype(np.int64)
+    area = (u[1] - u[0]) * (v[2] - v[0]) - (u[2] - u[0]) * (v[1] - v[0])
+    top = np.ceil(v.min(0) - _OVERLAP).clip(0, None).astype(np.int64)
+    bottom = np.floor(v.max(0) + _OVERLAP).clip(None, height - 1).astype(np.int64)
     # y is down: what is counter-clockwise from outside is clockwise in the image. The other side
     # of a closed mesh is never seen.
     fit = np.flatnonzero((area < 0) & (bottom >= top))
-    u, v, inverse, area, top = (x[fit] for x in (u, v, inverse, area, top))
+    u, v, inverse, area, top = (x[..., fit] for x in (u, v, inverse, area, top))
     face, down = _counted(bottom[fit] - top + 1)
     row = top[face] + down  # (R,), of each row of each triangle
     left, right = np.full(len(row), -_OVERLAP), np.full(len(row), width - 1 + _OVERLAP)
     for a, b in ((0, 1), (1, 2), (2, 0)):
-        rise = v[:, b] - v[:, a]
-        slope = (u[:, b] - u[:, a]) / np.where(rise == 0, 1, rise)
-        meets = (u[:, a] - slope * v[:, a])[face] + slope[face] * row
+        rise = v[b] - v[a]
+        slope = (u[b] - u[a]) / np.where(rise == 0, 1, rise)
+        meets = (u[a] - slope * v[a])[face] + slope[face] * row
         left = np.where((rise > 0)[face], np.maximum(left, meets - _OVERLAP), left)
         right = np.where((rise < 0)[face], np.minimum(right, meets + _OVERLAP), right)
     start = np.ceil(left).astype(np.int64)
     span, along = _counted(np.maximum(np.floor(right).astype(np.int64) - start + 1, 0))
-    near, second, third = (
-        inverse[:, 0],
-        inverse[:, 1] - inverse[:, 0],
-        inverse[:, 2] - inverse[:, 0],
-    )
-    across = (second * (v[:, 2] - v[:, 0]) - third * (v[:, 1] - v[:, 0])) / area
-    downward = (third * (u[:, 1] - u[:, 0]) - second * (u[:, 2] - u[:, 0])) / area
-    first = (near - across * u[:, 0] - downward * v[:, 0])[face] + downward[face] * row
+    second, third = inverse[1] - inverse[0], inverse[2] - inverse[0]
+    across = (second * (v[2] - v[0]) - third * (v[1] - v[0])) / area
+    downward = (third * (u[1] - u[0]) - second * (u[2] - u[0])) / area
+    first = (inverse[0] - across * u[0] - downward * v[0])[face] + downward[face] * row
     first += across[face] * start
     nearness = np.zeros(width * height)
     pixel = (row * width + start)[span] + along
     # Cut, because a triangle seen from its edge would reach far beyond its corners.
-    value = np.minimum(first[span] + across[face][span] * along, inverse.max(1)[face][span])
+    value = np.minimum(first[span] + across[face][span] * along, inverse.max(0)[face][span])
     np.maximum.at(nearness, pixel, value)
     return nearness
 
