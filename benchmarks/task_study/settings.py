@@ -90,7 +90,7 @@ def _hands(shown: str, **config: Any) -> Setting:
     return Setting(
         f"built-in hands{shown}",
         "hand_pose",
-        {"points": 256, "frames": 4000, **config},
+        {"frames": 4000, **config},
         {"steps": 1000, "batch_size": 16, "learning_rate": 2e-3, "save_every": 1000},
         (
             Measure("hand pose", "mean_error_mm", 2, less_is_better=True),

@@ -193,10 +193,13 @@ def test_the_mean_hand_is_of_right_hands_in_the_frames_of_their_points() -> None
     clouds, centre, frame = to_frame(batch["points"], batch["left"])
     around = (batch["joints"] - centre[:, None]) @ frame
     torch.testing.assert_close(model.mean_pose, around.mean(0), atol=1e-3, rtol=0)
-    # Left hands, every other one, are mirrored, all are longest downwards, and all keep their size.
-    assert torch.linalg.det(frame).sign().tolist() == [1, -1] * 4
-    assert (clouds[..., 1].var(1) >= clouds[..., 0].var(1)).all()
-    torch.testing.assert_close(clouds[..., 2] * UNIT + centre[:, None, 2], batch["points"][..., 2])
+    # Axes at right angles; every other hand is a left one.
+    torch.testing.assert_close(frame.mT @ frame, torch.eye(3).expand(8, 3, 3), atol=1e-5, rtol=0)
+    assert torch.linalg.det(frame).round().tolist() == [1, -1] * 4
+    x, y, z = clouds.var(1).T
+    assert (y >= x).all() and (x >= z).all() and (frame[:, 2, 2] <= 0).all()
+    placed = UNIT * clouds @ frame.mT + centre[:, None]
+    torch.testing.assert_close(placed, batch["points"], atol=1e-2, rtol=0)
     lengths = torch.linalg.vector_norm(bones(around), dim=-1).mean(0)
     torch.testing.assert_close(model.mean_bones, lengths, atol=1e-3, rtol=0)
 

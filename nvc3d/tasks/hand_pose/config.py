@@ -41,7 +41,7 @@ class HandPoseNet(ModelHalf):
     """What tells the joints."""
 
     encoder: EncoderName = "pointnet2"
-    points: Count = 512
+    points: Count = 256
     """Points of a hand, as the encoder sees it."""
     votes: bool = True
     """Let every point say where it takes each joint to be; else the code alone tells them."""

@@ -40,10 +40,10 @@ class HandPose(NamedTuple):
 class HandPoseModel(nn.Module):
     """Tell the joints of hands from the points (B, P, 3) that a depth camera sees of them, in mm.
 
-    Clouds are centred on the mean of their points, so that a hand moved moves its joints; they are
-    not scaled. Left hands are mirrored on the way in and on the way out. Of its training data the
-    model remembers the mean hand, as it lies about the mean of its points, and the mean lengths of
-    its bones, both of right hands.
+    Each cloud is seen in a frame of its own (`to_frame`), in which left hands are right ones, and
+    is not scaled: a hand moved, or turned about the camera's axis, moves and turns its joints. Of its
+    training data the model remembers the mean hand in that frame, and the mean lengths of its
+    bones.
 
     Raises ValueError on a wrong shape or dtype, on empty clouds and on NaN or inf.
     """
@@ -178,8 +178,9 @@ class HandPoseModel(nn.Module):
 
 
 def to_frame(points: Tensor, left: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Points (B, P, 3) in mm in a frame of their own, in the network's unit: about their mean,
-    turned about the camera's axis so that they are longest downwards, left hands (B,) mirrored.
+    """Points (B, P, 3) in mm in a frame of their own, in the network's unit: left hands (B,)
+    mirrored, about their mean, along their principal axes, the longest of which is the second, the
+    shortest the third and toward the camera.
 
     Gives the points, the means (B, 3), and the frames (B, 3, 3), whose columns are their axes.
     """
@@ -191,23 +192,15 @@ def to_frame(points: Tensor, left: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         )
     centre = points.mean(1)
     moved = points - centre[:, None]
-    down = _longest(moved[..., :2])
-    frame = torch.zeros_like(points[:, :3])
-    flip = torch.where(left, -1.0, 1.0).to(points)
-    frame[:, 0, 0], frame[:, 1, 0] = down[:, 1] * flip, -down[:, 0] * flip
-    frame[:, :2, 1] = down
-    frame[:, 2, 2] = 1
+    with torch.no_grad():
+        thin, _, long = torch.linalg.eigh(moved.mT @ moved).eigenvectors.unbind(-1)  # (B, 3) each
+        thin = torch.where(thin[:, 2:] > 0, -thin, thin)
+        # Of the two ways to lie along an axis, the one with few points far out.
+        skew = torch.einsum("bpc,bc->bp", moved, long).pow(3).sum(1)
+        long = torch.where(skew[:, None] < 0, -long, long)
+        across = torch.linalg.cross(long, thin) * torch.where(left, 1.0, -1.0).to(points)[:, None]
+    frame = torch.stack([across, long, thin], -1)
     return moved @ frame / UNIT, centre, frame
-
-
-def _longest(plane: Tensor) -> Tensor:
-    """Unit vectors (B, 2) along which points (B, P, 2) about their mean lie farthest apart, toward
-    the side where few lie far."""
-    x, y = plane.unbind(-1)
-    angle = torch.atan2(2 * (x * y).mean(1), (x * x - y * y).mean(1)) / 2
-    axis = torch.stack([angle.cos(), angle.sin()], -1)
-    skew = torch.einsum("bpc,bc->bp", plane, axis).pow(3).sum(1)
-    return torch.where(skew >= 0, 1.0, -1.0)[:, None] * axis
 
 
 def begin(model: HandPoseModel, splits: Splits, seed: int) -> None:
