@@ -41,8 +41,8 @@ class HandPoseModel(nn.Module):
     """Tell the joints of hands from the points (B, P, 3) that a depth camera sees of them, in mm.
 
     Each cloud is seen in a frame of its own (`to_frame`), in which left hands are right ones, and
-    is not scaled: a hand moved, or turned about the camera's axis, moves and turns its joints. Of its
-    training data the model remembers the mean hand in that frame, and the mean lengths of its
+    is not scaled: a hand moved, or turned about the camera's axis, moves and turns its joints. Of
+    its training data the model remembers the mean hand in that frame, and the mean lengths of its
     bones.
 
     Raises ValueError on a wrong shape or dtype, on empty clouds and on NaN or inf.
@@ -198,7 +198,7 @@ def to_frame(points: Tensor, left: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         # Of the two ways to lie along an axis, the one with few points far out.
         skew = torch.einsum("bpc,bc->bp", moved, long).pow(3).sum(1)
         long = torch.where(skew[:, None] < 0, -long, long)
-        across = torch.linalg.cross(long, thin) * torch.where(left, 1.0, -1.0).to(points)[:, None]
+        across = torch.linalg.cross(long, thin) * torch.where(left, -1.0, 1.0).to(points)[:, None]
     frame = torch.stack([across, long, thin], -1)
     return moved @ frame / UNIT, centre, frame
 
