@@ -26,7 +26,7 @@ def test_bones_are_those_of_people() -> None:
     assert ring[:2] == pytest.approx([42.9, 26.6], rel=0.1)
     assert pinky[:2] == pytest.approx([34.6, 20.3], rel=0.08)
     assert thumb[1] == pytest.approx(33.8, rel=0.05)
-    # The last bones of ICVL's people, to the tip.
+    # What ICVL's people have between its outermost joints and the tips, which is as long.
     last = np.array([thumb, index, middle, ring, pinky])[:, 2]
     assert last == pytest.approx([25.4, 18.6, 21.5, 20.7, 18.5], rel=0.1)
     # People differ, and in one hand long bones go together.
@@ -46,8 +46,8 @@ def test_hands_are_as_long_and_as_broad_as_those_of_people() -> None:
         across &= hand.weights[:, 1:4].sum(1).numpy() < 0.2  # the thumb does not count
         breadth.append(np.ptp(vertices[across, 0]))
     assert min(length) >= 160 and max(length) <= 210
-    assert min(breadth) >= 68 and max(breadth) <= 96
-    assert 76 <= np.median(breadth) <= 90
+    assert min(breadth) >= 70 and max(breadth) <= 100
+    assert 78 <= np.median(breadth) <= 90
 
 
 @pytest.mark.parametrize("seed", range(4))
