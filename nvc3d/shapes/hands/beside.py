@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nvc3d.shapes.hands.skeleton import Skeleton
+from nvc3d.shapes.hands.vectors import dot, turned, unit
 from nvc3d.shapes.hands.view import Solid
 
 Floats = NDArray[np.float64]
@@ -55,16 +56,15 @@ def held_object(
     """
     kind = int(rng.integers(3))
     share, size, tilt = rng.random(), rng.random(), 2 * rng.random(2) - 1
-    axis = np.array([1.0, 0.5 * tilt[0], 0.5 * tilt[1]])
-    axis /= np.sqrt((axis * axis).sum())
+    axis = unit(np.array([1.0, 0.5 * tilt[0], 0.5 * tilt[1]]))
     start = joints[4] * 0.3 + joints[12] * 0.3 + joints[9] * (0.2 + 0.2 * share)
     start += joints[0] * (0.2 - 0.2 * share)
     for offset in _OFFSETS:
         centre = start + np.array([0.0, 0.0, offset])
         away = middles - centre
         if kind > 0:
-            away = away - _dot(away, axis)[:, None] * axis
-        room = float((np.sqrt(_dot(away, away)) - radii).min())
+            away = away - dot(away, axis)[:, None] * axis
+        room = float((np.sqrt(dot(away, away)) - radii).min())
         if room >= _SMALLEST:
             break
     else:
@@ -72,11 +72,9 @@ def held_object(
     radius = min(room, _LARGEST)
     half = radius if kind == 0 else 25 + 60 * size
     vertices, faces = (_ball, _cylinder, _box)[kind](radius, half)
-    side = np.cross(axis, [0.0, 0.0, 1.0])
-    side /= np.sqrt((side * side).sum())
-    frame = np.stack([axis, side, np.cross(axis, side)])  # rows
-    x, y, z = vertices.T
-    placed = x[:, None] * frame[1] + y[:, None] * frame[0] * -1 + z[:, None] * frame[2]
+    side = unit(np.cross(axis, [0.0, 0.0, 1.0]))
+    frame = np.stack([side, -axis, np.cross(axis, side)], 1)
+    placed = turned(vertices, frame)
     return [(np.round(placed + centre, 4) + 0.0, faces)]
 
 
@@ -119,7 +117,3 @@ def _lathe(along: Floats, width: Floats, thickness: Floats, around: int = _AROUN
     end = last - around
     faces.append(np.stack([np.full(around, last + 1), end + step, end + following], 1))
     return vertices, np.concatenate(faces)
-
-
-def _dot(a: Floats, b: Floats) -> Floats:
-    return np.asarray(a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2])

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from nvc3d.shapes.hands.people import TIP
 from nvc3d.shapes.hands.skeleton import Skeleton
+from nvc3d.shapes.hands.vectors import dot
 
 Floats = NDArray[np.float64]
 Cone = tuple[Floats, Floats, float, float]
@@ -92,18 +93,13 @@ def _cone(points: Floats, cone: Cone) -> Floats:
     start, end, first, last = cone
     way = end - start
     away = points - start
-    share = _dot(away, way) / _dot(way, way)
+    share = dot(away, way) / dot(way, way)
     share = np.asarray(share).clip(0, 1)
     away = away - share[:, None] * way
-    return np.asarray(np.sqrt(_dot(away, away)) - (first + share * (last - first)))
+    return np.asarray(np.sqrt(dot(away, away)) - (first + share * (last - first)))
 
 
 def _filled(a: Floats, b: Floats, reach: float) -> Floats:
     """The union of two, the corner between them filled where both are nearer than `reach`."""
     share = np.maximum(reach - np.abs(a - b), 0) / reach
     return np.asarray(np.minimum(a, b) - share * share * reach / 4)
-
-
-def _dot(a: Floats, b: Floats) -> Floats:
-    # Written out, because a matrix product rounds differently from machine to machine.
-    return np.asarray(a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2])

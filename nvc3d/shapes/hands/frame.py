@@ -15,6 +15,7 @@ from nvc3d.shapes.hands.poses import draw_angles
 from nvc3d.shapes.hands.sensor import as_measured
 from nvc3d.shapes.hands.skin import Hand, bent
 from nvc3d.shapes.hands.touch import balls
+from nvc3d.shapes.hands.vectors import dot, turned, unit
 from nvc3d.shapes.hands.view import Solid, depth_image
 
 Floats = NDArray[np.float64]
@@ -24,6 +25,7 @@ DISTANCES = (300.0, 900.0)
 _APART = (110.0, 220.0)  # mm between the middles of a hand and the other
 _REACH = 110.0  # mm around a hand's middle that should be in the image
 _TRIES = 8
+_MIRROR = np.array([-1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,8 @@ class _Stand(NamedTuple):
     place: Floats
 
     def points(self, points: Floats) -> Floats:
-        # Written out, because a matrix product rounds differently from machine to machine.
-        x, y, z = points.T
-        x = -x if self.left else x
-        return np.stack([row[0] * x + row[1] * y + row[2] * z for row in self.turn], 1) + self.place
+        own = points * _MIRROR if self.left else points
+        return turned(own, self.turn) + self.place
 
     def solid(self, solid: Solid) -> Solid:
         vertices, faces = solid
@@ -120,14 +120,13 @@ def _other(
     second = _hold(hand, "random", rng)
     arm = _with(hand, second, View(arm=view.arm), rng)
     for _ in range(_TRIES):
-        away = _any_turn(rng)[0] * [1.0, 1.0, 0.5]
-        far = _APART[0] + (_APART[1] - _APART[0]) * rng.random()
-        away *= far / np.sqrt((away * away).sum())
-        turned = _Stand(_turn(rng), not stand.left, np.zeros(3))
-        middles = turned.points(second.middles)
-        beside = turned._replace(place=centre + away - middles.mean(0))
+        away = unit(_any_turn(rng)[0] * [1.0, 1.0, 0.5])
+        away *= _APART[0] + (_APART[1] - _APART[0]) * rng.random()
+        there = _Stand(_turn(rng), not stand.left, np.zeros(3))
+        middles = there.points(second.middles)
+        beside = there._replace(place=centre + away - middles.mean(0))
         gaps = own[:, None] - (middles + beside.place)
-        apart = np.sqrt((gaps * gaps).sum(-1)) - held.radii[:, None] - second.radii
+        apart = np.sqrt(dot(gaps, gaps)) - held.radii[:, None] - second.radii
         if apart.min() > 0:
             return [beside.solid(solid) for solid in (second.skin, *arm)]
     return []

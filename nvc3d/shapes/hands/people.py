@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from nvc3d.shapes.draw import Draw
 from nvc3d.shapes.hands.skeleton import Skeleton
+from nvc3d.shapes.hands.vectors import dot, unit
 
 Floats = NDArray[np.float64]
 
@@ -92,7 +93,6 @@ def _thumb(draw: Draw) -> Floats:
 
 def _frame(along: Floats, facing: Floats) -> Floats:
     """The axes (3, 3), in columns, of a finger that points somewhere, its pad to one side."""
-    along = along / np.sqrt((along * along).sum())
-    facing = facing - (facing * along).sum() * along
-    facing = facing / np.sqrt((facing * facing).sum())
+    along = unit(along)
+    facing = unit(facing - dot(facing, along) * along)
     return np.stack([np.cross(along, facing), along, facing], 1)

@@ -14,6 +14,7 @@ from nvc3d.shapes.hands.flesh import Flesh
 from nvc3d.shapes.hands.nets import surface_of
 from nvc3d.shapes.hands.people import make_skeleton
 from nvc3d.shapes.hands.skeleton import Pose, Skeleton, placed, turns
+from nvc3d.shapes.hands.vectors import dot
 
 Floats = NDArray[np.float64]
 
@@ -74,7 +75,7 @@ def bent(hand: Hand, angles: Tensor) -> tuple[Tensor, Tensor]:
     """
     skeleton = hand.skeleton
     joints, frames = turns(skeleton, angles)
-    rest, _ = turns(skeleton, torch.zeros_like(angles[..., :1, :1]).expand(*angles.shape))
+    rest, _ = turns(skeleton, torch.zeros_like(skeleton.girths))  # of no batch: (21, 3)
     turn = frames @ skeleton.frames[:, None].transpose(-1, -2)  # (..., 5, 3, 3, 3)
     starts, before = (x[..., 1:, :].unflatten(-2, (5, 4))[..., :3, :] for x in (joints, rest))
     shift = starts - (turn @ before[..., None])[..., 0]  # (..., 5, 3, 3)
@@ -93,7 +94,7 @@ def _weights(skeleton: Skeleton, vertices: Floats) -> Floats:
     for finger in range(5):
         along = skeleton.frames[finger, :, 1].numpy()
         lengths, girths = skeleton.lengths[finger].numpy(), skeleton.girths[finger].numpy()
-        way = _dot(vertices - skeleton.base[finger].numpy(), along)
+        way = dot(vertices - skeleton.base[finger].numpy(), along)
         at = np.cumsum([0.0, *lengths])
         # The flesh of the palm reaches over a finger's first joint, and over a thumb's further.
         ahead, behind = (1.6, 0.8) if finger == 0 else (1.4, 0.6)
@@ -117,9 +118,9 @@ def _nearness(skeleton: Skeleton, vertices: Floats) -> Floats:
         strict=True,
     ):
         away = vertices - base
-        way = _dot(away, frame[:, 1]).clip(None, lengths.sum())
+        way = dot(away, frame[:, 1]).clip(None, lengths.sum())
         away = away - way[:, None] * frame[:, 1]
-        nearness = girths[0] ** 2 / (_dot(away, away) + 1)
+        nearness = girths[0] ** 2 / (dot(away, away) + 1)
         shares.append(nearness * nearness * nearness)
     total = np.stack(shares, 1)
     return np.asarray(total / total.sum(1, keepdims=True))
@@ -129,7 +130,3 @@ def _step(value: Floats, low: float, high: float) -> Floats:
     """0 up to low, 1 from high on, smooth between them."""
     share = ((value - low) / (high - low)).clip(0, 1)
     return np.asarray(share * share * (3 - 2 * share))
-
-
-def _dot(a: Floats, b: Floats) -> Floats:
-    return np.asarray(a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2])

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nvc3d.shapes.hands.skeleton import Skeleton
+from nvc3d.shapes.hands.vectors import dot
 
 Floats = NDArray[np.float64]
 
@@ -45,7 +46,7 @@ def depth_of_touch(skeleton: Skeleton, joints: Floats) -> Floats:
     middles, radii = balls(skeleton, joints)
     first, second = _pairs()
     away = middles[..., first, :] - middles[..., second, :]
-    apart = np.sqrt((away * away).sum(-1))
+    apart = np.sqrt(dot(away, away))
     return np.asarray((radii[first] + radii[second] - apart).max(-1))
 
 
