@@ -92,6 +92,13 @@ def test_every_task_answers(tmp_path: Path) -> None:
     ]
     assert np.load(tmp_path / "grid-1.npz")["voxels"].shape == (16, 16, 16)
 
+    untrained(tmp_path / "hands", "hand_pose")
+    hand = Cloud(rng.normal((0, 0, 500), 30, (300, 3)))
+    answer = nvc3d.load(tmp_path / "hands")(hand, samples=2)
+    assert answer.joints.shape == (21, 3) and answer.samples.shape == (2, 21, 3)
+    written = answer.write(tmp_path / "hand-pose.json")
+    assert len(written) == 6 and all(path.is_file() for path in written)
+
 
 def test_nothing_is_guessed(model: Model, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"classification.*unexpected keyword argument 'category'"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 import nvc3d
 from nvc3d.cli import main
 from nvc3d.data.hands import HandFrame, Hands
+from nvc3d.data.registry import DataSet
 from nvc3d.geometry.hand_joints import BONES, FINGERS, JOINTS
 from nvc3d.geometry.intrinsics import CAMERAS
 from nvc3d.geometry.mesh import Cloud
@@ -385,6 +387,24 @@ def test_a_folder_of_hands_is_learned_from(tmp_path: Path, capsys: pytest.Captur
     assert answer.joints.shape == (21, 3) and answer.names == JOINTS
 
 
-def test_a_folder_without_hands_or_without_depth_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_hands_or_without_depth_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ValueError, match="holds no data set of hands that is known"):
         TASK.data(config(data=str(tmp_path)))
+    colours = DataSet("Colours", "hands", "", lambda path: True, lambda *given: Sticks(), "")
+    monkeypatch.setattr(import_module("nvc3d.data.registry"), "data_sets", lambda: (colours,))
+    with pytest.raises(ValueError, match="holds Colours, which has no depth images"):
+        TASK.data(config(data=str(tmp_path)))
+
+
+def test_built_in_hands_are_of_both_sides_and_others_are_measured_on() -> None:
+    own = TASK.data(config(frames=24))
+    assert len(own.train) == 24 and len(own.val) == 1000
+    items = [own.train[i] for i in range(12)]
+    assert {bool(item["left"]) for item in items} == {True, False}
+    assert all(item["points"].shape == (64, 3) and item["joint_mask"].all() for item in items)
+    name = own.val[0]["name"]
+    assert own.vocabulary.groups[int(own.val[0]["label"])] in name and "val" in name
+    near = torch.stack([item["joints"] - item["points"].mean(0) for item in items])
+    assert near.abs().max() < 250, "joints are where the points are"
