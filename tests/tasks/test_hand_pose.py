@@ -131,6 +131,22 @@ def test_every_code_learns_a_few_hands(code: dict[str, Any], votes: bool) -> Non
     assert all(p.grad is not None for p in model.parameters()), "no part is idle"
 
 
+def test_half_precision_finds_the_same_joints_but_for_a_millimetre() -> None:
+    own = splits()
+    model, batch = fresh(own).eval(), batch_of(own)
+    here = model(batch["points"], batch["left"]).joints
+    with torch.autocast("cpu", torch.bfloat16):
+        half = model(batch["points"], batch["left"])
+        assert TASK.loss(model, batch)["total"].isfinite()
+    assert half.joints.dtype == torch.float32
+    torch.testing.assert_close(half.joints, here, atol=2.0, rtol=0)
+
+
+def test_forms_are_of_a_nebula() -> None:
+    with pytest.raises(ValueError, match="nebula_form side needs bottleneck nebula, got vae"):
+        config(bottleneck="vae", nebula_form="side")
+
+
 def test_joints_that_are_not_known_count_nowhere() -> None:
     known, lacking = splits(), splits(Sticks(lacking=(4, 7)))
     batch, other = batch_of(known), batch_of(lacking)

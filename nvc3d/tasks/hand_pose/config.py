@@ -53,6 +53,13 @@ class HandPoseNet(ModelHalf):
     hidden: Count = 128
     """Width of the layers that tell joints."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.nebula_form != "bottleneck" and self.bottleneck != "nebula":
+            raise ValueError(
+                f"nebula_form {self.nebula_form} needs bottleneck nebula, got {self.bottleneck}"
+            )
+
 
 @dataclass(frozen=True)
 class HandPoseConfig(HandPoseNet, HandPoseData):

@@ -54,7 +54,7 @@ class HandPoseModel(nn.Module):
 
     def __init__(self, config: HandPoseNet, vocabulary: Vocabulary) -> None:
         super().__init__()
-        self.form = config.nebula_form if config.bottleneck == "nebula" else "bottleneck"
+        self.form = config.nebula_form
         self.encoder = make(config.encoder, 3, config.dim, pointwise=config.votes)
         self.bottleneck: Bottleneck = self._bottleneck(config)
         latent = config.latent_dim if self.form == "exemplars" else self.bottleneck.embedding_dim
@@ -163,7 +163,8 @@ class HandPoseModel(nn.Module):
             joints = rebuilt(joints, self.mean_bones / UNIT)
 
         def placed(found: Tensor) -> Tensor:
-            rows = found.float().flatten(1, -2) @ frame.mT * UNIT + centre[:, None]
+            with torch.autocast(found.device.type, enabled=False):
+                rows = found.float().flatten(1, -2) @ frame.mT * UNIT + centre[:, None]
             return rows.view(found.shape)
 
         return HandPose(
@@ -192,15 +193,16 @@ def to_frame(points: Tensor, left: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         )
     centre = points.mean(1)
     moved = points - centre[:, None]
-    with torch.no_grad():
+    # Half precision would round lengths to millimetres.
+    with torch.no_grad(), torch.autocast(points.device.type, enabled=False):
         thin, _, long = torch.linalg.eigh(moved.mT @ moved).eigenvectors.unbind(-1)  # (B, 3) each
         thin = torch.where(thin[:, 2:] > 0, -thin, thin)
         # Of the two ways to lie along an axis, the one with few points far out.
         skew = torch.einsum("bpc,bc->bp", moved, long).pow(3).sum(1)
         long = torch.where(skew[:, None] < 0, -long, long)
         across = torch.linalg.cross(long, thin) * torch.where(left, -1.0, 1.0).to(points)[:, None]
-    frame = torch.stack([across, long, thin], -1)
-    return moved @ frame / UNIT, centre, frame
+        frame = torch.stack([across, long, thin], -1)
+        return moved @ frame / UNIT, centre, frame
 
 
 def begin(model: HandPoseModel, splits: Splits, seed: int) -> None:
