@@ -61,7 +61,7 @@ def test_what_a_seed_gives_is_the_same_on_every_machine() -> None:
     frame = BuiltinHands(training=False, count=8).read(3)
     assert frame.depth is not None
     found = zlib.crc32(frame.annotated.tobytes()), zlib.crc32(frame.depth.tobytes())
-    assert found == (3344548203, 3608732636), "say in the changelog that the data changed"
+    assert found == (3332264376, 3546467172), "say in the changelog that the data changed"
 
 
 def test_who_is_measured_on_is_never_trained_on() -> None:

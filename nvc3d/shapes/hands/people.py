@@ -48,7 +48,7 @@ _GIRTHS = (
 # In degrees: how far each long finger leans to the thumb's side, and rolls about itself, so that
 # bent fingers meet.
 _LEAN = (8.0, 0.0, -7.0, -16.0)
-_ROLL = (6.0, 0.0, -6.0, -12.0)
+_ROLL = (3.0, 0.0, -4.0, -9.0)
 _THUMB_POINTS = (0.55, 0.70, 0.46)
 _THUMB_FACES = (-0.70, 0.10, 0.70)
 

@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 
 # Thumb, then the others: the least and the most of each of `skeleton.ANGLES`, in degrees.
 _THUMB = ((-20, 50), (-40, 35), (-10, 60), (-15, 80))
-_LONG = ((-20, 90), (-20, 20), (0, 108), (-5, 78))
+_LONG = ((-20, 90), (-25, 25), (0, 108), (-5, 78))
 LIMITS: Floats = np.array([_THUMB, _LONG, _LONG, _LONG, _LONG], np.float64)
 """(5, 4, 2), what the joints of each finger allow, in degrees."""
 COUPLED = 2 / 3
@@ -26,7 +26,7 @@ _HALF = (40.0, 0.0, 45.0)
 _LOOSE = (18.0, 0.0, 26.0)
 _OUT = (-12.0, 8.0, 0.0, -5.0)
 _BESIDE = (0.0, -32.0, 5.0, 5.0)
-_ACROSS = (27.0, -2.0, 10.0, 68.0)
+_ACROSS = (24.0, 3.0, 14.0, 68.0)
 _FOLDED = (45.0, 9.0, 52.0, 68.0)
 _AGAINST = (35.0, -10.0, 0.0, 0.0)
 _EASY = (5.0, -5.0, 12.0, 15.0)
@@ -41,7 +41,7 @@ def _together(*fingers: _Finger) -> tuple[_Finger, ...]:
     """Side by side: the spread takes back what the fingers lean apart."""
     return tuple(
         (flexion, spread + lean, second)
-        for (flexion, spread, second), lean in zip(fingers, (-6.0, 0.0, 5.0, 11.0), strict=True)
+        for (flexion, spread, second), lean in zip(fingers, (-12.0, -1.0, 9.0, 19.0), strict=True)
     )
 
 
@@ -64,7 +64,7 @@ GESTURES: dict[str, Floats] = {
     "cylinder": _held((22, -4, 10, 25), *_together(*[(42.0, 0.0, 48.0)] * 4)),
     "sphere": _held((10, 4, 10, 20), (32, 8, 38), (34, 0, 38), (34, -6, 38), (32, -12, 38)),
     "hook": _held(_BESIDE, *_together(*[(8.0, 0.0, 82.0)] * 4)),
-    "bent": _held(_BESIDE, *_together(*[(70.0, 0.0, 8.0)] * 4)),
+    "bent": _held(_BESIDE, *[(70.0, 0.0, 8.0)] * 4),
 }
 """By name, the angles (5, 4) of a hand in degrees."""
 NAMES = (*GESTURES, "random")
