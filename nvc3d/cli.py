@@ -23,6 +23,7 @@ COMMANDS = {
     "eval": "measure a trained model",
     "complete": "complete scans: meshes or clouds of which a part is missing",
     "classify": "tell the category of shapes",
+    "pose": "tell the joints of the hands that a depth camera saw",
     "segment": "label the points of shapes, by part, or of scenes, by thing",
 }
 

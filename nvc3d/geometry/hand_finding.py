@@ -55,6 +55,10 @@ FINGERS = 100.0
 """How much of an end is looked at for fingers, which lie at edges."""
 
 
+class NoHand(ValueError):
+    """Nothing that was seen may be a hand."""
+
+
 @dataclass(frozen=True, eq=False)
 class FoundHand:
     """A hand that was found. Lengths are millimetres, x to the right, y down, z forward.
@@ -78,8 +82,8 @@ def find_hands(depth: ArrayLike, camera: Intrinsics, most: int = 2) -> list[Foun
         camera: that took it.
         most: how many at most.
 
-    Raises ValueError on an image of another size than the camera's, on one that saw nothing, on
-    another unit, and where nothing may be a hand.
+    Raises NoHand where nothing may be a hand, and ValueError on an image of another size than the
+    camera's, on one that saw nothing, and on another unit.
     """
     z = camera.checked(depth).astype(np.float32) * 1000
     _require_millimetres(z[z > 0])
@@ -106,7 +110,8 @@ def find_hands(depth: ArrayLike, camera: Intrinsics, most: int = 2) -> list[Foun
 def find_hands_in_points(points: ArrayLike, most: int = 2) -> list[FoundHand]:
     """The hands in points (N, 3) before a camera, in mm, the nearest first.
 
-    Raises ValueError on points behind the camera, on another unit, and where nothing may be a hand.
+    Raises NoHand where nothing may be a hand, and ValueError on points behind the camera and on
+    another unit.
     """
     rows = _millimetres(points)
     tangents = rows[:, :2] / rows[:, 2:]
@@ -210,7 +215,7 @@ def _found(
         depth = float(np.median(graph.points[hand, 2]))
         limbs.append((depth if fits else depth + UNFIT, fits, hand))
     if not limbs:
-        raise ValueError(
+        raise NoHand(
             f"no hand was found: nothing of {AREA / 100:g} cm² or more ends as an arm does; say "
             "where it is"
         )

@@ -56,6 +56,14 @@ class Intrinsics:
         cx, cy = (self.cx + 0.5) * x - 0.5, (self.cy + 0.5) * y - 0.5
         return Intrinsics(self.fx * x, self.fy * y, cx, cy, width, height)
 
+    def part(self, left: int, top: int, right: int, bottom: int) -> Intrinsics:
+        """The same camera with a part of its image: those columns and rows, the last exclusive.
+
+        Raises ValueError where there are none.
+        """
+        width, height = right - left, bottom - top
+        return Intrinsics(self.fx, self.fy, self.cx - left, self.cy - top, width, height)
+
     def checked(self, depth: ArrayLike) -> NDArray[np.floating]:
         """A depth image in metres with 0 where it saw nothing, not finite or negative.
 

@@ -75,6 +75,15 @@ class HandPoseAnswer:
 def write_hands(path: str | Path, hands: Sequence[HandPoseAnswer]) -> list[Path]:
     """Write the hands of one image: NAME.json, NAME.npy with their joints (H, 21, 3), and NAME.png
     where there are any."""
+    written = write_joints(path, hands)
+    if hands:
+        drawn = [DrawnHand(f"{hand.side} hand", hand.points, hand.joints) for hand in hands]
+        written.append(draw_hands(Path(path).with_suffix(".png"), drawn))
+    return written
+
+
+def write_joints(path: str | Path, hands: Sequence[HandPoseAnswer]) -> list[Path]:
+    """The same without the picture."""
     path = Path(path)
     values = {"unit": "mm", "hands": [hand.to_dict() for hand in hands]}
     with atomic_write(path.with_suffix(".json")) as file:
@@ -82,11 +91,7 @@ def write_hands(path: str | Path, hands: Sequence[HandPoseAnswer]) -> list[Path]
     joints = np.stack([hand.joints for hand in hands]) if hands else np.zeros((0, len(JOINTS), 3))
     with atomic_write(path.with_suffix(".npy")) as file:
         np.save(file, joints)
-    written = [path.with_suffix(".json"), path.with_suffix(".npy")]
-    if hands:
-        drawn = [DrawnHand(f"{hand.side} hand", hand.points, hand.joints) for hand in hands]
-        written.append(draw_hands(path.with_suffix(".png"), drawn))
-    return written
+    return [path.with_suffix(".json"), path.with_suffix(".npy")]
 
 
 def answer(

@@ -1,0 +1,252 @@
+"""`nvc3d pose`: the joints of the hands that a depth camera saw."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nvc3d.commands.arguments import Parser, parser
+from nvc3d.commands.saying import shown
+from nvc3d.commands.targets import named, with_end
+
+if TYPE_CHECKING:
+    from nvc3d.commands.posing.frames import Frame
+    from nvc3d.geometry.hand_finding import FoundHand
+    from nvc3d.tasks.hand_pose import HandPoseAnswer
+
+LEAST = 32
+"""How many points a hand must be seen by."""
+MOST = 2
+"""How many hands of a frame are told, where nobody says where they are."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Tell the joints of files; one that cannot be read does not stop the others."""
+    given = _options().parse_args(arguments)
+    if given.samples < 1:
+        raise ValueError(f"--samples must be at least 1, got {given.samples}")
+    if given.seed < 0:
+        raise ValueError(f"--seed must be at least 0, got {given.seed}")
+    if given.rate <= 0:
+        raise ValueError(f"--rate must be positive, got {given.rate:g}")
+    centre = _numbers("--centre", given.centre, 2, 3)
+    box = _numbers("--bbox", given.bbox, 4)
+    intrinsics = _numbers("--intrinsics", given.intrinsics, 4)
+    said = [name for name in ("centre", "bbox", "mask") if getattr(given, name) is not None]
+    if len(said) > 1:
+        raise ValueError(f"give one of {', '.join('--' + name for name in said)}, not several")
+    if given.stream and (said or given.samples > 1):
+        raise ValueError("--stream follows a hand by itself: leave --centre, --samples ... out")
+
+    # Here, so that --help does not wait for torch.
+    from nvc3d.commands.each import each_file
+    from nvc3d.commands.posing.frames import reader
+    from nvc3d.commands.posing.places import Place
+    from nvc3d.extras import require
+    from nvc3d.geometry import CAMERAS, Cloud
+    from nvc3d.loaded import load
+
+    if given.camera is not None and given.camera not in CAMERAS:
+        raise ValueError(f"--camera must be one of {', '.join(CAMERAS)}, got {given.camera!r}")
+    if given.camera is not None and intrinsics is not None:
+        raise ValueError("give --camera or --intrinsics, not both")
+    read = reader(
+        _unit(given.unit), None if given.camera is None else CAMERAS[given.camera], intrinsics
+    )
+    targets = _targets(given.files, given.output)
+    require("PIL.Image", "to draw what was found")
+    model = load(given.checkpoint)
+    if model.task.name != "hand_pose":
+        raise ValueError(
+            f"{shown(given.checkpoint)} holds a model of task {model.task.name}, not of hand_pose"
+        )
+    place = Place(centre, box, given.mask)
+    side = None if given.hand == "auto" else given.hand
+
+    def answer(hand: FoundHand, side: str | None) -> HandPoseAnswer:
+        if len(hand.points) < LEAST:
+            raise ValueError(
+                f"the hand is seen by {len(hand.points)} points, expected {LEAST} or more"
+            )
+        cloud = Cloud(hand.points, unit=0.001)
+        found: HandPoseAnswer = model(cloud, side=side, samples=given.samples, seed=given.seed)
+        return found
+
+    if given.stream:
+        return _stream(read, targets, answer, side, given.rate)
+
+    def work(file: Path, target: Path) -> str:
+        frame = read(file)
+        hands = place.hands(frame, MOST)
+        answers = [answer(hand, side) for hand in hands]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write(target, frame, hands, answers)
+        return (
+            f"{shown(file)}: {_said(answers, side is None)}, written to {shown(target)}-pose.json"
+        )
+
+    each_file(targets, work, "done")
+    return 0
+
+
+def _stream(
+    read: Callable[[Path], Frame],
+    targets: dict[Path, Path],
+    answer: Callable[[FoundHand, str | None], HandPoseAnswer],
+    side: str | None,
+    rate: float,
+) -> int:
+    """Follow a hand through the files, in the order of their numbers."""
+    from nvc3d.commands.each import each_file
+    from nvc3d.commands.posing.stream import Follower, Times
+
+    follower, times = Follower(answer, side, rate), Times()
+
+    def work(file: Path, target: Path) -> str:
+        with times.measured() as kind:
+            frame = read(file)
+            step = follower.next(frame)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if step is None:
+                _write(target, frame, [], [])
+                return f"{shown(file)}: no hand"
+            _write(target, frame, [step.hand], [step.answer])
+            kind.append("looked for" if step.searched else "followed")
+        return f"{shown(file)}: {_said([step.answer], False)}, {kind[0]}"
+
+    ordered = {file: targets[file] for file in sorted(targets, key=_by_numbers)}
+    try:
+        each_file(ordered, work, "done")
+    finally:
+        if told := str(times):
+            print(f"frames read, told and written: {told}")
+    return 0
+
+
+def _write(
+    target: Path, frame: Frame, hands: Sequence[FoundHand], answers: Sequence[HandPoseAnswer]
+) -> None:
+    """NAME-pose.json, .npy and .png; of several samples NAME-pose-1.json and so on."""
+    from dataclasses import replace
+
+    from nvc3d.files.written import numbered
+    from nvc3d.tasks.hand_pose.answer import write_joints
+    from nvc3d.viz.hand_in_image import HandInImage, draw_hand_in_image
+
+    count = len(answers[0].samples) if answers else 1
+    for at, path in enumerate(numbered(with_end(target, "-pose.json"), count)):
+        write_joints(path, [replace(found, joints=found.samples[at]) for found in answers])
+    drawn = [
+        HandInImage(found.side, joints, hand.centre, hand.cube)
+        for hand, found in zip(hands, answers, strict=True)
+        for joints in found.samples
+    ]
+    draw_hand_in_image(with_end(target, "-pose.png"), *frame.image(), drawn)
+
+
+def _said(answers: Sequence[HandPoseAnswer], chosen: bool) -> str:
+    import numpy as np
+
+    sides = " and ".join(f"a {found.side} hand" for found in answers)
+    why = ", of which the model is surer" if chosen else ""
+    error = max(float(np.nanmean(found.expected_error)) for found in answers)
+    return f"{sides}{why}, joints within {error:.0f} mm on average as it reckons"
+
+
+def _targets(given: Sequence[Path], output: Path) -> dict[Path, Path]:
+    """Where what is told of each file goes, without the end of the names."""
+    from nvc3d.files import find_shapes
+
+    def find(folder: Path) -> list[Path]:
+        images = (path for path in folder.rglob("*.png") if not path.name.startswith("."))
+        found = {*images, *find_shapes(folder)}
+        return sorted(path for path in found if not re.search(r"-pose(-\d+)?$", path.stem))
+
+    return named(given, output, find, ["-pose.json", "-pose.npy", "-pose.png"])
+
+
+def _by_numbers(file: Path) -> list[tuple[int, str]]:
+    """So that 9.png comes before 10.png."""
+    parts = re.split(r"(\d+)", file.as_posix())
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+
+
+def _numbers(name: str, text: str | None, *counts: int) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = ()
+    if len(values) not in counts:
+        wanted = " or ".join(map(str, counts))
+        raise ValueError(f"{name} must be {wanted} numbers with commas between them, got {text!r}")
+    return values
+
+
+def _unit(text: str | None) -> float | None:
+    """Metres."""
+    from nvc3d.commands.posing.frames import UNITS
+
+    if text is None or text in UNITS:
+        return UNITS.get(text or "")
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"--unit must be mm, m or a number of metres, got {text!r}") from None
+
+
+def _options() -> Parser:
+    options = parser("pose", "Tell the 21 joints of the hands that a depth camera saw.")
+    options.add_argument(
+        "files",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="depth image (PNG of 16 bits) or cloud before the camera, or a folder of such",
+    )
+    options.add_argument("--checkpoint", type=Path, required=True, help="run folder of the model")
+    options.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        help="folder for NAME-pose.json, NAME-pose.npy and NAME-pose.png of each file",
+    )
+    options.add_argument("--camera", help="that took the images: kinect2, sr300, d435, azure, ...")
+    options.add_argument(
+        "--intrinsics", metavar="FX,FY,CX,CY", help="of the images, in pixels, instead of --camera"
+    )
+    options.add_argument(
+        "--unit",
+        help="of a step of depth, or of a cloud: mm, m, or so many metres, as 0.000125 "
+        "(default: mm for images; m for clouds that do not tell)",
+    )
+    options.add_argument(
+        "--hand",
+        choices=("left", "right", "auto"),
+        default="auto",
+        help="which it is; auto: that of which the model is surer (default)",
+    )
+    options.add_argument(
+        "--centre", metavar="U,V|X,Y,Z", help="of the hand: a pixel, or mm before the camera"
+    )
+    options.add_argument(
+        "--bbox", metavar="LEFT,TOP,RIGHT,BOTTOM", help="around the hand, in pixels"
+    )
+    options.add_argument("--mask", type=Path, help="image that is not 0 where the hand is")
+    options.add_argument(
+        "--samples", type=int, default=1, metavar="K", help="tell K plausible poses (default: 1)"
+    )
+    options.add_argument(
+        "--stream",
+        action="store_true",
+        help="the files are the frames of a film: follow the nearest hand through them, and smooth "
+        "its motion",
+    )
+    options.add_argument(
+        "--rate", type=float, default=30.0, help="frames a second of the film (default: 30)"
+    )
+    options.add_argument("--seed", type=int, default=0, help="of the points drawn (default: 0)")
+    return options
