@@ -16,6 +16,10 @@ SHRINK = 0.2
 """Largest part of its size that a cloud loses."""
 JITTER = 0.01
 """Standard deviation of a coordinate; three of them are the most."""
+SPARSE = 4
+"""Of so many clouds of training, one is sparse: of two, whole clouds are told worse."""
+LOST = 7 / 8
+"""Largest part of its points that a sparse cloud loses."""
 
 
 def augment(
@@ -42,6 +46,17 @@ def augment(
         remain = max(count, round(len(points) * (1 - crop * rng.random())))
         points = points[np.argsort(along, kind="stable")[:remain]]
     return moved(points[rng.permutation(len(points))[:count]], rng, turn=turn)
+
+
+def sparse(points: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """A cloud (N, 3) as a coarser scanner might give it: one in SPARSE loses a random part of its
+    points, up to LOST, and repeats the others to N, as `Cloud.sample` repeats few points.
+
+    (The random input dropout of Qi, Yi, Su, Guibas, "PointNet++", NeurIPS 2017.)
+    """
+    lost = LOST * max(0.0, 1 - SPARSE * rng.random())
+    left = max(1, round((1 - lost) * len(points)))
+    return np.resize(points[rng.permutation(len(points))[:left]], points.shape)
 
 
 def moved(

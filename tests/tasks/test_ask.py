@@ -140,8 +140,8 @@ def run(tmp_path: Path) -> Path:
 def test_an_answer_says_how_novel_a_shape_is(run: Path, tmp_path: Path) -> None:
     model = nvc3d.load(run)
     head = model.network.bottleneck
-    # Codes seen in training lie at one place: whatever is elsewhere is novel.
-    seen = torch.randn(4096, 8) * 1e-3
+    # Codes seen in training lie around one anchor: whatever is elsewhere is novel.
+    seen = head.anchors[0].detach() + torch.randn(4096, 8) * 1e-3
     head.memory.rows.copy_(seen)
     head.memory.seen = 4096
     answer = model(np.random.default_rng(0).normal(size=(50, 3)))

@@ -176,6 +176,23 @@ def test_augmented_clouds_are_thinned_turned_about_z_shrunk_and_jittered() -> No
     assert np.histogram(angles, 4, (-np.pi, np.pi))[0].min() > 0
 
 
+def test_one_cloud_in_four_loses_points_and_repeats_the_others() -> None:
+    points = np.random.default_rng(0).normal(size=(160, 3)).astype(np.float32)
+    left = []
+    for seed in range(400):
+        cloud = augmenting.sparse(points, np.random.default_rng(seed))
+        assert cloud.shape == points.shape and cloud.dtype == np.float32
+        rows, counts = np.unique(cloud, axis=0, return_counts=True)
+        assert np.isin(rows, points).all() and np.ptp(counts) <= 1
+        left.append(len(rows))
+    assert np.mean([count == 160 for count in left]) == pytest.approx(0.75, abs=0.06)
+    assert 20 <= min(left) < 40
+    assert all(
+        augmenting.sparse(points[:1], np.random.default_rng(seed)).shape == (1, 3)
+        for seed in range(9)
+    )
+
+
 def test_a_crop_cuts_off_one_side(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("JITTER", 0), ("SHRINK", 0)):
         monkeypatch.setattr(augmenting, name, value)

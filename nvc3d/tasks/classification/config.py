@@ -25,7 +25,7 @@ class ClassificationData(DataHalf):
     shapes: Count = 2300
     """How many built-in shapes to train on."""
     augment: bool = True
-    """Turn, scale and jitter the clouds of training."""
+    """Turn, scale and jitter the clouds of training, and leave points out of some."""
     turn: Turn = "vertical"
     """How they are turned: not at all, about z, or anyhow."""
     crop: Annotated[float, Bound("at least", 0), Bound("below", 1)] = 0.0
