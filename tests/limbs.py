@@ -52,7 +52,7 @@ def seen(camera: Intrinsics, *balls: np.ndarray) -> np.ndarray:
     """The depth image (height, width) in metres, float32."""
     depth = np.full((camera.height, camera.width), np.inf)
     for x, y, z, radius in np.concatenate(balls):
-        left, top, right, bottom = camera.box((x, y, z), 2 * radius)
+        left, top, right, bottom = camera.box((x, y, z), 2.4 * radius)
         u, v = np.meshgrid(np.arange(left, right), np.arange(top, bottom))
         off = ((u - camera.cx) * z / camera.fx - x) ** 2 + (
             (v - camera.cy) * z / camera.fy - y

@@ -99,29 +99,38 @@ def _stream(
     rate: float,
 ) -> int:
     """Follow a hand through the files, in the order of their numbers."""
+    from concurrent.futures import Future, ThreadPoolExecutor
+
     from nvc3d.commands.each import each_file
     from nvc3d.commands.posing.stream import Follower, Times
 
     follower, times = Follower(answer, side, rate), Times()
+    pending: list[Future[None]] = []
 
     def work(file: Path, target: Path) -> str:
         with times.measured() as kind:
             frame = read(file)
             step = follower.next(frame)
+            while pending:  # what was told of the frame before is written by now, or says why not
+                pending.pop().result()
             target.parent.mkdir(parents=True, exist_ok=True)
+            hands, answers = ([], []) if step is None else ([step.hand], [step.answer])
+            pending.append(writer.submit(_write, target, frame, hands, answers))
             if step is None:
-                _write(target, frame, [], [])
                 return f"{shown(file)}: no hand"
-            _write(target, frame, [step.hand], [step.answer])
             kind.append("looked for" if step.searched else "followed")
-        return f"{shown(file)}: {_said([step.answer], False)}, {kind[0]}"
+        return f"{shown(file)}: {_said(answers, False)}, {kind[0]}"
 
     ordered = {file: targets[file] for file in sorted(targets, key=_by_numbers)}
-    try:
-        each_file(ordered, work, "done")
-    finally:
-        if told := str(times):
-            print(f"frames read, told and written: {told}")
+    # A disk is slow, and the next frame need not wait for it.
+    with ThreadPoolExecutor(1) as writer:
+        try:
+            each_file(ordered, work, "done")
+        finally:
+            if told := str(times):
+                print(f"frames read, told and written: {told}")
+    for last in pending:
+        last.result()
     return 0
 
 

@@ -94,13 +94,15 @@ def find_hands(depth: ArrayLike, camera: Intrinsics, most: int = 2) -> list[Foun
     points = _before(camera, at + stride * rows, at + stride * columns, some[rows, columns])
     graph = _graph(some.shape, rows, columns, points, stride / camera.fx)
 
-    def shown(hand: Nodes, centre: NDArray[np.float64]) -> Floats:
+    def shown(hand: Nodes) -> Floats:
         of_hand = np.zeros(some.shape, np.float32)
         of_hand[rows[hand], columns[hand]] = some[rows[hand], columns[hand]]
-        left, top, right, bottom = camera.box(centre, CUBE)
-        down = np.minimum(np.arange(top, bottom) // stride, some.shape[0] - 1)
-        across = np.minimum(np.arange(left, right) // stride, some.shape[1] - 1)
-        window, node = z[top:bottom, left:right], of_hand[down[:, None], across]
+        top, left = rows[hand].min(), columns[hand].min()
+        nodes = of_hand[top : rows[hand].max() + 1, left : columns[hand].max() + 1]
+        node = nodes.repeat(stride, 0).repeat(stride, 1)
+        top, left = top * stride, left * stride
+        window = z[top : top + len(node), left : left + node.shape[1]]
+        node = node[: len(window), : window.shape[1]]
         v, u = np.nonzero((node > 0) & (window > 0) & (np.abs(window - node) <= ASIDE))
         return _before(camera, v + top, u + left, window[v, u])
 
@@ -133,7 +135,7 @@ def find_hands_in_points(points: ArrayLike, most: int = 2) -> list[FoundHand]:
     node[order] = np.cumsum(first) - 1
     graph = _graph((lines, columns), places[taken, 1], places[taken, 0], rows[taken], cell)
 
-    def shown(hand: Nodes, centre: NDArray[np.float64]) -> Floats:
+    def shown(hand: Nodes) -> Floats:
         aside = np.abs(rows[:, 2] - rows[taken[node], 2])
         return rows[np.isin(node, hand) & (aside <= ASIDE)]
 
@@ -206,9 +208,7 @@ def _widths(limb: DepthGraph, way: Floats) -> NDArray[np.float64]:
     return np.convolve(np.pad(areas, 1, mode="edge"), (0.25, 0.5, 0.25), "valid") / STEP
 
 
-def _found(
-    graph: DepthGraph, most: int, shown: Callable[[Nodes, NDArray[np.float64]], Floats]
-) -> list[FoundHand]:
+def _found(graph: DepthGraph, most: int, shown: Callable[[Nodes], Floats]) -> list[FoundHand]:
     """The nearest of the hands, each with the points that it is shown by."""
     limbs = []
     for hand, fits in _limbs(graph):
@@ -226,7 +226,7 @@ def _found(
             # Of what is not joined rightly, little is left so.
             centre = np.percentile(graph.points[hand].astype(np.float64), (2, 98), axis=0).mean(0)
             centre *= 1 + INSIDE / np.linalg.norm(centre)
-            points = shown(hand, centre)
+            points = shown(hand)
             found.append(FoundHand(centre, points[np.abs(points - centre).max(1) <= CUBE / 2]))
     return found
 

@@ -115,11 +115,10 @@ class Intrinsics:
 
     def box(self, centre: ArrayLike, side: float) -> tuple[int, int, int, int]:
         """The columns and rows (left, top, right, bottom) of the image, the last two exclusive, in
-        which a cube around a point (3,) is seen, as wide as where it is nearest."""
+        which a square around a point (3,), which faces the camera, is seen."""
         x, y, z = np.asarray(centre, np.float64)
-        near = max(z - side / 2, z / 2)
         u, v = self.fx * x / z + self.cx, self.fy * y / z + self.cy
-        across, down = self.fx * side / 2 / near, self.fy * side / 2 / near
+        across, down = self.fx * side / 2 / z, self.fy * side / 2 / z
         left, right = np.clip(np.rint((u - across, u + across + 1)), 0, self.width).astype(int)
         top, bottom = np.clip(np.rint((v - down, v + down + 1)), 0, self.height).astype(int)
         return int(left), int(top), int(right), int(bottom)

@@ -45,6 +45,22 @@ def test_an_image_of_another_size_shows_the_same() -> None:
     np.testing.assert_allclose((small[:2] + 0.5) * 2, full[:2] + 0.5)
 
 
+def test_a_part_of_an_image_shows_the_same() -> None:
+    camera = CAMERAS["sr300"]
+    point = np.array([[0.1, -0.1, 0.5]])
+    left, top, right, bottom = camera.box(point[0], 0.2)
+    part = camera.part(left, top, right, bottom)
+    assert (part.width, part.height) == (right - left, bottom - top)
+    u, v, _ = camera.project(point)[0]
+    assert part.project(point)[0, :2].tolist() == pytest.approx([u - left, v - top])
+    # A square of 0.2 m half a metre away, around that pixel.
+    assert (left + right - 1) / 2 == pytest.approx(u, abs=1)
+    assert right - left == pytest.approx(0.2 * camera.fx / 0.5, abs=2)
+    assert camera.box((9.0, 9.0, 1.0), 0.2)[:2] == (640, 480), "it is not in the image"
+    with pytest.raises(ValueError, match="width must be positive, got 0"):
+        camera.part(5, 0, 5, 9)
+
+
 def test_axes_go_round() -> None:
     points = np.random.default_rng(0).normal(size=(9, 3))
     assert turned([[1, 2, 3]], "opengl").tolist() == [[1, -2, -3]]
@@ -62,6 +78,7 @@ def test_axes_go_round() -> None:
         (lambda: Intrinsics(1, 1, np.nan, 0, 5, 5), "cx must be finite"),
         (lambda: Intrinsics(1, 1, 0, 0, 5, 5.5), "height must be a whole number"),
         (lambda: CAMERAS["msra"].points(np.ones((320, 240))), r"\(240, 320\).*got \(320, 240\)"),
+        (lambda: CAMERAS["msra"].points(np.ones((9, 9))), r"camera.scaled\(width, height\) is"),
         (lambda: CAMERAS["msra"].points(np.zeros((240, 320))), "no pixel saw anything"),
         (lambda: CAMERAS["msra"].depth([[0, 0, -1.0]]), "1 of 1 points are not before"),
     ],

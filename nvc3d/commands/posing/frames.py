@@ -16,7 +16,7 @@ from nvc3d.geometry.hand_finding import CUBE, FoundHand, find_hands, find_hands_
 
 Floats = NDArray[np.float64]
 UNITS = {"mm": 0.001, "m": 1.0}
-WINDOW, MOST = 400.0, 4
+WINDOW, MOST = 300.0, 4
 """The side of the cube in which a hand is looked for whose place is known, in mm, and how many that
 are found there are looked at."""
 BESIDE = 100.0
@@ -34,7 +34,7 @@ class Frame(ABC):
 
     @abstractmethod
     def within(self, centre: Floats, side: float) -> Frame:
-        """What lies in a cube. Raises ValueError where nothing does."""
+        """What lies in a cube, or a little beside it. Raises ValueError where nothing does."""
 
     @property
     @abstractmethod
@@ -53,7 +53,8 @@ class Frame(ABC):
         found = self.hand_near(centre)
         if found is not None:
             return found
-        return FoundHand(centre, self.within(centre, CUBE).points)
+        points = self.within(centre, CUBE).points
+        return FoundHand(centre, points[np.abs(points - centre).max(1) <= CUBE / 2])
 
     def hand_near(self, centre: Floats) -> FoundHand | None:
         """The hand that is found near there, if there is one."""
@@ -77,11 +78,7 @@ class ImageFrame(Frame):
 
     def within(self, centre: Floats, side: float) -> ImageFrame:
         part = self.part(self.camera.box(centre, side))
-        camera, z = part.camera, 1000 * part.depth
-        x = (np.arange(camera.width) - camera.cx) / camera.fx * z
-        y = (np.arange(camera.height)[:, None] - camera.cy) / camera.fy * z
-        x0, y0, z0 = centre
-        near = np.maximum(np.maximum(abs(x - x0), abs(y - y0)), abs(z - z0)) <= side / 2
+        near = np.abs(part.depth - np.float32(centre[2] / 1000)) <= side / 2000
         if not near.any():
             raise ValueError(f"nothing was seen within {side / 2:g} mm of {_place(centre)}")
         return ImageFrame(np.where(near, part.depth, np.float32(0)), part.camera)
