@@ -140,19 +140,19 @@ def _write(
     """NAME-pose.json, .npy and .png; of several samples NAME-pose-1.json and so on."""
     from dataclasses import replace
 
-    from nvc3d.files.written import numbered
+    from nvc3d.files.written import POSE, numbered
     from nvc3d.tasks.hand_pose.answer import write_joints
     from nvc3d.viz.hand_in_image import HandInImage, draw_hand_in_image
 
     count = len(answers[0].samples) if answers else 1
-    for at, path in enumerate(numbered(with_end(target, "-pose.json"), count)):
+    for at, path in enumerate(numbered(with_end(target, f"{POSE}.json"), count)):
         write_joints(path, [replace(found, joints=found.samples[at]) for found in answers])
     drawn = [
         HandInImage(found.side, joints, hand.centre, hand.cube)
         for hand, found in zip(hands, answers, strict=True)
         for joints in found.samples
     ]
-    draw_hand_in_image(with_end(target, "-pose.png"), *frame.image(), drawn)
+    draw_hand_in_image(with_end(target, f"{POSE}.png"), *frame.image(), drawn)
 
 
 def _said(answers: Sequence[HandPoseAnswer], chosen: bool) -> str:
@@ -161,19 +161,20 @@ def _said(answers: Sequence[HandPoseAnswer], chosen: bool) -> str:
     sides = " and ".join(f"a {found.side} hand" for found in answers)
     why = ", of which the model is surer" if chosen else ""
     error = max(float(np.nanmean(found.expected_error)) for found in answers)
-    return f"{sides}{why}, joints within {error:.0f} mm on average as it reckons"
+    return f"{sides}{why}; it expects to err by {error:.0f} mm"
 
 
 def _targets(given: Sequence[Path], output: Path) -> dict[Path, Path]:
     """Where what is told of each file goes, without the end of the names."""
     from nvc3d.files import find_shapes
+    from nvc3d.files.written import POSE
 
     def find(folder: Path) -> list[Path]:
         images = (path for path in folder.rglob("*.png") if not path.name.startswith("."))
         found = {*images, *find_shapes(folder)}
-        return sorted(path for path in found if not re.search(r"-pose(-\d+)?$", path.stem))
+        return sorted(path for path in found if not re.search(rf"{POSE}(-\d+)?$", path.stem))
 
-    return named(given, output, find, ["-pose.json", "-pose.npy", "-pose.png"])
+    return named(given, output, find, [f"{POSE}{end}" for end in (".json", ".npy", ".png")])
 
 
 def _by_numbers(file: Path) -> list[tuple[int, str]]:

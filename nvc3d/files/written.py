@@ -9,10 +9,13 @@ from pathlib import Path
 COMPLETED = "-completed"
 SEGMENTED = "-segmented"
 LABELS = "-labels"
+POSE = "-pose"
 """What comes after the name of what was read: NAME-completed.ply, NAME-completed-2.ply for the
-second of several answers, NAME-segmented.ply and NAME-labels.npy."""
+second of several answers, NAME-segmented.ply and NAME-labels.npy, NAME-pose.json, .npy and .png."""
 
-_ANSWER = re.compile(rf"(.+?)(?:(?:{COMPLETED}(?:-\d+)?|{SEGMENTED})\.ply|{LABELS}\.npy)")
+_ANSWER = re.compile(
+    rf"(.+?)(?:(?:{COMPLETED}(?:-\d+)?|{SEGMENTED})\.ply|{LABELS}\.npy|(?P<pose>{POSE}(?:-\d+)?)\.npy)"
+)
 
 
 def numbered(path: Path, count: int) -> list[Path]:
@@ -36,6 +39,8 @@ def answers(files: Sequence[Path]) -> list[Path]:
         match = _ANSWER.fullmatch(file.name)
         if match is None or match[1] not in there:
             return False
+        if match["pose"]:
+            return True
         beside = file.with_name(f"{match[1]}{SEGMENTED}.ply")
         return file.suffix == ".ply" or beside in known
 

@@ -17,7 +17,7 @@ from tiny import call, untrained
 from nvc3d.commands.posing.frames import CloudFrame, ImageFrame
 from nvc3d.commands.posing.places import Place
 from nvc3d.commands.posing.stream import Follower
-from nvc3d.files import write_cloud
+from nvc3d.files import find_shapes, write_cloud
 from nvc3d.geometry import CAMERAS
 from nvc3d.geometry.hand_joints import JOINTS
 from nvc3d.tasks.hand_pose import HandPoseAnswer
@@ -63,7 +63,7 @@ def middle(of: dict[str, dict[str, list[float]]]) -> np.ndarray:
 def test_what_is_written_of_an_image(image: Path, run: Path, capsys) -> None:
     assert pose(image, run, "--camera", "sr300") == 0
     out = capsys.readouterr().out
-    assert "hand, of which the model is surer, joints within" in out and "a-pose.json" in out
+    assert "hand, of which the model is surer; it expects to err by" in out and "a-pose.json" in out
     (own,) = told(image)
     assert own["side"] in ("left", "right")
     assert tuple(own["joints"]) == JOINTS == tuple(own["confidence"])
@@ -103,6 +103,15 @@ def test_clouds(tmp_path: Path, run: Path, unit: str, capsys) -> None:
     (own,) = told(path)
     assert np.linalg.norm(middle(own) - HAND.mean(0)) < 80
     assert (tmp_path / "out/a-pose.png").is_file()
+
+
+def test_answers_are_not_taken_for_clouds(tmp_path: Path) -> None:
+    write_cloud(tmp_path / "a.ply", HAND)
+    for name in ("a-pose.npy", "a-pose-2.npy", "other-pose.npy"):
+        np.save(tmp_path / name, np.zeros((1, 21, 3)))
+    with pytest.warns(UserWarning, match=r"left out 2 of 4 files, which nvc3d wrote of others"):
+        found = find_shapes(tmp_path)
+    assert [path.name for path in found] == ["a.ply", "other-pose.npy"]
 
 
 def test_a_folder_with_a_broken_file(image: Path, run: Path, capsys) -> None:
