@@ -89,20 +89,29 @@ def _name(row: Row, program: str) -> str:
     return program if row.reference(program) else f"nvc3d, {program}"
 
 
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+
+
+def _of(results: dict[int, Result], seeds: Sequence[int]) -> str:
+    """Which seeds a program has, where others have more."""
+    return "" if len(results) == len(seeds) else f" ({_seeds(sorted(results))})"
+
+
 def _row(row: Row, found: Found) -> str:
     measures = row.measures
+    seeds = sorted({seed for results in found.values() for seed in results})
     head = ["", *(measure.column for measure in measures), "steps", "training, CPU s"]
     lines = [
         [
-            _name(row, program),
+            _name(row, program) + _of(results, seeds),
             *(shown(_values(results, m), m.digits) for m in measures),
             f"{_mean(results, 'steps'):.0f}",
             shown(_costs(results, "training"), 0),
         ]
         for program, results in found.items()
     ]
-    seeds = sorted({seed for results in found.values() for seed in results})
-    title = f"**{row.title}**, seeds {', '.join(map(str, seeds))}"
+    title = f"**{row.title}**, {_seeds(seeds)}"
     title += f"; {row.published}" if row.published else ""
     plain = [program for program in found if row.reference(program)]
     long = [program for program in plain if program.endswith(FOR_AS_LONG)]
@@ -157,6 +166,8 @@ def _test(row: Row, found: Found, plain: list[str]) -> str:
         return f"{told}of {len(hits[0])}; McNemar's p {shown_p(p)}."
     first = row.measures[0]
     test = paired(_values(own, first), _values(other, first))
+    if test is None:
+        return ""
     return f"{told}{first.column} {shown_test(test, first.digits, first.less_is_better)}."
 
 

@@ -121,7 +121,7 @@ def test_every_row_learns_is_measured_and_shown(
     real.main()
     text = page.read_text()
     for row in rows.ROWS.values():
-        table = text.partition(f"**{row.title}**, seeds 1")[2].partition("\n\n**")[0]
+        table = text.partition(f"**{row.title}**, seed 1")[2].partition("\n\n**")[0]
         programs = [line.split("|")[1].strip() for line in table.splitlines() if line[:1] == "|"]
         own, plain = row.own([]), row.references([])
         assert programs[2:] == [*(f"nvc3d, {program}" for program in own), *plain]
