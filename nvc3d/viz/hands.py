@@ -40,7 +40,7 @@ def draw_hands(path: str | os.PathLike[str], hands: Sequence[DrawnHand]) -> Path
     """
     if not hands:
         raise ValueError("there is nothing to draw: hands must not be empty")
-    figure = new_figure(2.0 * len(hands) + 0.4, 2.0 * len(VIEWS) + 0.6)
+    figure = new_figure(max(2.0 * len(hands), 3.2) + 0.4, 2.0 * len(VIEWS) + 0.8)
     axes = figure.subplots(len(VIEWS), len(hands), squeeze=False)
     for column, hand in enumerate(hands):
         points = _rows(hand.points, "points")
@@ -71,8 +71,9 @@ def draw_hands(path: str | os.PathLike[str], hands: Sequence[DrawnHand]) -> Path
         axes[0, 0].plot([], [], color=COLOURS[number], label=name.removesuffix("_finger"))
     if any(hand.truth is not None for hand in hands):
         axes[0, 0].plot([], [], color=TRUTH, linewidth=1, label="truth")
-    figure.legend(loc="lower center", ncols=6, frameon=False, fontsize=SMALL, labelcolor=INK)
-    figure.subplots_adjust(0.3 / figure.get_figwidth(), 0.08, 0.995, 0.93, 0.02, 0.02)
+    columns = 6 if len(hands) > 2 else 3
+    figure.legend(loc="lower center", ncols=columns, frameon=False, fontsize=SMALL, labelcolor=INK)
+    figure.subplots_adjust(0.3 / figure.get_figwidth(), 0.1, 0.995, 0.94, 0.02, 0.02)
     return save(figure, path)
 
 
