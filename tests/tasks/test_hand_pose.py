@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 import nvc3d
 from nvc3d.cli import main
 from nvc3d.data.hands import HandFrame, Hands
+from nvc3d.data.hands.builtin import BuiltinHands
 from nvc3d.data.registry import DataSet
 from nvc3d.geometry.hand_joints import BONES, FINGERS, JOINTS
 from nvc3d.geometry.intrinsics import CAMERAS
@@ -29,6 +30,7 @@ from nvc3d.tasks.hand_pose.answer import HandPoseAnswer, write_hands
 from nvc3d.tasks.hand_pose.data import HandClouds
 from nvc3d.tasks.hand_pose.kinematics import bones, rebuilt
 from nvc3d.tasks.hand_pose.model import UNIT, HandPoseModel, to_frame
+from nvc3d.tasks.hand_pose.refine import refined
 from nvc3d.tasks.vocabulary import Vocabulary
 
 TASK = TASKS["hand_pose"]
@@ -307,6 +309,42 @@ def test_an_answer_knows_units_the_crop_and_the_side(tmp_path: Path) -> None:
     assert ((here.confidence > 0) & (here.confidence < 1)).all()
     order = here.expected_error.argsort()
     assert (np.diff(here.confidence[order]) <= 0).all(), "the less it errs, the surer"
+
+
+def test_a_refined_hand_is_nearer_to_what_is_seen_and_to_the_truth() -> None:
+    hands = BuiltinHands(256, 0, False, count=4, side="both", camera="msra")
+    items = [hands[i] for i in range(4)]
+    points, truth = (torch.stack([item[name] for item in items]) for name in ("points", "joints"))
+    left = torch.tensor([item["side"] == "left" for item in items])
+    assert left.any() and not left.all()
+    generator = torch.Generator().manual_seed(0)
+    # A finger is off as a whole, as those of networks are.
+    off = torch.randn(4, 6, 3, generator=generator).repeat_interleave(4, 1)[:, 3:]
+    found = truth + 6 * off
+    error = torch.full((4, 21), 12.0)
+    fitted = refined(points, found, error, left)
+    assert mean_error_mm(fitted, truth) < 0.85 * mean_error_mm(found, truth)
+    # Which skin is nearest may turn on a last digit.
+    alone = refined(points[3:], found[3:], error[3:], left[3:])
+    torch.testing.assert_close(alone, fitted[3:], atol=3.0, rtol=0)
+    mirror = torch.tensor([-1.0, 1, 1])
+    mirrored = refined(points * mirror, found * mirror, error, ~left)
+    torch.testing.assert_close(mirrored * mirror, fitted, atol=3.0, rtol=0)
+
+
+def test_refined_answers_are_asked_for() -> None:
+    own = splits()
+    model, batch = fresh(own, bottleneck="vae"), batch_of(own)
+    cloud = Cloud(batch["points"][0].numpy())
+    plain = TASK.answer(model, config(), cloud, samples=2, side="left")
+    fine = TASK.answer(model, config(), cloud, samples=2, side="left", refine=True)
+    assert fine.samples.shape == (2, 21, 3) and not np.allclose(fine.joints, plain.joints)
+    assert np.array_equal(fine.expected_error, plain.expected_error)
+    rows = [TASK.metrics(model, [batch], ("a", "b"), refine=r).overall for r in (False, True)]
+    assert rows[0]["hand pose"] != rows[1]["hand pose"]
+    assert rows[0]["mean hand"]["pa_mm"] == rows[1]["mean hand"]["pa_mm"]
+    with pytest.raises(ValueError, match="only a model that tells all 21 joints can be refined"):
+        TASK.answer(fresh(splits(Sticks(lacking=(4,)))), config(), cloud, refine=True)
 
 
 def test_confidence_is_the_share_of_errors_within_20_mm() -> None:

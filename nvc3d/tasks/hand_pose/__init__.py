@@ -5,6 +5,7 @@ from __future__ import annotations
 from nvc3d.tasks.hand_pose.answer import HandPoseAnswer, answer
 from nvc3d.tasks.hand_pose.config import HandPoseConfig
 from nvc3d.tasks.hand_pose.data import data
+from nvc3d.tasks.hand_pose.evaluate import OPTIONS, evaluate
 from nvc3d.tasks.hand_pose.loss import loss
 from nvc3d.tasks.hand_pose.metrics import MEASURES, metrics
 from nvc3d.tasks.hand_pose.model import HandPose, HandPoseModel, begin
@@ -21,6 +22,8 @@ TASK = Task(
     metrics=metrics,
     pictures=pictures,
     measures=MEASURES,
+    evaluate=evaluate,
+    options=OPTIONS,
     answer=answer,
 )
 

@@ -103,6 +103,7 @@ def answer(
     centre: ArrayLike | None = None,
     cube: float = 250.0,
     samples: int = 1,
+    refine: bool = False,
     seed: int = 0,
 ) -> HandPoseAnswer:
     """The joints of a hand by the points that are seen of it, before the camera, in mm unless the
@@ -114,10 +115,11 @@ def answer(
             None: all points are of the hand.
         cube: its width in mm.
         samples: how many plausible answers.
+        refine: fit a built-in hand to the joints found and to the points, and give its joints.
         seed: of the points that are drawn, and of the answers.
 
     Raises ValueError where there are no points in the cube, where their extent is not that of a
-    hand in mm, and on more samples than the code has answers.
+    hand in mm, on more samples than the code has answers, and where there is nothing to refine.
     """
     if side not in (None, "right", "left"):
         raise ValueError(f"side must be right, left or None, got {side!r}")
@@ -135,9 +137,14 @@ def answer(
         asked: tuple[Side, ...] = ("right", "left") if side is None else (side,)
         every = {which: found(which) for which in asked}
         sure = min(every, key=lambda which: float(every[which][0].log_scale[0].mean()))
+        told = torch.cat([own.joints for own in every[sure]])  # (samples, 21, 3)
+        reckoned = 3 * every[sure][0].log_scale.exp()  # (1, 21)
+        if refine:
+            left = torch.full((samples,), sure == "left", device=device)
+            clouds = given.expand(samples, -1, -1)
+            told = model.refined(clouds, told, reckoned.expand(samples, -1), left)
         known = model.learned.cpu().numpy()
-        joints = np.stack([own.joints[0].double().cpu().numpy() for own in every[sure]])
-        error = 3 * every[sure][0].log_scale[0].double().exp().cpu().numpy()
+        joints, error = told.double().cpu().numpy(), reckoned[0].double().cpu().numpy()
     joints = np.where(known[:, None], joints, np.nan)
     return HandPoseAnswer(joints[0], np.where(known, error, np.nan), sure, joints, points)
 

@@ -28,6 +28,8 @@ MORE = 2
 """Points drawn for each that is left, so that enough are after a crop."""
 SCALE = 0.1
 """Largest part by which a hand grows or shrinks in training."""
+CUBE = 250.0
+"""Width of the cube that is cut out in training, mm."""
 SHIFT = 15.0
 """Standard deviation of the crop's centre in training, mm."""
 THINNED = 0.5
@@ -140,9 +142,8 @@ def augmented(
     and scaled about the hand's middle; of points those in a cube about a place beside the middle,
     thinned, but one at least."""
     middle = points.mean(0, dtype=np.float64)
-    reach = np.abs(points - middle).max()
     centre = middle + SHIFT * rng.standard_normal(3)
-    inside = np.abs(points - centre).max(1) <= reach
+    inside = np.abs(points - centre).max(1) <= CUBE / 2
     kept = points[inside & (rng.random(len(points)) >= rng.uniform(0, THINNED))]
     angle, size = rng.uniform(-np.pi, np.pi), 1 + rng.uniform(-SCALE, SCALE)
     sine, cosine = np.sin(angle), np.cos(angle)

@@ -36,7 +36,13 @@ MEASURES = (
 )
 
 
-def metrics(model: HandPoseModel, batches: Iterable[Batch], groups: Sequence[str]) -> Measured:
+def metrics(
+    model: HandPoseModel,
+    batches: Iterable[Batch],
+    groups: Sequence[str],
+    *,
+    refine: bool = False,
+) -> Measured:
     """The field's measures of the joints that the truth has and training told, of the model and of
     the mean hand of training about the mean of the points: of all hands, of each finger, and of
     each group's hands. `root_relative_mm` is relative to the wrist, nan where nobody knows it.
@@ -45,7 +51,9 @@ def metrics(model: HandPoseModel, batches: Iterable[Batch], groups: Sequence[str
     that has several answers, eight are drawn: the error of each hand's best, and how far they lie
     from their mean.
 
-    Raises ValueError where there is nothing to measure.
+    With `refine` it is the refined joints of the best guess that are measured as the model's.
+
+    Raises ValueError where there is nothing to measure, or to refine.
     """
     generator = torch.Generator().manual_seed(0)
     count = ANSWERS if model.several else 1
@@ -57,7 +65,10 @@ def metrics(model: HandPoseModel, batches: Iterable[Batch], groups: Sequence[str
             answers = model.alternatives(points, left, count, generator)
             joints = torch.stack([answer.joints for answer in answers]).cpu()  # (K, B, 21, 3)
             mask = batch["joint_mask"].cpu() & model.learned.cpu()
-            expected = 3 * answers[0].log_scale.exp().cpu()
+            error = 3 * answers[0].log_scale.exp()
+            if refine:
+                joints[0] = model.refined(points, answers[0].joints, error, left).cpu()
+            expected = error.cpu()
             mean = model.mean_hand(points, left).cpu()
             truth = batch["joints"].cpu()
             kept.append((joints.movedim(0, 1), truth, mask, mean, expected, batch["label"].cpu()))

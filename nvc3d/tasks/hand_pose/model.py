@@ -15,6 +15,7 @@ from nvc3d.tasks.bottleneck import Bottleneck, bottleneck
 from nvc3d.tasks.hand_pose.config import HandPoseNet
 from nvc3d.tasks.hand_pose.heads import COUNT, PoseHead, VoteHead
 from nvc3d.tasks.hand_pose.kinematics import bones, rebuilt
+from nvc3d.tasks.hand_pose.refine import refined
 from nvc3d.tasks.task import Splits, evaluating
 from nvc3d.tasks.vocabulary import Vocabulary
 
@@ -131,6 +132,14 @@ class HandPoseModel(nn.Module):
         """The joints (B, 21, 3) of the mean hand of training, about the mean of the points."""
         _, centre, frame = to_frame(points, left)
         return self.mean_pose @ frame.mT + centre[:, None]
+
+    def refined(self, points: Tensor, joints: Tensor, error: Tensor, left: Tensor) -> Tensor:
+        """Joints (B, 21, 3) that are found, with their expected errors (B, 21), as a hand with skin
+        that is fitted to them and the points has them. Raises ValueError where training told no
+        joint of some."""
+        if not bool(self.learned.all()):
+            raise ValueError("only a model that tells all 21 joints can be refined")
+        return refined(points, joints, error, left)
 
     def _decoded(
         self,
