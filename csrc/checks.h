@@ -207,4 +207,43 @@ inline void require_choices(const Tensor& grad, const Tensor& x, const Tensor& y
           device(x), ", got ", device(grad), " and ", device(index));
 }
 
+// Choices of points that are read on the CPU, each from 0 to size - 1.
+inline void require_index(const Tensor& index, int64_t size, const char* name) {
+  const Tensor flat = torch::stable::contiguous(index);
+  const auto* values = static_cast<const int64_t*>(flat.data_ptr());
+  for (int64_t i = 0; i < flat.numel(); ++i)
+    require(0 <= values[i] && values[i] < size, name, " must be from 0 to ", size - 1, ", got ",
+            values[i]);
+}
+
+// One cloud (N, 3) and the neighbours (N, K) of its points.
+inline void require_neighbourhoods(const Tensor& points, const Tensor& index) {
+  require(points.dim() == 2 && points.size(1) == 3, "points must be (N, 3), got ", shape(points));
+  require_float(points, "points");
+  require(index.dim() == 2 && index.size(0) == points.size(0) && index.size(1) > 0,
+          "index must be (", points.size(0), ", K), got ", shape(index));
+  require(index.scalar_type() == ScalarType::Long && device(index) == device(points),
+          "index must be torch.int64 on ", device(points), ", got ", dtype(index), " on ",
+          device(index));
+  require_index(index, points.size(0), "index");
+}
+
+// What planes grow by: normals (N, 3), tolerances (N,), and seeds (S,).
+inline void require_growth(const Tensor& points, const Tensor& normal, const Tensor& tolerance,
+                           const Tensor& seeds) {
+  require(shape(normal) == shape(points), "normal must be ", shape(points), ", got ",
+          shape(normal));
+  require(tolerance.dim() == 1 && tolerance.size(0) == points.size(0), "tolerance must be (",
+          points.size(0), ",), got ", shape(tolerance));
+  require(dtype(normal) == dtype(points) && dtype(tolerance) == dtype(points),
+          "normal and tolerance must be ", dtype(points), ", got ", dtype(normal), " and ",
+          dtype(tolerance));
+  require(seeds.dim() == 1 && seeds.scalar_type() == ScalarType::Long,
+          "seeds must be (S,) torch.int64, got ", shape(seeds), " ", dtype(seeds));
+  require(device(normal) == device(points) && device(tolerance) == device(points) &&
+              device(seeds) == device(points),
+          "normal, tolerance and seeds must be on ", device(points));
+  require_index(seeds, points.size(0), "seeds");
+}
+
 }  // namespace nvc3d

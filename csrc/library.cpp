@@ -30,4 +30,8 @@ STABLE_TORCH_LIBRARY(nvc3d, m) {
   m.def(
       "assign_anchors(Tensor latents, Tensor anchors, bool check_finite) "
       "-> (Tensor squared, Tensor index)");
+  m.def("local_planes(Tensor points, Tensor index) -> (Tensor normal, Tensor variance)");
+  m.def(
+      "grow_planes(Tensor points, Tensor index, Tensor normal, Tensor tolerance, Tensor seeds, "
+      "float cosine, SymInt least) -> Tensor seed");
 }

@@ -1,5 +1,5 @@
-// The table of kernels that exist once per instruction set. Those of distance_backward.h and
-// optimal_matching.h exist once: their bindings include them.
+// The table of kernels that exist once per instruction set. Those of distance_backward.h,
+// optimal_matching.h, local_planes.h and grow_planes.h exist once: their bindings include them.
 //
 // Each kernel works on one cloud, given as raw row-major memory, and knows nothing of tensors.
 // A Variant is the set for one instruction set, and all variants give the same bits. The caller

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from nvc3d.geometry.camera import DepthCamera, random_direction
     from nvc3d.geometry.intrinsics import CAMERAS, Intrinsics
     from nvc3d.geometry.mesh import Cloud, Mesh, Shape, frame, normalise
+    from nvc3d.geometry.planes import Planes, find_planes
 
 __all__ = [
     "CAMERAS",
@@ -15,7 +16,9 @@ __all__ = [
     "DepthCamera",
     "Intrinsics",
     "Mesh",
+    "Planes",
     "Shape",
+    "find_planes",
     "frame",
     "normalise",
     "random_direction",
@@ -26,5 +29,6 @@ __getattr__, __dir__ = lazy.names(
         "camera": ("DepthCamera", "random_direction"),
         "intrinsics": ("CAMERAS", "Intrinsics"),
         "mesh": ("Cloud", "Mesh", "Shape", "frame", "normalise"),
+        "planes": ("Planes", "find_planes"),
     },
 )

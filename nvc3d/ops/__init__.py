@@ -17,7 +17,9 @@ from .chamfer_distance import chamfer_distance
 from .earth_movers_distance import EarthMovers, earth_movers_distance
 from .farthest_point_sampling import farthest_point_sampling
 from .group import group
+from .grow_planes import grow_planes
 from .knn import knn
+from .local_planes import local_planes
 from .nearest import nearest
 from .nearest_both import nearest_both
 from .neighbours import Neighbours
@@ -31,8 +33,10 @@ __all__ = [
     "earth_movers_distance",
     "farthest_point_sampling",
     "group",
+    "grow_planes",
     "knn",
     "library",
+    "local_planes",
     "nearest",
     "nearest_both",
     "reference",

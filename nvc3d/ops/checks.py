@@ -200,6 +200,50 @@ def check_choices(
     check_norm(norm)
 
 
+def check_neighbourhoods(points: Tensor, index: Tensor) -> None:
+    """One cloud (N, 3) and the neighbours (N, K) of its points."""
+    shape = tuple(points.shape)
+    check(points.dim() == 2 and shape[1] == 3, f"points must be (N, 3), got {shape}")
+    check_float(points, "points")
+    check(
+        index.dim() == 2 and index.shape[0] == shape[0] and index.shape[1] > 0,
+        f"index must be ({shape[0]}, K), got {tuple(index.shape)}",
+    )
+    check(
+        index.dtype == torch.int64 and index.device == points.device,
+        f"index must be torch.int64 on {points.device}, got {index.dtype} on {index.device}",
+    )
+
+
+def check_growth(points: Tensor, normal: Tensor, tolerance: Tensor, seeds: Tensor) -> None:
+    """What planes grow by: normals (N, 3), tolerances (N,) and seeds (S,)."""
+    shape = tuple(points.shape)
+    check(normal.shape == points.shape, f"normal must be {shape}, got {tuple(normal.shape)}")
+    check(
+        tolerance.shape == points.shape[:1],
+        f"tolerance must be ({shape[0]},), got {tuple(tolerance.shape)}",
+    )
+    check(
+        normal.dtype == tolerance.dtype == points.dtype,
+        f"normal and tolerance must be {points.dtype}, got {normal.dtype} and {tolerance.dtype}",
+    )
+    check(
+        seeds.dim() == 1 and seeds.dtype == torch.int64,
+        f"seeds must be (S,) torch.int64, got {tuple(seeds.shape)} {seeds.dtype}",
+    )
+    check(
+        normal.device == tolerance.device == seeds.device == points.device,
+        f"normal, tolerance and seeds must be on {points.device}",
+    )
+
+
+def check_choice(index: Tensor, size: int, name: str) -> None:
+    """Choices from 0 to size - 1; reads them, so it is not for tracing."""
+    bad = index[(index < 0) | (index >= size)]
+    if len(bad):
+        check(False, f"{name} must be from 0 to {size - 1}, got {int(bad[0])}")
+
+
 def check_index(index: Tensor) -> None:
     """Chosen neighbours."""
     if index.dtype != torch.int64:

@@ -7,7 +7,7 @@ that `csrc/library.cpp` declares.
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import NamedTuple, Optional
 
 import torch
 from torch import Tensor
@@ -229,6 +229,62 @@ def assign_anchors(latents: Tensor, anchors: Tensor, check_finite: bool) -> tupl
     return distance[0, :, 0], index[0, :, 0]
 
 
+def local_planes(points: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    """The normal of the plane through each point's neighbours, and their variances: (N, 3) each."""
+    checks.check_neighbourhoods(points, index)
+    checks.check_choice(index, points.shape[0], "index")
+    near = points.double()[index]  # (N, K, 3)
+    variance, normal = _principal(near - near.mean(1, keepdim=True))
+    return normal.to(points.dtype).contiguous(), variance.to(points.dtype).contiguous()
+
+
+def grow_planes(
+    points: Tensor,
+    index: Tensor,
+    normal: Tensor,
+    tolerance: Tensor,
+    seeds: Tensor,
+    cosine: float,
+    least: int,
+) -> Tensor:
+    """The seed of the region that each point is part of (N,), -1 for none; see ops.grow_planes."""
+    checks.check_neighbourhoods(points, index)
+    checks.check_growth(points, normal, tolerance, seeds)
+    checks.check_choice(index, points.shape[0], "index")
+    checks.check_choice(seeds, points.shape[0], "seeds")
+    at, across = points.double(), normal.double()
+    region = torch.full(index.shape[:1], -1, device=index.device)
+    tried = torch.zeros_like(region, dtype=torch.bool)
+    for seed in seeds.tolist():
+        if region[seed] >= 0 or tried[seed]:
+            continue
+        reach = float(tolerance[seed])
+        plane = _plane(at[index[seed]])
+        region[seed], members = seed, [seed]
+        for first in (24, 0):  # points of the first fit; none is fitted again at the end
+            for head, i in enumerate(members):  # it grows on the way
+                if head + 1 == first:
+                    first *= 2
+                    plane = _plane(at[members[: head + 1]], plane)
+                    reach = _settled(tolerance[members], plane)
+                for j in index[i].tolist():
+                    near = abs(float((at[j] - plane.centre) @ plane.normal)) <= reach
+                    along = abs(float(across[j] @ plane.normal)) >= cosine
+                    if region[j] < 0 and near and along:
+                        region[j] = seed
+                        members.append(j)
+            if first:
+                plane = _plane(at[members], plane)
+                reach = _settled(tolerance[members], plane)
+                gone = ((at[members] - plane.centre) @ plane.normal).abs() > reach
+                region[torch.tensor(members, device=region.device)[gone]] = -1
+                members = [i for i, out in zip(members, gone.tolist(), strict=True) if not out]
+        if len(members) < least:
+            region[members] = -1
+            tried[[*members, seed]] = True
+    return region
+
+
 def gather_index(index: Tensor, size: int) -> Tensor:
     """The index with 0 in place of -1, "none", refused where it is not from -1 to size - 1."""
     checks.check_index(index)
@@ -249,3 +305,33 @@ def _valid(points: Tensor, lengths: Tensor | None) -> list[Tensor]:
     if lengths is None:
         return list(points)
     return [cloud[:length] for cloud, length in zip(points, lengths.tolist(), strict=True)]
+
+
+def _principal(centred: Tensor) -> tuple[Tensor, Tensor]:
+    """The variances of points (..., K, 3) around 0 along their principal axes, the least first,
+    and the first axis, its greatest component positive."""
+    variance, axes = torch.linalg.eigh(centred.mT @ centred / centred.shape[-2])
+    normal = axes[..., 0]
+    sign = normal.gather(-1, normal.abs().argmax(-1, keepdim=True)).sign()
+    return variance.clamp(min=0), normal * sign
+
+
+class _Plane(NamedTuple):
+    centre: Tensor
+    normal: Tensor
+    variance: Tensor  # (3,): along the principal axes, that of the normal first
+
+
+def _plane(points: Tensor, before: _Plane | None = None) -> _Plane:
+    """The least-squares plane of points (K, 3); that of before, if there is one, for a line."""
+    centre = points.mean(0)
+    variance, normal = _principal(points - centre)
+    if before is not None and not variance[1] > 1e-12 * variance[2]:
+        return before
+    return _Plane(centre, normal, variance)
+
+
+def _settled(tolerances: Tensor, plane: _Plane) -> float:
+    """The tolerance of a region: the usual one, up to twice it where its points are farther."""
+    usual = float(tolerances.median())
+    return min(max(usual, 3 * float(plane.variance[0]) ** 0.5), 2 * usual)

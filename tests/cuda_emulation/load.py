@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 from drivers import environment
 
-# Their work is done on the CPU, wherever the tensors are.
-WITHOUT_CUDA = {"optimal_matching"}
+# Their work is done on the CPU, or by the plain definition.
+WITHOUT_CUDA = {"grow_planes", "local_planes", "optimal_matching"}
 
 LIBRARY = sys.argv[1]
 ACTIVE = len(sys.argv) > 2 and sys.argv[2] == "active"

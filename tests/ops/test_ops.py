@@ -34,6 +34,8 @@ def on_grid(*shape: int, seed: int = 0) -> Tensor:
 
 LENGTHS = (torch.tensor([9, 4]), torch.tensor([5, 11]))
 X, Y = cloud(2, 9, 3, seed=1), cloud(2, 11, 3, seed=2)
+NEAR = torch.cdist(X[0], X[0]).argsort(1)[:, :5]
+S = torch.tensor([4, 1, 8])
 
 # name -> a call of the operator's schema, with every kind of argument it takes
 CALLS: dict[str, list[tuple]] = {
@@ -51,6 +53,10 @@ CALLS: dict[str, list[tuple]] = {
     "ball_query": [(X, Y, 4, 1.0, None, None, True), (X, Y, 20, 0.5, *LENGTHS, False)],
     "optimal_matching": [(X, Y[:, :9], None, 0.0, True), (X, Y[:, :9], LENGTHS[0], 0.0, False)],
     "assign_anchors": [(X[0], Y[0], True)],
+    "local_planes": [(X[0], NEAR), (X[0].double(), NEAR[:, :4])],
+    "grow_planes": [
+        (X[0], NEAR, Y[0, :9] / Y[0, :9].norm(dim=1, keepdim=True), X[0, :, 0].abs(), S, 0.2, 3)
+    ],
     "gather_index": [(torch.randint(-1, 11, (2, 9, 3)), 11)],
 }
 

@@ -1,0 +1,139 @@
+"""The planes of a cloud: exact, the same on every run, by the cloud's own spacing and noise.
+
+Every point gets the plane of its neighbours; from the flattest on, regions grow over the graph of
+neighbours along a plane that is fitted again as they grow (after Rabbani, van den Heuvel,
+Vosselman, "Segmentation of point clouds using smoothness constraint", ISPRS 36(5), 2006). What is
+curved, narrow, or fills its tolerance evenly is no plane.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nvc3d import ops
+from nvc3d.geometry import plane_regions as regions
+
+NEIGHBOURS = 12
+"""Of a point, itself among them."""
+FLAT = 0.55
+"""Standard deviation along the normal, by that across it, up to which neighbours are flat."""
+NOISE = (0.02, 0.5)
+"""Least and greatest standard deviation from a plane that is believed, in spacings."""
+
+
+class Planes(NamedTuple):
+    """The planes of a cloud of N points, the one with the most points first."""
+
+    instance: NDArray[np.int64]  # (N,): of every point, -1 for none
+    normal: NDArray[np.float64]  # (P, 3): of length 1, away from the origin
+    offset: NDArray[np.float64]  # (P,): normal · x of its points
+    points: NDArray[np.int64]  # (P,): how many
+    rms: NDArray[np.float64]  # (P,): of their distances
+    extent: NDArray[np.float64]  # (P, 2): the longer and the shorter side
+
+
+def find_planes(
+    points: NDArray[np.floating] | Tensor,
+    *,
+    distance: float | None = None,
+    angle: float = 30.0,
+    least_points: int = 30,
+) -> Planes:
+    """Find the planes of one cloud; two coplanar faces that do not touch are two planes.
+
+    Whatever is not given comes from the cloud itself, so its unit is of no matter.
+
+    Args:
+        points: (N, 3), float32 or float64.
+        distance: how far a point may be from its plane, in the unit of the points; by default
+            three times the noise around it.
+        angle: how far, in degrees, the normal of a point's neighbours may be from its plane's.
+        least_points: of a plane.
+
+    Returns:
+        The planes. A normal looks away from the origin; where the plane goes through the origin,
+        its greatest component is positive. `extent` has the sides of the rectangle over which
+        evenly spread points vary as those of the plane do.
+
+    Raises:
+        ValueError: on NaN or inf, another shape or dtype, and options out of range.
+    """
+    cloud = _checked(points)
+    regions.check(distance is None or 0 < distance < math.inf, "distance", "above 0", distance)
+    regions.check(0 < angle < 90, "angle", "between 0 and 90", angle)
+    regions.check(least_points >= 3, "least_points", "3 or more", least_points)
+    exact = cloud.double()
+    low, high = exact.aminmax(dim=0) if len(cloud) else (exact.new_zeros(3), exact.new_zeros(3))
+    extent = float((high - low).max())
+    if len(cloud) < least_points or not extent > 0:
+        return _described(exact, torch.full((len(cloud),), -1))
+    # A power of two: nothing is rounded that was not before.
+    scale = 2.0 ** -math.ceil(math.log2(extent))
+    centred = (exact - (low + high) / 2) * scale
+    order, place = regions.sorted_and_distinct(centred)
+    found = _found(
+        centred[order],
+        None if distance is None else distance * scale,
+        math.cos(math.radians(angle)),
+        least_points,
+    )
+    return _described(exact, found[place], least_points)
+
+
+def _found(at: Tensor, distance: float | None, cosine: float, least: int) -> Tensor:
+    """The region of every distinct point (N, 3), -1 for none."""
+    k = min(NEIGHBOURS, len(at))
+    if k < 4:
+        return torch.full((len(at),), -1)
+    near = at.float()
+    squared, index = ops.knn(near[None], near[None], k)
+    index = index[0]
+    spacing = (squared[0, :, -1] * (math.pi / (k - 1))).sqrt()
+    normal, variance = ops.local_planes(near, index)
+    across = variance[:, 0][index].mean(1)  # of all neighbours: one alone is flat by chance
+    flat = (across <= FLAT**2 * variance[:, 1]) & (variance[:, 1] > 1e-4 * variance[:, 2])
+    noise = (across * (k / (k - 3))).sqrt().clamp(NOISE[0] * spacing, NOISE[1] * spacing)
+    tolerance = 5 * noise if distance is None else torch.full_like(spacing, distance)
+    seeds = (across / spacing.square()).argsort(stable=True)
+    seeds = seeds[flat[seeds]]
+    seed = ops.grow_planes(near, index, normal, tolerance, seeds, cosine=cosine, least=least)
+    return regions.settled(at, index, seed, spacing.double(), tolerance.double(), least)
+
+
+def _checked(points: NDArray[np.floating] | Tensor) -> Tensor:
+    cloud = torch.as_tensor(points).detach().cpu()
+    if cloud.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"points must be float32 or float64, got {cloud.dtype}")
+    if cloud.dim() != 2 or cloud.shape[1] != 3:
+        raise ValueError(f"points must be (N, 3), got {tuple(cloud.shape)}")
+    ops.checks.check_values(cloud, None, "points")
+    return cloud
+
+
+def _described(points: Tensor, region: Tensor, least: int = 1) -> Planes:
+    """The planes of all points (N, 3), by their regions (N,), renumbered by their sizes."""
+    count = torch.bincount(region[region >= 0])
+    order = (-count).argsort(stable=True)
+    order = order[count[order] >= least]
+    number = torch.full((len(count) + 1,), -1)
+    number[order] = torch.arange(len(order))
+    instance = number[region]
+    fit = regions.Fit.of(points, instance, len(order))
+    offset = (fit.normal * fit.centre).sum(1)
+    sign = torch.where(offset < -1e-9 * fit.centre.norm(dim=1), -1.0, 1.0)
+    extent = (12 * fit.variance[:, 1:].flip(1)).sqrt()
+    arrays = (
+        instance,
+        fit.normal * sign[:, None],
+        offset * sign,
+        count[order],
+        fit.variance[:, 0].sqrt(),
+        extent,
+    )
+    return Planes(*(array.numpy() for array in arrays))

@@ -1,0 +1,260 @@
+"""The planes of clouds whose planes are known exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from nvc3d.geometry import Planes, find_planes
+
+Cloud = NDArray[np.float64]
+
+
+def rectangle(n: int, corner: object, one: object, other: object, seed: int = 0) -> Cloud:
+    """Points (n, 3) of a rectangle, by a corner and two sides."""
+    u, v = np.random.default_rng(seed).random((2, n, 1))
+    return np.asarray(corner) + u * np.asarray(one, float) + v * np.asarray(other, float)
+
+
+def box(n: int, size: tuple[float, float, float] = (3, 2, 1)) -> tuple[Cloud, NDArray[np.int64]]:
+    """Points (6 n, 3) of a box and their faces (6 n,)."""
+    x, y, z = np.diag(np.asarray(size, float))
+    sides = ((x, y, z), (y, z, x), (z, x, y))
+    faces = [
+        rectangle(n, start * normal, one, other, seed=2 * face + start)
+        for face, (one, other, normal) in enumerate(sides)
+        for start in (0, 1)
+    ]
+    return np.concatenate(faces), np.arange(6).repeat(n)
+
+
+def noisy(points: Cloud, deviation: float) -> Cloud:
+    return points + np.random.default_rng(7).normal(0, deviation, points.shape)
+
+
+def staircase(steps: int, n: int) -> tuple[Cloud, NDArray[np.int64]]:
+    """Treads of 28 by 100 cm and risers of 17 by 100 cm, n points each."""
+    faces = []
+    for i in range(steps):
+        low, high = (0.28 * i, 0, 0.17 * i), (0.28 * i, 0, 0.17 * (i + 1))
+        faces.append(rectangle(n, low, (0, 0, 0.17), (0, 1, 0), seed=2 * i))
+        faces.append(rectangle(n, high, (0.28, 0, 0), (0, 1, 0), seed=2 * i + 1))
+    return np.concatenate(faces), np.arange(2 * steps).repeat(n)
+
+
+def agreement(found: Planes, truth: NDArray[np.int64]) -> float:
+    """The share of points whose plane has most of their true face, one plane for each face."""
+    assert len(found.points) == truth.max() + 1
+    table = np.zeros((len(found.points), truth.max() + 1), np.int64)
+    np.add.at(table, (found.instance[found.instance >= 0], truth[found.instance >= 0]), 1)
+    assert len(set(table.argmax(1))) == len(table)
+    return float(table.max(1).sum() / len(truth))
+
+
+def same(one: Planes, other: Planes) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_box_has_its_six_faces_and_nothing_else(dtype: type) -> None:
+    points, face = box(800)
+    found = find_planes(points.astype(dtype))
+    # Points on an edge lie on two faces: nothing but those may be in another.
+    assert agreement(found, face) > 0.999 and (found.instance >= 0).all()
+    assert found.rms.max() < (1e-6 if dtype is np.float32 else 1e-9)
+    np.testing.assert_allclose(np.sort(found.offset), [0, 0, 0, 1, 2, 3], atol=1e-6)
+    np.testing.assert_allclose(found.normal.max(1), 1, atol=1e-12)
+    sides = {1.0: (3, 2), 2.0: (3, 1), 3.0: (2, 1)}
+    for offset, extent in zip(found.offset, found.extent, strict=True):
+        if offset > 0.5:
+            np.testing.assert_allclose(extent, sides[round(offset, 3)], rtol=0.06)
+
+
+@pytest.mark.parametrize("deviation", [0.002, 0.01, 0.02])
+def test_a_noisy_box_has_its_six_faces(deviation: float) -> None:
+    points, face = box(3000)
+    found = find_planes(noisy(points, deviation))
+    assert agreement(found, face) > 0.95
+    np.testing.assert_allclose(found.rms, deviation, rtol=0.1)
+    np.testing.assert_allclose(np.sort(found.offset), [0, 0, 0, 1, 2, 3], atol=deviation / 4)
+
+
+def test_every_tread_and_riser_of_a_staircase() -> None:
+    points, step = staircase(8, 800)
+    for deviation in (0.0, 0.004):
+        assert agreement(find_planes(noisy(points, deviation)), step) > 0.97
+
+
+def test_the_answer_is_the_same_in_every_unit_place_and_order() -> None:
+    points, _ = staircase(3, 500)
+    points = noisy(points, 0.003)
+    found = find_planes(points)
+    other = find_planes(1024 * points)  # a power of two: the very numbers
+    assert np.array_equal(found.instance, other.instance)
+    assert np.array_equal(other.offset, 1024 * found.offset)
+    assert np.array_equal(other.extent, 1024 * found.extent)
+    millimetres = find_planes(1000 * points)
+    assert (millimetres.instance == found.instance).mean() > 0.999
+    shuffled = np.random.default_rng(0).permutation(len(points))
+    assert np.array_equal(find_planes(points[shuffled]).instance, found.instance[shuffled])
+    away = find_planes(points + np.array([4e5, 5e6, 0]))  # as maps have it
+    assert (away.instance == found.instance).mean() > 0.999
+
+
+def test_the_number_of_threads_changes_no_bit() -> None:
+    points = noisy(box(3000)[0], 0.01)
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        one = find_planes(points)
+        torch.set_num_threads(4)
+        assert same(one, find_planes(points))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_planes_are_numbered_by_their_points_and_normals_look_away_from_the_origin() -> None:
+    sizes = (400, 1500, 900)
+    points = np.concatenate(
+        [rectangle(n, (-1, 3 * i, -5), (1, 0, 0), (0, 1, 0), seed=i) for i, n in enumerate(sizes)]
+    )
+    found = find_planes(points)
+    assert found.points.tolist() == [1500, 900, 400]
+    assert np.array_equal(found.instance, np.repeat([2, 0, 1], sizes))
+    np.testing.assert_allclose(found.normal, [[0, 0, -1]] * 3, atol=1e-12)
+    np.testing.assert_allclose(found.offset, 5)
+    assert np.array_equal(np.bincount(found.instance), found.points)
+
+
+def test_coplanar_desks_apart_are_two_and_one_desk_is_one() -> None:
+    one = rectangle(1000, (0, 0, 0.7), (1.6, 0, 0), (0, 0.8, 0))
+    other = rectangle(1000, (2, 0, 0.7), (1.6, 0, 0), (0, 0.8, 0), seed=1)
+    found = find_planes(np.concatenate([one, other]))
+    assert found.points.tolist() == [1000, 1000]
+    assert len(set(found.instance[:1000])) == 1
+    assert find_planes(one).points.tolist() == [1000]
+
+
+def test_a_regular_grid_and_equal_points_are_no_trouble() -> None:
+    grid = np.stack(np.meshgrid(np.arange(40.0), np.arange(30.0), [2.0]), -1).reshape(-1, 3)
+    found = find_planes(grid)
+    assert found.points.tolist() == [1200] and found.offset.tolist() == [2]
+    twelve_times = find_planes(np.repeat(grid, 12, axis=0))
+    assert twelve_times.points.tolist() == [12 * 1200]
+    assert len(set(twelve_times.instance)) == 1
+    some = np.concatenate([grid, np.full((10, 3), 2.0)])
+    assert find_planes(some).points.tolist() == [1210]
+
+
+def sphere(n: int) -> Cloud:
+    points = np.random.default_rng(0).normal(size=(n, 3))
+    return points / np.linalg.norm(points, axis=1, keepdims=True)
+
+
+def cylinder(n: int) -> Cloud:
+    turn, height = np.random.default_rng(0).random((2, n))
+    return np.stack([np.cos(2 * np.pi * turn), np.sin(2 * np.pi * turn), 4 * height], 1)
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        np.zeros((0, 3)),
+        np.eye(3)[:1],
+        np.eye(3)[:2],
+        np.eye(3),
+        np.ones((10, 3)),
+        np.ones((1000, 3)),
+        np.arange(300.0)[:, None] * np.array([1.0, 2.0, 3.0]),
+        rectangle(400, (0, 0, 0), (1, 0, 0), (0, 0.002, 0)),
+        sphere(5000),
+        noisy(sphere(5000), 0.003),
+        cylinder(5000),
+        np.random.default_rng(0).normal(size=(5000, 3)),
+        np.random.default_rng(0).random((5000, 3)),
+    ],
+    ids=[
+        "nothing",
+        "a point",
+        "two points",
+        "three points",
+        "ten equal points",
+        "a thousand equal points",
+        "a line",
+        "a sliver",
+        "a sphere",
+        "a noisy sphere",
+        "a cylinder",
+        "a blob",
+        "a solid cube",
+    ],
+)
+def test_where_there_is_no_plane_none_is_found(points: Cloud) -> None:
+    found = find_planes(points)
+    assert len(found.points) == 0 and (found.instance == -1).all()
+    assert found.instance.shape == (len(points),) and found.instance.dtype == np.int64
+    assert found.normal.shape == (0, 3) and found.extent.shape == (0, 2)
+
+
+def test_many_tiny_faces_are_all_found() -> None:
+    rng = np.random.default_rng(0)
+    corners = np.stack(np.meshgrid(range(20), range(20), [0.0]), -1).reshape(-1, 3)
+    corners[:, 2] = rng.permutation(400)
+    tiles = [rectangle(60, corner, (0.8, 0, 0.1), (0, 0.8, -0.1)) for corner in corners]
+    found = find_planes(np.concatenate(tiles))
+    assert found.points.tolist() == [60] * 400
+    assert (found.instance.reshape(400, 60) == found.instance[::60, None]).all()
+
+
+def test_distance_angle_and_least_points_are_what_they_say() -> None:
+    step = np.concatenate(
+        [
+            rectangle(900, (0, 0, 0), (1, 0, 0), (0, 1, 0)),
+            rectangle(300, (1, 0, 0.02), (0.4, 0, 0), (0, 1, 0), seed=1),
+        ]
+    )
+    assert find_planes(step, distance=0.005).points.tolist() == [900, 300]
+    assert find_planes(step, distance=0.005, least_points=301).points.tolist() == [900]
+    ridge = np.concatenate(
+        [
+            rectangle(900, (0, 0, 0), (1, 0, 0.36), (0, 1, 0)),
+            rectangle(900, (0, 0, 0), (-1, 0, 0.36), (0, 1, 0)),
+        ]
+    )
+    assert find_planes(ridge, distance=0.01, angle=30).points.tolist() == [900, 900]
+
+
+def test_a_tensor_is_taken_and_its_numbers_are_left_alone() -> None:
+    points, _ = box(300)
+    given = torch.from_numpy(points).requires_grad_()
+    before = given.detach().clone()
+    assert same(find_planes(given), find_planes(points))
+    assert torch.equal(given, before)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda p: find_planes(p[:, :2]), r"points must be \(N, 3\), got \(40, 2\)"),
+        (lambda p: find_planes(p[None]), r"points must be \(N, 3\), got \(1, 40, 3\)"),
+        (
+            lambda p: find_planes(p.astype(int)),
+            "points must be float32 or float64",
+        ),
+        (
+            lambda p: find_planes(p * np.nan),
+            "points must be finite, got 120 NaN or inf",
+        ),
+        (lambda p: find_planes(p, distance=0.0), "distance must be above 0, got 0.0"),
+        (lambda p: find_planes(p, distance=np.nan), "distance must be above 0, got nan"),
+        (lambda p: find_planes(p, angle=90), "angle must be between 0 and 90, got 90"),
+        (lambda p: find_planes(p, least_points=2), "least_points must be 3 or more, got 2"),
+    ],
+)
+def test_what_does_not_fit_is_refused(call: Callable[[Cloud], Planes], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call(np.random.default_rng(0).random((40, 3)))
