@@ -29,10 +29,12 @@ from nvc3d.metrics.hand_pose import (
     root_aligned,
     root_relative_mm,
 )
+from nvc3d.metrics.planes import Agreement, plane_agreement, planes_found
 from nvc3d.metrics.retrieval import average_precision, mean_average_precision
 from nvc3d.metrics.segmentation import Confusion, PartScores, confined_argmax, part_ious
 
 __all__ = [
+    "Agreement",
     "Comparison",
     "Confusion",
     "Generated",
@@ -60,6 +62,8 @@ __all__ = [
     "pa_mm",
     "pa_reflect_mm",
     "part_ious",
+    "plane_agreement",
+    "planes_found",
     "procrustes_aligned",
     "root_aligned",
     "root_relative_mm",
