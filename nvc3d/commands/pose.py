@@ -71,7 +71,9 @@ def main(arguments: Sequence[str]) -> int:
                 f"the hand is seen by {len(hand.points)} points, expected {LEAST} or more"
             )
         cloud = Cloud(hand.points, unit=0.001)
-        found: HandPoseAnswer = model(cloud, side=side, samples=given.samples, seed=given.seed)
+        found: HandPoseAnswer = model(
+            cloud, side=side, samples=given.samples, refine=given.refine, seed=given.seed
+        )
         return found
 
     if given.stream:
@@ -248,6 +250,11 @@ def _options() -> Parser:
     options.add_argument("--mask", type=Path, help="image that is not 0 where the hand is")
     options.add_argument(
         "--samples", type=int, default=1, metavar="K", help="tell K plausible poses (default: 1)"
+    )
+    options.add_argument(
+        "--refine",
+        action="store_true",
+        help="fit a hand with skin to the joints and the points, and tell its joints",
     )
     options.add_argument(
         "--stream",
