@@ -52,7 +52,8 @@ def find_planes(
     Args:
         points: (N, 3), float32 or float64.
         distance: how far a point may be from its plane, in the unit of the points; by default
-            three times the noise around it.
+            five times the spread of neighbours across their plane, which is below the noise, for
+            neighbours are what is near in every direction.
         angle: how far, in degrees, the normal of a point's neighbours may be from its plane's.
         least_points: of a plane.
 

@@ -1,0 +1,212 @@
+"""The planes of built-in rooms, by nvc3d and by what is installed of Open3D and pyransac3d.
+
+    python benchmarks/planes.py [--rooms 5] [--points 30000] [--noise 0 0.01 0.02]
+
+Every room is scanned anew, with noise in every coordinate, in metres. Its true planes are the flat
+faces of its mesh that hang together, with at least 100 points. Each contender is called as its
+documentation shows, with one set of parameters for all rooms; those that find one plane at a time
+are called until one has fewer than 100 points, 60 times at most. Times are CPU times of one call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from real_study.report import table
+
+from nvc3d.geometry import Mesh, find_planes
+from nvc3d.metrics import plane_agreement, planes_found
+from nvc3d.shapes.rooms import make_room
+
+LEAST = 100
+MOST = 60
+OFF = 0.05
+"""How far, in metres, a plane may be from the true one to be found."""
+
+
+class Answer(NamedTuple):
+    instance: NDArray[np.int64]  # (N,)
+    normal: NDArray[np.float64]  # (P, 3)
+    offset: NDArray[np.float64]  # (P,)
+
+
+class Scan(NamedTuple):
+    points: NDArray[np.float64]  # (N, 3), without noise
+    plane: NDArray[np.int64]  # (N,): the true one, -1 for none
+
+
+def scan(mesh: Mesh, count: int, seed: int) -> Scan:
+    """Even points of a mesh and their true planes."""
+    rng = np.random.default_rng(seed)
+    a, b, c = (mesh.vertices[mesh.faces[:, corner]] for corner in range(3))
+    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    face = rng.choice(len(area), count, p=area / area.sum())
+    u, v = np.sqrt(rng.random(count))[:, None], rng.random(count)[:, None]
+    points = (1 - u) * a[face] + u * (1 - v) * b[face] + u * v * c[face]
+    plane = flat_faces(mesh)[face]
+    size = np.bincount(plane)
+    return Scan(points, np.where(size[plane] >= LEAST, plane, -1))
+
+
+def flat_faces(mesh: Mesh) -> NDArray[np.int64]:
+    """For every triangle (F,) the flat face that it is part of: triangles that share a corner and
+    lie on one plane."""
+    a, b, c = (mesh.vertices[mesh.faces[:, corner]] for corner in range(3))
+    normal = np.cross(b - a, c - a)
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True).clip(1e-300)
+    sign = np.take_along_axis(normal, np.abs(normal).argmax(1)[:, None], 1)
+    normal *= np.where(sign < 0, -1, 1)
+    offset = (normal * a).sum(1, keepdims=True)
+    on = np.unique(np.round(np.hstack([normal, offset]), 4) + 0.0, axis=0, return_inverse=True)[1]
+    corner = np.unique(np.round(mesh.vertices, 6), axis=0, return_inverse=True)[1]
+    keys = np.stack([np.repeat(on.ravel(), 3), corner.ravel()[mesh.faces].ravel()], 1)
+    node = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1, 3)
+    face = np.arange(len(node))
+    while True:
+        least = np.full(node.max() + 1, len(node))
+        np.minimum.at(least, node.ravel(), np.repeat(face, 3))
+        joined = least[node].min(1)
+        if np.array_equal(joined, face):
+            return np.unique(face, return_inverse=True)[1]
+        face = joined
+
+
+def nvc3d(points: NDArray[np.float64], noise: float) -> Answer:
+    found = find_planes(points)
+    return Answer(found.instance, found.normal, found.offset)
+
+
+def open3d_patches(points: NDArray[np.float64], noise: float) -> Answer:
+    """The parameters of Open3D's tutorial; each point goes to the first patch that has it."""
+    import open3d
+
+    cloud = open3d.geometry.PointCloud(open3d.utility.Vector3dVector(points))
+    search = open3d.geometry.KDTreeSearchParamKNN(knn=30)
+    cloud.estimate_normals(search)
+    patches = cloud.detect_planar_patches(
+        normal_variance_threshold_deg=60,
+        coplanarity_deg=75,
+        outlier_ratio=0.75,
+        min_plane_edge_length=0,
+        min_num_points=0,
+        search_param=search,
+    )
+    instance = np.full(len(points), -1)
+    normal, offset = np.zeros((len(patches), 3)), np.zeros(len(patches))
+    for number, patch in enumerate(patches):
+        inside = np.array(patch.get_point_indices_within_bounding_box(cloud.points), np.int64)
+        axis = np.asarray(patch.R)[:, 2]
+        normal[number], offset[number] = axis, axis @ patch.center
+        instance[inside[instance[inside] < 0]] = number
+    return Answer(instance, normal, offset)
+
+
+def one_by_one(
+    points: NDArray[np.float64],
+    find: Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.int64]]],
+) -> Answer:
+    """The greatest plane, then that of what is left, and so on: equations (4,) and inliers."""
+    instance, equations = np.full(len(points), -1), []
+    left = np.arange(len(points))
+    while len(equations) < MOST and len(left) >= LEAST:
+        equation, inliers = find(points[left])
+        if len(inliers) < LEAST:
+            break
+        instance[left[inliers]] = len(equations)
+        equations.append(equation / np.linalg.norm(equation[:3]))
+        left = np.delete(left, inliers)
+    planes = np.array(equations).reshape(-1, 4)
+    return Answer(instance, planes[:, :3], -planes[:, 3])
+
+
+def open3d_ransac(points: NDArray[np.float64], noise: float) -> Answer:
+    import open3d
+
+    open3d.utility.random.seed(0)
+
+    def find(left: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        cloud = open3d.geometry.PointCloud(open3d.utility.Vector3dVector(left))
+        plane, inliers = cloud.segment_plane(max(3 * noise, 0.01), ransac_n=3, num_iterations=1000)
+        return np.asarray(plane), np.asarray(inliers, np.int64)
+
+    return one_by_one(points, find)
+
+
+def pyransac3d(points: NDArray[np.float64], noise: float) -> Answer:
+    import random
+
+    from pyransac3d import Plane
+
+    random.seed(0)
+
+    def find(left: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        plane, inliers = Plane().fit(left, thresh=max(3 * noise, 0.01), maxIteration=1000)
+        return np.asarray(plane), np.asarray(inliers, np.int64)
+
+    return one_by_one(points, find)
+
+
+CONTENDERS: dict[str, tuple[str | None, Callable[[NDArray[np.float64], float], Answer]]] = {
+    "nvc3d": (None, nvc3d),
+    "Open3D patches": ("open3d", open3d_patches),
+    "Open3D RANSAC, one by one": ("open3d", open3d_ransac),
+    "pyransac3d, one by one": ("pyransac3d", pyransac3d),
+}
+
+
+def measured(rooms: list[Scan], noise: float, call: Any) -> tuple[float, float, float, float]:
+    """Plane recall, RI, VOI and seconds a room."""
+    found, agreements, seconds = [], [], 0.0
+    for number, room in enumerate(rooms):
+        shift = np.random.default_rng(1000 + number).normal(0, 1, room.points.shape)
+        points = room.points + noise * shift
+        start = time.process_time()
+        answer = call(points, noise)
+        seconds += time.process_time() - start
+        off = np.zeros(len(points))
+        if len(answer.offset):
+            on = answer.instance
+            off = np.abs((room.points * answer.normal[on]).sum(1) - answer.offset[on])
+        predicted, truth = torch.from_numpy(answer.instance), torch.from_numpy(room.plane)
+        found.append(
+            planes_found(predicted, truth, torch.from_numpy(off), torch.tensor([OFF]))[0][:, 0]
+        )
+        agreements.append(plane_agreement(predicted, truth, "planar"))
+    index = np.mean([a.rand_index for a in agreements])
+    information = np.mean([a.variation_of_information for a in agreements])
+    recall = float(torch.cat(found).double().mean())
+    return recall, float(index), float(information), seconds / len(rooms)
+
+
+def rows(rooms: list[Scan], noises: list[float]) -> Iterator[list[str]]:
+    for noise in noises:
+        for name, (package, call) in CONTENDERS.items():
+            if package is not None and find_spec(package) is None:
+                continue
+            recall, index, information, seconds = measured(rooms, noise, call)
+            cells = (f"{recall:.3f}", f"{index:.3f}", f"{information:.2f}", f"{seconds:.2f}")
+            yield [f"{100 * noise:g} cm", name, *cells]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rooms", type=int, default=5)
+    parser.add_argument("--points", type=int, default=30000)
+    parser.add_argument("--noise", type=float, nargs="+", default=[0.0, 0.01, 0.02])
+    asked = parser.parse_args()
+    rooms = [scan(make_room(seed), asked.points, seed) for seed in range(asked.rooms)]
+    planes = sum(len(np.unique(room.plane[room.plane >= 0])) for room in rooms)
+    print(f"{asked.rooms} rooms, {asked.points} points each, {planes} true planes\n")
+    head = ["noise", "contender", f"plane recall @ {OFF} m", "RI", "VOI", "s a room"]
+    print(table(head, list(rows(rooms, asked.noise))))
+
+
+if __name__ == "__main__":
+    main()
