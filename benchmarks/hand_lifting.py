@@ -15,6 +15,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -107,7 +108,7 @@ class Lifter(nn.Module):
         )
         self.side = kind == "side"
         # As released: losses are means over a latent's numbers, and 0.01 is the gravity's weight.
-        released = {"kl_weight": 1 / LATENT, "gravity_weight": 0.01 / LATENT}
+        released: dict[str, Any] = {"kl_weight": 1 / LATENT, "gravity_weight": 0.01 / LATENT}
         self.head = (
             Nebula(WIDTH, ANCHORS, LATENT, "nearest", **released)
             if self.side

@@ -84,7 +84,8 @@ class Rig:
         inverse = document.accessor(skin.whole("inverseBindMatrices"), "MAT4")
         self.inverse = inverse.astype(np.float64).reshape(-1, 4, 4).transpose(0, 2, 1)
         self.inverse[:, :3, 3] *= 1000
-        self.bound = np.linalg.inv(self.inverse)  # (25, 4, 4), where the joints are at rest
+        # (25, 4, 4), where the joints are at rest
+        self.bound = np.linalg.inv(self.inverse).astype(np.float64)
         self.vertices = 1000 * values("POSITION", "VEC3").astype(np.float64)
         self.holders = values("JOINTS_0", "VEC4").astype(np.int64)
         weights = values("WEIGHTS_0", "VEC4").astype(np.float64)
@@ -107,7 +108,7 @@ class Rig:
                 parent = row
         blend = (self.weights[..., None, None] * (places @ self.inverse)[self.holders]).sum(1)
         skin = np.einsum("vij,vj->vi", blend[:, :3, :3], self.vertices) + blend[:, :3, 3]
-        return places[:, :3, 3], skin
+        return places[:, :3, 3], np.asarray(skin)
 
 
 class RiggedHands(Hands):
