@@ -113,7 +113,8 @@ def one_by_one(
     find: Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.int64]]],
 ) -> Answer:
     """The greatest plane, then that of what is left, and so on: equations (4,) and inliers."""
-    instance, equations = np.full(len(points), -1), []
+    instance = np.full(len(points), -1)
+    equations: list[NDArray[np.float64]] = []
     left = np.arange(len(points))
     while len(equations) < MOST and len(left) >= LEAST:
         equation, inliers = find(points[left])

@@ -191,7 +191,9 @@ def _speed(rows: dict[str, Found]) -> str:
             network = program.removesuffix(FOR_AS_LONG)
             line = [name, network, f"{other['step']:.3f}", f"{own['step']:.3f}"]
             line += [f"{other['step'] / own['step']:.1f}", *(f"{size:.0f}" for size in mib)]
-            line += [f"{mib[0] / mib[1]:.1f}", f"{own['read']:.0f}", f"{own['needed']:.0f}"]
+            # A tiny network may add no page to what its process holds already.
+            line.append(f"{mib[0] / mib[1]:.1f}" if mib[1] else "–")
+            line += [f"{own['read']:.0f}", f"{own['needed']:.0f}"]
             lines.append(line)
     title = "**Speed of learning**; ratios: the plain network's to nvc3d's"
     return f"{title}\n\n{table(head, lines)}"

@@ -24,8 +24,8 @@ Vector3 vector3(const T* at) {
 }
 
 struct PlaneFit {
-  Vector3 centre, normal;   // a unit normal whose component of the greatest size is positive
-  double variance[3];       // along the principal axes, the least first: along the normal
+  Vector3 centre, normal;  // a unit normal whose component of the greatest size is positive
+  double variance[3];      // along the principal axes, the least first: along the normal
   bool determined() const { return variance[1] > 1e-12 * variance[2]; }  // not on a line
 };
 

@@ -12,8 +12,8 @@ std::tuple<Tensor, Tensor> planes_of(Tensor points, Tensor index) {
   require_neighbourhoods(points, index);
   return with_type(points, [&](auto type) {
     using T = decltype(type);
-    const Tensor at = torch::stable::contiguous(points);      // (N, 3)
-    const Tensor chosen = torch::stable::contiguous(index);   // (N, K)
+    const Tensor at = torch::stable::contiguous(points);     // (N, 3)
+    const Tensor chosen = torch::stable::contiguous(index);  // (N, K)
     const int64_t n = at.size(0), k = chosen.size(1);
     Tensor normal = torch::stable::new_empty(points, {n, 3});
     Tensor variance = torch::stable::new_empty(points, {n, 3});
@@ -28,6 +28,4 @@ std::tuple<Tensor, Tensor> planes_of(Tensor points, Tensor index) {
 }  // namespace
 }  // namespace nvc3d
 
-STABLE_TORCH_LIBRARY_IMPL(nvc3d, CPU, m) {
-  m.impl("local_planes", TORCH_BOX(&nvc3d::planes_of));
-}
+STABLE_TORCH_LIBRARY_IMPL(nvc3d, CPU, m) { m.impl("local_planes", TORCH_BOX(&nvc3d::planes_of)); }
