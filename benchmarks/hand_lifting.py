@@ -74,9 +74,7 @@ class Hands:
     def of(cls, pixels: Tensor, truths: Truths) -> Hands:
         """Those of u, v, d (N, J, 3), in pixels and mm."""
         camera, root = CAMERAS[truths.camera], names_of(truths.order).index("palm")
-        u, v, d = pixels.unbind(-1)
-        x, y = (u - camera.cx) / camera.fx * d, (v - camera.cy) / camera.fy * d
-        joints = torch.stack([x, y, d], -1)
+        joints = torch.from_numpy(camera.lifted(*pixels.numpy().transpose(2, 0, 1)))
         flat = pixels[..., :2] - pixels[:, [root], :2]
         size = flat.square().sum(-1).mean(-1).sqrt()[:, None, None]
         return cls((flat / size).flatten(1).float(), (joints - joints[:, [root]]).float())

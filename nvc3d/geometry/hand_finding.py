@@ -251,8 +251,7 @@ def _stride(z: Floats, camera: Intrinsics) -> int:
 
 
 def _before(camera: Intrinsics, v: Nodes, u: Nodes, z: Floats) -> Floats:
-    x, y = (u - camera.cx) / camera.fx * z, (v - camera.cy) / camera.fy * z
-    return np.stack([x, y, z], 1).astype(np.float32)
+    return camera.lifted(u, v, z).astype(np.float32)
 
 
 def _millimetres(points: ArrayLike) -> Floats:

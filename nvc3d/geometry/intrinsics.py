@@ -98,8 +98,15 @@ class Intrinsics:
         z = self.checked(depth)
         v, u = np.nonzero(z)
         seen = z[v, u].astype(np.float64)
-        points = np.stack([(u - self.cx) / self.fx * seen, (v - self.cy) / self.fy * seen, seen], 1)
-        return Cloud(points, {"pixel": np.stack([u, v], 1)}, unit=1.0)
+        pixels = {"pixel": np.stack([u, v], 1)}
+        return Cloud(self.lifted(u, v, seen), pixels, unit=1.0)
+
+    def lifted(self, u: ArrayLike, v: ArrayLike, z: ArrayLike) -> NDArray[np.float64]:
+        """Where something is that is seen at u, v (...) in pixels, at a depth z (...): points
+        (..., 3) in the unit of the depth. The inverse of `project`."""
+        across, down, depth = (np.asarray(value, np.float64) for value in (u, v, z))
+        x, y = (across - self.cx) / self.fx * depth, (down - self.cy) / self.fy * depth
+        return np.stack([x, y, depth], -1)
 
     def project(self, points: ArrayLike) -> NDArray[np.float64]:
         """Where points (N, 3) before the camera are seen: u, v in pixels and depth, (N, 3).

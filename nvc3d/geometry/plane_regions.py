@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,12 +21,6 @@ SHARE = 2000
 """Points of a region, about, that tell whether it is curved."""
 ROUNDS = 2
 """How often points in no region look for one around them."""
-
-
-def check(condition: bool, name: str, expected: str, got: Any) -> None:
-    """Raise ValueError unless the condition holds."""
-    if not condition:
-        raise ValueError(f"{name} must be {expected}, got {got}")
 
 
 class Fit(NamedTuple):

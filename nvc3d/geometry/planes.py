@@ -66,9 +66,12 @@ def find_planes(
         ValueError: on NaN or inf, another shape or dtype, and options out of range.
     """
     cloud = _checked(points)
-    regions.check(distance is None or 0 < distance < math.inf, "distance", "above 0", distance)
-    regions.check(0 < angle < 90, "angle", "between 0 and 90", angle)
-    regions.check(least_points >= 3, "least_points", "3 or more", least_points)
+    if distance is not None and not 0 < distance < math.inf:
+        raise ValueError(f"distance must be above 0, got {distance}")
+    if not 0 < angle < 90:
+        raise ValueError(f"angle must be between 0 and 90, got {angle}")
+    if not least_points >= 3:
+        raise ValueError(f"least_points must be 3 or more, got {least_points}")
     exact = cloud.double()
     low, high = exact.aminmax(dim=0) if len(cloud) else (exact.new_zeros(3), exact.new_zeros(3))
     extent = float((high - low).max())

@@ -37,6 +37,14 @@ def test_by_hand() -> None:
     assert np.array_equal(camera.depth([[0, 0, 3.0], [0, 0, 2.0], [9, 9, 1.0]])[1, 2], 2.0)
 
 
+def test_what_is_seen_is_lifted_to_where_it_is() -> None:
+    camera = CAMERAS["nyu"]
+    points = np.random.default_rng(0).uniform((-300, -200, 400), (300, 200, 900), (2, 5, 3))
+    u, v, z = camera.project(points.reshape(-1, 3)).reshape(points.shape).transpose(2, 0, 1)
+    np.testing.assert_allclose(camera.lifted(u, v, z), points, rtol=1e-12)
+    assert camera.lifted(320, 240, 500).tolist() == [0, 0, 500]
+
+
 def test_an_image_of_another_size_shows_the_same() -> None:
     camera = CAMERAS["kinect2"]
     half = camera.scaled(256, 212)

@@ -62,8 +62,7 @@ def _lifted(frame: ImageFrame, u: float, v: float) -> np.ndarray:
     if not seen.any():
         raise ValueError(f"the depth image shows nothing around --centre {u:g},{v:g}")
     z = 1000 * float(np.median(seen[seen > 0]))
-    camera = frame.camera
-    return np.array([(u - camera.cx) / camera.fx * z, (v - camera.cy) / camera.fy * z, z])
+    return frame.camera.lifted(u, v, z)
 
 
 def _in_box(frame: ImageFrame, box: tuple[float, ...]) -> FoundHand:

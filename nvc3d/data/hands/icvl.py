@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nvc3d.data.hands import lines
 from nvc3d.data.hands.base import HandFrame, Hands
 from nvc3d.data.registry import DataSet, Wanted
 from nvc3d.data.stored import present, read_from
 from nvc3d.files import PathLike, read_depth
-from nvc3d.geometry.intrinsics import CAMERAS, Intrinsics
+from nvc3d.geometry.intrinsics import CAMERAS
 
 LABELS = {
     True: ("Training/labels.txt",),
@@ -45,7 +44,8 @@ class ICVL(Hands):
         self._depth = files[0].parent / "Depth"
         found = [read_from(path, lambda path: lines.read(path, 16)) for path in files]
         names = [name for part, _ in found for name in part]
-        self._joints = _from_pixels(np.concatenate([rows for _, rows in found]), CAMERAS["icvl"])
+        seen = np.concatenate([rows for _, rows in found])  # (N, 16, 3): u, v and depth
+        self._joints = CAMERAS["icvl"].lifted(*np.moveaxis(seen, -1, 0))
         self._frames = present(
             files[0].parent,
             enumerate(names),
@@ -71,13 +71,6 @@ class ICVL(Hands):
 
 def _sequence(name: str) -> str:
     return name.rpartition("/")[0] or "frames"
-
-
-def _from_pixels(joints: NDArray[np.float64], camera: Intrinsics) -> NDArray[np.float64]:
-    """Joints (..., 3) of u, v and depth, as x, y and z."""
-    u, v, z = np.moveaxis(joints, -1, 0)
-    x, y = (u - camera.cx) / camera.fx * z, (v - camera.cy) / camera.fy * z
-    return np.stack([x, y, z], -1)
 
 
 def _open(root: Path, training: bool, wanted: Wanted) -> ICVL:
