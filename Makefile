@@ -6,13 +6,20 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := $(shell find csrc tests/kernels tests/cuda_emulation -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh')
 
-.PHONY: demo test sanitize cuda gpu gpu-libraries lint format wheel clean
+.PHONY: demo test tables sanitize cuda gpu gpu-libraries lint format wheel clean
 
 demo: $(VENV)/built
 	$(BIN)/nvc3d demo
 
 test: $(VENV)/built $(VENV)/tools
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
+
+# Every table of the pages, anew: `make tables NVC3D_DATA=DIR`, a night of two cores. A run that was
+# stopped goes on.
+tables: $(VENV)/built $(VENV)/tools
+	$(BIN)/python benchmarks/tasks.py --data "$(NVC3D_DATA)" --markdown docs/tasks.md
+	$(BIN)/python benchmarks/nebula.py --data "$(NVC3D_DATA)" --markdown docs/nebula.md
+	$(BIN)/python benchmarks/real.py --data "$(NVC3D_DATA)" --markdown docs/real.md
 
 # The kernels under the address and undefined-behaviour sanitizers of g++; those for GPUs, emulated,
 # under the thread sanitizer too, for races within a block and between blocks. Python itself leaks.

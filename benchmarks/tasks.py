@@ -4,6 +4,7 @@
     python benchmarks/tasks.py classification             # the built-in shapes
     python benchmarks/tasks.py completion --data DIR      # and DIR/modelnet10_voxels/
     python benchmarks/tasks.py ask --data DIR             # and modelnet10_1024/, sydney_urban/
+    python benchmarks/tasks.py --data DIR --markdown docs/tasks.md   # every table of the page
 
 All codes of a setting share network, data, batches and number of steps. Every result is stored as
 soon as it is there, under a hash of what it depends on: a stopped run goes on, and what was changed
@@ -29,7 +30,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("study", choices=list(STUDIES))
+    parser.add_argument(
+        "studies", nargs="*", metavar="STUDY", help=f"{', '.join(STUDIES)}; default: all"
+    )
     parser.add_argument(
         "--data", type=Path, help="folder of modelnet10_voxels/, modelnet10_1024/, sydney_urban/"
     )
@@ -40,24 +43,30 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, default=ROOT / "runs" / "benchmarks" / "tasks")
     parser.add_argument("--markdown", type=Path, help="write the table into this page too")
     options = parser.parse_args()
-    numbers = range(1, len(STUDIES[options.study]) + 1)
-    if wrong := [n for n in options.settings or [] if n not in numbers]:
-        parser.error(f"--settings must be from 1 to {len(numbers)}, got {wrong[0]}")
+    if unknown := [study for study in options.studies if study not in STUDIES]:
+        parser.error(f"STUDY must be one of {', '.join(STUDIES)}, got {unknown[0]}")
+    options.studies = options.studies or list(STUDIES)
+    if options.settings:
+        if len(options.studies) != 1:
+            parser.error("--settings needs one STUDY, whose settings they are")
+        numbers = range(1, len(STUDIES[options.studies[0]]) + 1)
+        if wrong := [number for number in options.settings if number not in numbers]:
+            parser.error(f"--settings must be from 1 to {len(numbers)}, got {wrong[0]}")
     if options.workers < 1:
         parser.error("--workers must be at least 1")
     return options
 
 
-def cells(options: argparse.Namespace) -> list[Cell]:
-    """All cells, seed by seed, so that a run stopped early has whole seeds to show."""
-    settings = STUDIES[options.study]
+def cells(study: str, options: argparse.Namespace) -> list[Cell]:
+    """All cells of a study, seed by seed, so that a run stopped early has whole seeds to show."""
+    settings = STUDIES[study]
     numbers = options.settings or [
         number
         for number, setting in enumerate(settings, 1)
         if setting.folder is None or options.data is not None
     ]
     return [
-        Cell(options.study, number - 1, column, seed, options.data, options.quick)
+        Cell(study, number - 1, column, seed, options.data, options.quick)
         for seed in sorted(set(options.seeds))
         for number in numbers
         for column in settings[number - 1].columns
@@ -66,13 +75,15 @@ def cells(options: argparse.Namespace) -> list[Cell]:
 
 def main() -> None:
     options = parse()
-    asked = cells(options)
-    failed = follow(asked, options.output, options.workers)
-    report.save(options.study, asked, options.output)
-    text = report.markdown(options.study, asked, options.output)
-    print(f"\n{text}\n\nresults in {options.output}")
-    if options.markdown:
-        write_between(options.markdown, options.study, text)
+    failed = 0
+    for study in options.studies:
+        asked = cells(study, options)
+        failed += follow(asked, options.output, options.workers)
+        report.save(study, asked, options.output)
+        text = report.markdown(study, asked, options.output)
+        print(f"\n{text}\n\nresults in {options.output}", flush=True)
+        if options.markdown:
+            write_between(options.markdown, study, text)
     if failed:
         raise SystemExit(f"{failed} cells failed")
 

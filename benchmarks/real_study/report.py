@@ -15,7 +15,7 @@ from task_study.setting import Measure
 
 from .cells import Cell
 from .damage import DAMAGES
-from .rows import FOR_AS_LONG, ROWS, Row
+from .rows import FOR_AS_LONG, ROWS, SOONER, Row
 
 Found = dict[str, dict[int, Result]]
 """program -> seed -> result"""
@@ -117,6 +117,7 @@ def _row(row: Row, found: Found) -> str:
     long = [program for program in plain if program.endswith(FOR_AS_LONG)]
     equal = [program for program in plain if program not in long]
     tests = [_test(row, found, programs) for programs in (equal, long)]
+    tests.append(_sooner(row, found, plain))
     return "\n\n".join([title, table(head, lines), *filter(None, tests)])
 
 
@@ -169,6 +170,23 @@ def _test(row: Row, found: Found, plain: list[str]) -> str:
     if test is None:
         return ""
     return f"{told}{first.column} {shown_test(test, first.digits, first.less_is_better)}."
+
+
+def _sooner(row: Row, found: Found, plain: list[str]) -> str:
+    """What the default has learned when it stops early, beside the best that plain networks have
+    at the end."""
+    early = row.default + SOONER
+    if early not in found or not plain:
+        return ""
+    first, best = row.measures[0], max(plain, key=_score(row, found))
+
+    def told(program: str) -> str:
+        values, seconds = _values(found[program], first), _mean(found[program], "training")
+        return f"{_name(row, program)} has {shown(values, first.digits)} after {seconds:.0f} s"
+
+    score = _score(row, found)
+    verdict = "ahead" if score(early) > score(best) else "not ahead"
+    return f"{first.column}: {told(early)}, {told(best)}: {verdict}."
 
 
 def _speed(rows: dict[str, Found]) -> str:

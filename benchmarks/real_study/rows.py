@@ -20,6 +20,8 @@ SLOW = ("pointnet2", "dgcnn")
 """Encoders that one may leave out, and networks that learn for a number of steps where asked."""
 FOR_AS_LONG = ", for as long"
 """Of programs: a plain network that learns for as many seconds as nvc3d's default, not steps."""
+SOONER = ", a quarter of the steps"
+"""Of programs: nvc3d's default, to see what it has learned when it stops early."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,11 @@ class Row(Setting):
     """measure on damaged clouds too, see `damage`"""
 
     def own(self, encoders: Sequence[str]) -> list[str]:
-        """What nvc3d offers: its default network with each code, and its other encoders."""
+        """What nvc3d offers: its default network with each code, the default once more for fewer
+        steps, and its other encoders."""
         default = self.default
         codes = [default, *(code for code in CODES if code != default)]
-        return codes + [
+        return [*codes, default + SOONER] + [
             f"{default}, {encoder}"
             for encoder in self.encoders
             if encoder != TASKS[self.task].config().encoder
@@ -71,9 +74,13 @@ class Row(Setting):
         """The run of a program; of a plain network, of the data that it sees."""
         more, code = self.plain, self.default
         if self.reference(program) is None:
-            code, _, encoder = program.partition(", ")
+            code, _, encoder = program.removesuffix(SOONER).partition(", ")
             more = {"encoder": encoder} if encoder else {}
-        return replace(self, config={**self.config, **more}).run(code, seed, data, quick)
+        run = replace(self, config={**self.config, **more}).run(code, seed, data, quick)
+        if program.endswith(SOONER):
+            steps = max(1, run.training.steps // 4)
+            run = replace(run, training=replace(run.training, steps=steps, save_every=steps))
+        return run
 
 
 def _training(steps: int, batch_size: int) -> dict[str, int]:

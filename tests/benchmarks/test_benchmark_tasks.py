@@ -15,6 +15,7 @@ pytest.importorskip("scipy", reason="the study needs SciPy")
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import cells
+import tasks
 from task_study import generating, labelling, report, setting, settings
 from task_study.cells import Cell
 from task_study.outside import mahalanobis
@@ -151,3 +152,21 @@ def test_mahalanobis_is_by_the_covariance_within_categories() -> None:
     expected = np.einsum("bci,ij,bcj->bc", offset, inverse, offset).min(1)
     found = mahalanobis(torch.from_numpy(latents), torch.from_numpy(known), label)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_all_tables_of_a_page_are_written_by_one_command(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "follow", lambda cells, output, workers: 0)
+    page = tmp_path / "page.md"
+    names = list(settings.STUDIES)
+    page.write_text("".join(f"<!-- {name}: here -->\n<!-- /{name} -->\n" for name in names))
+    monkeypatch.setattr(
+        sys, "argv", ["tasks.py", "--output", f"{tmp_path}", "--markdown", f"{page}"]
+    )
+    tasks.main()
+    for name in names:
+        assert f"**{name}**" in page.read_text()
+    with pytest.raises(SystemExit):
+        monkeypatch.setattr(sys, "argv", ["tasks.py", *names, "--settings", "1"])
+        tasks.main()
