@@ -20,12 +20,14 @@ if TYPE_CHECKING:
         metrics,
         nebula,
         ops,
+        planar,
         shapes,
         tasks,
         viz,
     )
     from .loaded import load
     from .nebula import Nebula
+    from .planar import reconstruct_planes
 
 __all__ = [
     "Nebula",
@@ -40,6 +42,8 @@ __all__ = [
     "metrics",
     "nebula",
     "ops",
+    "planar",
+    "reconstruct_planes",
     "shapes",
     "tasks",
     "viz",
@@ -50,6 +54,8 @@ def __getattr__(name: str) -> Any:
     # Imported on first use: `nvc3d --help` and data tools then start without torch.
     if name == "Nebula":
         return import_module(".nebula", __name__).Nebula
+    if name == "reconstruct_planes":
+        return import_module(".planar", __name__).reconstruct_planes
     if name == "load":
         return import_module(".loaded", __name__).load
     if name in __all__:

@@ -24,6 +24,7 @@ COMMANDS = {
     "complete": "complete scans: meshes or clouds of which a part is missing",
     "classify": "tell the category of shapes",
     "pose": "tell the joints of the hands that a depth camera saw",
+    "planes": "find the flat faces of scans: clouds, meshes or depth images",
     "segment": "label the points of shapes, by part, or of scenes, by thing",
 }
 

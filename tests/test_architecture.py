@@ -27,7 +27,11 @@ BELOW = {
     "shapes": {"geometry"},
     "data": {"files", "geometry", "ops", "shapes"},
     "viz": {"geometry", "metrics", "nebula", "ops"},
-    "tasks": {"data", "encoders", "files", "geometry", "metrics", "nebula", "ops", "shapes", "viz"},
+    "planar": {"files", "geometry", "interop", "viz"},
+    "tasks": {
+        *("data", "encoders", "files", "geometry", "metrics", "nebula", "ops", "planar", "shapes"),
+        "viz",
+    },
 }
 # On top: run folders, training and commands may use everything below them, in this order.
 TOP = ("claim", "journal", "checkpoint", "train", "loaded", "commands", "cli", "__main__")

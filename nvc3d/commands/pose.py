@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nvc3d.commands.arguments import Parser, parser
+from nvc3d.commands.cameras import add_camera, images, numbers
 from nvc3d.commands.saying import shown
 from nvc3d.commands.targets import named, with_end
 
@@ -31,9 +32,8 @@ def main(arguments: Sequence[str]) -> int:
         raise ValueError(f"--seed must be at least 0, got {given.seed}")
     if given.rate <= 0:
         raise ValueError(f"--rate must be positive, got {given.rate:g}")
-    centre = _numbers("--centre", given.centre, 2, 3)
-    box = _numbers("--bbox", given.bbox, 4)
-    intrinsics = _numbers("--intrinsics", given.intrinsics, 4)
+    centre = numbers("--centre", given.centre, 2, 3)
+    box = numbers("--bbox", given.bbox, 4)
     said = [name for name in ("centre", "bbox", "mask") if getattr(given, name) is not None]
     if len(said) > 1:
         raise ValueError(f"give one of {', '.join('--' + name for name in said)}, not several")
@@ -45,16 +45,10 @@ def main(arguments: Sequence[str]) -> int:
     from nvc3d.commands.posing.frames import reader
     from nvc3d.commands.posing.places import Place
     from nvc3d.extras import require
-    from nvc3d.geometry import CAMERAS, Cloud
+    from nvc3d.geometry import Cloud
     from nvc3d.loaded import load
 
-    if given.camera is not None and given.camera not in CAMERAS:
-        raise ValueError(f"--camera must be one of {', '.join(CAMERAS)}, got {given.camera!r}")
-    if given.camera is not None and intrinsics is not None:
-        raise ValueError("give --camera or --intrinsics, not both")
-    read = reader(
-        _unit(given.unit), None if given.camera is None else CAMERAS[given.camera], intrinsics
-    )
+    read = reader(images(given))
     targets = _targets(given.files, given.output)
     require("PIL.Image", "to draw what was found")
     model = load(given.checkpoint)
@@ -185,31 +179,6 @@ def _by_numbers(file: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
-def _numbers(name: str, text: str | None, *counts: int) -> tuple[float, ...] | None:
-    if text is None:
-        return None
-    try:
-        values = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        values = ()
-    if len(values) not in counts:
-        wanted = " or ".join(map(str, counts))
-        raise ValueError(f"{name} must be {wanted} numbers with commas between them, got {text!r}")
-    return values
-
-
-def _unit(text: str | None) -> float | None:
-    """Metres."""
-    from nvc3d.commands.posing.frames import UNITS
-
-    if text is None or text in UNITS:
-        return UNITS.get(text or "")
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"--unit must be mm, m or a number of metres, got {text!r}") from None
-
-
 def _options() -> Parser:
     options = parser("pose", "Tell the 21 joints of the hands that a depth camera saw.")
     options.add_argument(
@@ -226,15 +195,7 @@ def _options() -> Parser:
         required=True,
         help="folder for NAME-pose.json, NAME-pose.npy and NAME-pose.png of each file",
     )
-    options.add_argument("--camera", help="that took the images: kinect2, sr300, d435, azure, ...")
-    options.add_argument(
-        "--intrinsics", metavar="FX,FY,CX,CY", help="of the images, in pixels, instead of --camera"
-    )
-    options.add_argument(
-        "--unit",
-        help="of a step of depth, or of a cloud: mm, m, or so many metres, as 0.000125 "
-        "(default: mm for images; m for clouds that do not tell)",
-    )
+    add_camera(options)
     options.add_argument(
         "--hand",
         choices=("left", "right", "auto"),

@@ -10,11 +10,14 @@ COMPLETED = "-completed"
 SEGMENTED = "-segmented"
 LABELS = "-labels"
 POSE = "-pose"
+PLANES = "-planes"
 """What comes after the name of what was read: NAME-completed.ply, NAME-completed-2.ply for the
-second of several answers, NAME-segmented.ply and NAME-labels.npy, NAME-pose.json, .npy and .png."""
+second of several answers, NAME-segmented.ply and NAME-labels.npy, NAME-pose.json, .npy and .png,
+NAME-planes.ply, .glb and others."""
 
 _ANSWER = re.compile(
-    rf"(.+?)(?:(?:{COMPLETED}(?:-\d+)?|{SEGMENTED})\.ply|{LABELS}\.npy|(?P<pose>{POSE}(?:-\d+)?)\.npy)"
+    rf"(.+?)(?:(?:{COMPLETED}(?:-\d+)?|{SEGMENTED})\.ply|{LABELS}\.npy|(?P<sure>{POSE}(?:-\d+)?\.npy"
+    rf"|{PLANES}\.(?:ply|glb)))"
 )
 
 
@@ -39,7 +42,7 @@ def answers(files: Sequence[Path]) -> list[Path]:
         match = _ANSWER.fullmatch(file.name)
         if match is None or match[1] not in there:
             return False
-        if match["pose"]:
+        if match["sure"]:
             return True
         beside = file.with_name(f"{match[1]}{SEGMENTED}.ply")
         return file.suffix == ".ply" or beside in known

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from nvc3d.geometry.camera import DepthCamera, random_direction
     from nvc3d.geometry.intrinsics import CAMERAS, Intrinsics
     from nvc3d.geometry.mesh import Cloud, Mesh, Shape, frame, normalise
-    from nvc3d.geometry.planes import Planes, find_planes
+    from nvc3d.geometry.planes import Planes, find_planes, fit_planes
 
 __all__ = [
     "CAMERAS",
@@ -19,6 +19,7 @@ __all__ = [
     "Planes",
     "Shape",
     "find_planes",
+    "fit_planes",
     "frame",
     "normalise",
     "random_direction",
@@ -29,6 +30,6 @@ __getattr__, __dir__ = lazy.names(
         "camera": ("DepthCamera", "random_direction"),
         "intrinsics": ("CAMERAS", "Intrinsics"),
         "mesh": ("Cloud", "Mesh", "Shape", "frame", "normalise"),
-        "planes": ("Planes", "find_planes"),
+        "planes": ("Planes", "find_planes", "fit_planes"),
     },
 )

@@ -90,6 +90,24 @@ def find_planes(
     return _described(exact, found[place], least_points)
 
 
+def fit_planes(points: NDArray[np.floating] | Tensor, instance: NDArray | Tensor) -> Planes:
+    """The planes of points (N, 3) that are already told apart (N,), -1 for none, by least squares;
+    numbered anew, the one with the most points first.
+
+    Raises ValueError as `find_planes`, and on instances of another shape, or below -1.
+    """
+    cloud = _checked(points)
+    own = torch.as_tensor(instance).detach().cpu()
+    if own.shape != (len(cloud),) or own.is_floating_point():
+        raise ValueError(
+            f"instance must be integers ({len(cloud)},), got {own.dtype} {tuple(own.shape)}"
+        )
+    if len(own) and int(own.min()) < -1:
+        raise ValueError(f"instance must be 0 or more, or -1 for none, got {int(own.min())}")
+    numbers, place = own.long().unique(return_inverse=True)
+    return _described(cloud.double(), place - int((numbers < 0).any()))
+
+
 def _found(at: Tensor, distance: float | None, cosine: float, least: int) -> Tensor:
     """The region of every distinct point (N, 3), -1 for none."""
     k = min(NEIGHBOURS, len(at))

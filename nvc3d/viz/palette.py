@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from nvc3d.viz.figure import COLOURS
 
+NONE = 217
+"""Grey of what belongs to nothing."""
+
 
 def label_colours(count: int) -> NDArray[np.uint8]:
     """Red, green and blue (count, 3) of labels 0, 1, ...; a label's colour is the same for any
@@ -22,3 +25,10 @@ def label_colours(count: int) -> NDArray[np.uint8]:
     share = (1 - 0.7 ** ((round_of + 1) // 2))[:, None]  # of black or of white
     toward = np.where(round_of % 2 == 1, 0.0, 255.0)[:, None]
     return np.round(rows + share * (toward - rows)).astype(np.uint8)
+
+
+def instance_colours(instances: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Red, green and blue (N, 3) of instances (N,), those of labels, and grey where there is none:
+    -1."""
+    colours = np.vstack([label_colours(int(instances.max(initial=-1)) + 1), [[NONE] * 3]])
+    return np.asarray(colours[instances], np.uint8)

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nvc3d.files import read_depth, read_shape
+from nvc3d.commands.cameras import UNITS, Images
+from nvc3d.files import read_shape
 from nvc3d.geometry import Cloud, Intrinsics
 from nvc3d.geometry.hand_finding import CUBE, FoundHand, find_hands, find_hands_in_points
 
 Floats = NDArray[np.float64]
-UNITS = {"mm": 0.001, "m": 1.0}
 WINDOW, MOST = 300.0, 4
 """The side of the cube in which a hand is looked for whose place is known, in mm, and how many that
 are found there are looked at."""
@@ -130,23 +130,13 @@ def _place(centre: Floats) -> str:
     return "({:.0f}, {:.0f}, {:.0f}) mm".format(*centre)
 
 
-def reader(
-    unit: float | None, camera: Intrinsics | None, intrinsics: tuple[float, ...] | None
-) -> Callable[[Path], Frame]:
-    """What reads the files of one camera.
-
-    Args:
-        unit: metres of a step of depth images, or of a unit of clouds; None: millimetres, and what
-            the cloud says or else metres.
-        camera, intrinsics: of depth images, one of the two: a camera, or fx, fy, cx, cy of whatever
-            size the image has.
-    """
+def reader(images: Images) -> Callable[[Path], Frame]:
+    """What reads depth images of one camera, and clouds."""
 
     def read(path: Path) -> Frame:
         if path.suffix.lower() != ".png":
-            return _cloud(path, unit)
-        depth = read_depth(path, UNITS["mm"] if unit is None else unit)
-        return ImageFrame(depth, _camera_of(depth.shape, camera, intrinsics))
+            return _cloud(path, images.unit)
+        return ImageFrame(*images.read(path))
 
     return read
 
@@ -164,31 +154,3 @@ def _cloud(path: Path, unit: float | None) -> CloudFrame:
             "millimetres; give --unit mm"
         )
     return CloudFrame(points.astype(np.float32))
-
-
-def _camera_of(
-    shape: tuple[int, ...], camera: Intrinsics | None, intrinsics: tuple[float, ...] | None
-) -> Intrinsics:
-    height, width = shape
-    if intrinsics is not None:
-        fx, fy, cx, cy = intrinsics
-        found = Intrinsics(fx, fy, cx, cy, width, height)
-        if not (0 <= found.cx < width and 0 <= found.cy < height):
-            raise ValueError(
-                f"the axis of a camera with cx {found.cx:g} and cy {found.cy:g} meets no image of "
-                f"{width} x {height} pixels: the --intrinsics are of an image of another size, "
-                "which Intrinsics.scaled turns into those of this one"
-            )
-        return found
-    if camera is None:
-        raise ValueError(
-            "a depth image needs its camera: give --camera, or --intrinsics fx,fy,cx,cy in pixels"
-        )
-    if (camera.width, camera.height) != (width, height):
-        half = camera.scaled(width, height)
-        raise ValueError(
-            f"the image is {width} x {height} pixels and the camera's {camera.width} x "
-            f"{camera.height}: if it was made smaller, give --intrinsics {half.fx:.6g},"
-            f"{half.fy:.6g},{half.cx:.6g},{half.cy:.6g}, which Intrinsics.scaled says"
-        )
-    return camera

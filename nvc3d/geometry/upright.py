@@ -1,0 +1,41 @@
+"""Which way is up: by convention about, by the planes exactly."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nvc3d.geometry.planes import Planes
+
+
+class Axis(NamedTuple):
+    """What is up by convention."""
+
+    direction: NDArray[np.float64]  # (3,)
+    within: float  # degrees: how far from it the normal of a floor may be
+
+
+UP = {
+    **{name: Axis(np.eye(3)[i], 20.0) for i, name in enumerate("xyz")},
+    **{f"-{name}": Axis(-np.eye(3)[i], 20.0) for i, name in enumerate("xyz")},
+    "camera": Axis(-np.eye(3)[1], 60.0),  # which may look down
+}
+
+
+def upward(planes: Planes, up: str) -> NDArray[np.float64]:
+    """The direction (3,) that is up: the normal of the plane with most points of those that lie
+    flat by the axis `up`, a key of `UP`, or that axis where none does.
+
+    Raises ValueError on another axis.
+    """
+    if up not in UP:
+        raise ValueError(f"up must be one of {', '.join(UP)}, got {up!r}")
+    axis = UP[up]
+    along = planes.normal @ axis.direction
+    flat = np.flatnonzero(np.abs(along) >= np.cos(np.radians(axis.within)))
+    if not len(flat):
+        return axis.direction.copy()
+    most = flat[0]  # they come by their points
+    return np.asarray(planes.normal[most] * np.sign(along[most]))
