@@ -16,7 +16,7 @@ from typing import Any, Literal
 from nvc3d import data
 from nvc3d.files import PathLike
 
-Gives = Literal["pairs", "shapes", "parts", "scenes", "grids", "hands", "cars"]
+Gives = Literal["pairs", "shapes", "parts", "scenes", "grids", "hands", "planes", "cars"]
 GIVES: dict[Gives, str] = {
     "pairs": "pairs of a partial and a complete cloud",
     "shapes": "shapes, each of a category",
@@ -24,6 +24,7 @@ GIVES: dict[Gives, str] = {
     "scenes": "scenes with labelled points",
     "grids": "voxel grids of scenes",
     "hands": "hands whose joints are known",
+    "planes": "points whose planes are known",
     "cars": "cars of which nobody knows the complete cloud",
 }
 """What data sets are of."""
@@ -34,6 +35,7 @@ _ARE_READ_BY = {
     "scenes": "segmentation",
     "grids": "voxel_completion",
     "hands": "hand_pose",
+    "planes": "planes",
     "cars": "measuring a trained model of completion (nvc3d eval)",
 }
 
@@ -72,8 +74,9 @@ class DataSet:
         holds: whether a folder, or a file, does; it opens as few files as it can.
         open: (folder, training, wanted) -> what is trained on, or what is measured on: of "pairs" a
             StoredPairs, of "shapes" and "parts" a LabelledClouds, of "scenes" a LabelledScenes, of
-            "grids" a Dataset with `categories` and `classes`, of "hands" a Hands. Raises
-            ValueError or FileNotFoundError where a part is missing or of another form.
+            "grids" a Dataset with `categories` and `classes`, of "hands" a Hands, of "planes" a
+            Planes. Raises ValueError or FileNotFoundError where a part is missing or of another
+            form.
         split: what is trained on and what is measured on, for the documentation.
         labels: which labels there are, likewise.
     """
