@@ -5,7 +5,7 @@
     python benchmarks/real.py --data DIR --encoders pointnet2 dgcnn  # the slowest networks, too
 
 All programs of a row share split, points and batches. Plain networks learn for as many steps as
-nvc3d's, and once more for as many seconds of the processor. Every result is stored as soon as it is
+nvc3d's, and once more for as many as fit into nvc3d's time. Every result is stored as soon as it is
 there, under a hash of what it depends on: a stopped run goes on, and what was changed is computed
 anew. Results go to runs/benchmarks/real/ as JSON and Markdown. docs/real.md says what
 the rows are. Needs Python 3.11 or later, and Linux.
@@ -68,11 +68,7 @@ def cells(options: argparse.Namespace, rows: Iterable[str], encoders: Iterable[s
 def main() -> None:
     options = parse()
     asked = cells(options, options.rows or ROWS, options.encoders)
-    failed = 0
-    for seed in sorted(set(options.seeds)):
-        for plain in (False, True):  # which learn for as long as the others did
-            part = [cell for cell in asked if (cell.seed, cell.is_plain) == (seed, plain)]
-            failed += follow(part, options.output, options.workers, fresh=True)
+    failed = follow(asked, options.output, options.workers, fresh=True)
     # What was computed at other times is shown, too.
     every = cells(options, ROWS, SLOW)
     report.save(every, options.output)

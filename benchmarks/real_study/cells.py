@@ -13,7 +13,7 @@ from statistics import median
 
 import numpy as np
 import torch
-from cells import Result, stored
+from cells import Result
 from references import dgcnn, layers, pcn, pointnet, pointnet2, training, unet
 from references.training import batches as plain_batches
 from resources import added_by
@@ -87,7 +87,7 @@ class Cell:
             content = [repr(sorted(config.items())), repr(sorted(to_dict(run.training).items()))]
             content += [*_CODE, str(self.told.augmented)]
             if self.program.endswith(FOR_AS_LONG):
-                content.append(self.first.name())
+                content += [FOR_AS_LONG, self.first.name()]
         else:
             content = depends(run, self.told.folder)
         content += [*_COMMON, *([_DAMAGE] if self.told.damaged else [])]
@@ -99,33 +99,32 @@ class Cell:
         """Lay the data out, look at time and memory, train, and measure; a training that diverges
         is a result too."""
         assert self.told.folder is not None
-        source, laid, seconds = self.data / self.told.folder, folder / "data", self._seconds()
+        source, laid = self.data / self.told.folder, folder / "data"
         if not source.is_dir():
             raise FileNotFoundError(f"{self.row} needs {source}, and there is no such folder")
         laid.mkdir()
-        run = self.told.run_of(self.program, self.seed, laid, self.quick)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self.told.lay(source, self.seed, laid / self.told.folder)
-            splits = run.task.look(run.config, run.task.splits(run.config))
-            result = _probed(run, splits, self._loss(run), self._fresh(run, splits))
+            run, splits, result = self._probed(laid)
+            result["steps"] = run.training.steps
+            if self.program.endswith(FOR_AS_LONG):
+                turn = self.first._probed(laid)[2]["turn"]
+                result["steps"] = max(1, round(run.training.steps * turn / result["turn"]))
             start = time.process_time()
             try:
-                model, result["steps"] = self._learned(run, splits, folder / "run", seconds)
+                model = self._learned(run, splits, folder / "run", result["steps"])
             except NonFiniteLoss as error:
                 return result | {"values": {}, "diverged": str(error)}
             result["training"] = time.process_time() - start
             with evaluating(model):
                 return result | self._judged(model, run, splits)
 
-    def _seconds(self) -> float | None:
-        """How long it is to learn, where that is said instead of how many steps."""
-        if not self.program.endswith(FOR_AS_LONG):
-            return None
-        first = stored(self.first, self.output)
-        if first is None or "training" not in first:
-            raise ValueError(f"{self} learns for as long as {self.first}, which has not learned")
-        return float(first["training"])
+    def _probed(self, laid: Path) -> tuple[Run, Splits, Result]:
+        """What is to be trained on data that were laid out, and what a step of it takes."""
+        run = self.told.run_of(self.program, self.seed, laid, self.quick)
+        splits = run.task.look(run.config, run.task.splits(run.config))
+        return run, splits, _probed(run, splits, self._loss(run), self._fresh(run, splits))
 
     def _loss(self, run: Run) -> Loss:
         reference = self.told.reference(self.program)
@@ -141,19 +140,18 @@ class Cell:
             return lambda: run.task.model(run.config, splits.vocabulary)
         return lambda: reference.make(splits.vocabulary)
 
-    def _learned(
-        self, run: Run, splits: Splits, folder: Path, seconds: float | None
-    ) -> tuple[nn.Module, int]:
-        """The trained model, and the steps it took."""
+    def _learned(self, run: Run, splits: Splits, folder: Path, steps: int) -> nn.Module:
+        """The trained model."""
         if not self.is_plain:
             outcome = train(run, folder, progress=False)
             if not outcome.finished:
                 raise KeyboardInterrupt
-            return outcome.model, outcome.step
+            return outcome.model
         set_seed(self.seed)
         model = self._fresh(run, splits)()
         stream = plain_batches(splits.train, run.training.batch_size, self.seed)
-        return model, training.train(model, self._loss(run), stream, run.training.steps, seconds)
+        training.train(model, self._loss(run), stream, steps)
+        return model
 
     def _judged(self, model: nn.Module, run: Run, splits: Splits) -> Result:
         """What a model's answers are worth, on damaged clouds too where the row wants that."""
@@ -181,8 +179,9 @@ class Cell:
 
 
 def _probed(run: Run, splits: Splits, loss: Loss, fresh: Callable[[], nn.Module]) -> Result:
-    """Seconds of a step on a batch that is there, bytes that model, optimiser and steps add at
-    their peak, and how many samples are read in a second; of the processor's time."""
+    """Seconds of a step on a batch that is there, and of its turn: to read a batch, and step; bytes
+    that model, optimiser and steps add at their peak, and how many samples are read in a second; of
+    the processor's time."""
     stream = plain_batches(splits.train, run.training.batch_size, run.config.seed)
     batch = next(stream)
     start = time.process_time()
@@ -201,10 +200,11 @@ def _probed(run: Run, splits: Splits, loss: Loss, fresh: Callable[[], nn.Module]
             optimizer.step()
             taken.append(time.process_time() - start)
 
-    memory = added_by(steps)
+    memory, step = added_by(steps), median(taken[WARM:])
     return {
-        "step": median(taken[WARM:]),
+        "step": step,
+        "turn": step + seconds / LOADED,
         "memory": memory,
         "read": read / seconds,
-        "needed": len(batch["name"]) / median(taken[WARM:]),
+        "needed": len(batch["name"]) / step,
     }

@@ -19,7 +19,8 @@ ENCODERS = ("pointnet", "pointnet2", "dgcnn")
 SLOW = ("pointnet2", "dgcnn")
 """Encoders that one may leave out, and networks that learn for a number of steps where asked."""
 FOR_AS_LONG = ", for as long"
-"""Of programs: a plain network that learns for as many seconds as nvc3d's default, not steps."""
+"""Of programs: a plain network that learns for as many seconds as nvc3d's default, not steps, by
+what both take for a batch."""
 SOONER = ", a quarter of the steps"
 """Of programs: nvc3d's default, to see what it has learned when it stops early."""
 

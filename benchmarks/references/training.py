@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
@@ -21,25 +20,18 @@ def train(
     loss: Callable[[nn.Module, Batch], Tensor],
     batches: Iterator[Batch],
     steps: int,
-    seconds: float | None = None,
     rate: float = 1e-3,
-) -> int:
-    """Take so many steps down the loss or, where seconds are given, as many as the processor takes
-    in these; gives how many. The model is in evaluation mode afterwards."""
+) -> None:
+    """Take so many steps down the loss; the model is in evaluation mode afterwards."""
     optimizer = torch.optim.Adam(model.parameters())
     model.train()
-    start = time.process_time()
-    for step in count():
-        done = step / steps if seconds is None else (time.process_time() - start) / seconds
-        if done >= 1:
-            break
+    for step in range(steps):
         for group in optimizer.param_groups:
-            group["lr"] = rate * (1 + math.cos(math.pi * done)) / 2
+            group["lr"] = rate * (1 + math.cos(math.pi * step / steps)) / 2
         optimizer.zero_grad()
         loss(model, next(batches)).backward()
         optimizer.step()
     model.eval()
-    return step
 
 
 def batches(items: Any, size: int, seed: int) -> Iterator[Batch]:

@@ -59,13 +59,8 @@ def test_hits_are_compared_where_they_differ() -> None:
     assert mcnemar(own, other) == (5, 1, pytest.approx(2 * 7 / 2**6))
 
 
-def test_a_plain_network_learns_for_steps_or_for_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_rate_of_a_plain_network_falls_along_a_cosine(monkeypatch: pytest.MonkeyPatch) -> None:
     model, rates = nn.Linear(1, 1), []
-    batch = {"x": torch.ones(2, 1)}
-
-    def loss(model: nn.Module, batch: dict[str, Any]) -> torch.Tensor:
-        return model(batch["x"]).square().mean()
-
     step = torch.optim.Adam.step
 
     def noted(self: torch.optim.Adam, *arguments: Any) -> Any:
@@ -73,13 +68,25 @@ def test_a_plain_network_learns_for_steps_or_for_as_long(monkeypatch: pytest.Mon
         return step(self, *arguments)
 
     monkeypatch.setattr(torch.optim.Adam, "step", noted)
-    assert train(model, loss, iter([batch] * 9), 4) == 4
+    batch = {"x": torch.ones(2, 1)}
+    train(model, lambda model, batch: model(batch["x"]).square().mean(), iter([batch] * 9), 4)
     assert rates == pytest.approx([1e-3, 0.854e-3, 0.5e-3, 0.146e-3], rel=1e-2)
-    clock = iter(float(second) for second in range(99))
-    monkeypatch.setattr("references.training.time.process_time", lambda: next(clock))
-    # It starts at 0 and asks at 1, 2, 3, ...: of 6 seconds, five steps fit in.
-    assert train(model, loss, iter([batch] * 9), 4, seconds=6.0) == 5
-    assert rates[4:] == sorted(rates[4:], reverse=True)
+
+
+def test_a_plain_network_takes_as_many_steps_as_fit_into_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_all(tmp_path / "data")
+    row = rows.ROWS["chairs"]
+    small = {**row.config, **TINY[row.task]}
+    monkeypatch.setitem(
+        rows.ROWS, "chairs", replace(row, config=small, training={"batch_size": 4, "steps": 6})
+    )
+    turns = iter([0.3, 0.1])  # the plain network's, and nvc3d's
+    monkeypatch.setattr(study, "_probed", lambda *asked: {"turn": next(turns)})
+    cell = study.Cell("chairs", "3-D U-Net, for as long", 1, tmp_path / "data", tmp_path)
+    (tmp_path / "folder").mkdir()
+    assert cell.compute(tmp_path / "folder")["steps"] == 2
 
 
 def test_damaged_clouds_are_made_ready_as_any_cloud_is() -> None:
