@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from real_study.report import table
 
 from nvc3d.geometry import Mesh, find_planes
-from nvc3d.metrics import plane_agreement, planes_found
+from nvc3d.metrics import plane_agreement, plane_recall_by_depth, pooled_recall
 from nvc3d.shapes.rooms import make_room
 
 LEAST = 100
@@ -177,12 +177,12 @@ def measured(rooms: list[Scan], noise: float, call: Any) -> tuple[float, float, 
             off = np.abs((room.points * answer.normal[on]).sum(1) - answer.offset[on])
         predicted, truth = torch.from_numpy(answer.instance), torch.from_numpy(room.plane)
         found.append(
-            planes_found(predicted, truth, torch.from_numpy(off), torch.tensor([OFF]))[0][:, 0]
+            plane_recall_by_depth(predicted, truth, torch.from_numpy(off), torch.tensor([OFF]))
         )
-        agreements.append(plane_agreement(predicted, truth, "planar"))
+        agreements.append(plane_agreement(predicted, truth, "planetr"))
     index = np.mean([a.rand_index for a in agreements])
     information = np.mean([a.variation_of_information for a in agreements])
-    recall = float(torch.cat(found).double().mean())
+    recall = float(pooled_recall(found)[0])
     return recall, float(index), float(information), seconds / len(rooms)
 
 

@@ -14,6 +14,7 @@ from nvc3d.metrics.completion import (
     total_mutual_difference,
     voxel_iou,
 )
+from nvc3d.metrics.depth import DepthErrors, depth_errors
 from nvc3d.metrics.detection import auroc
 from nvc3d.metrics.generation import Generated, compare_sets
 from nvc3d.metrics.hand_pose import (
@@ -29,7 +30,14 @@ from nvc3d.metrics.hand_pose import (
     root_aligned,
     root_relative_mm,
 )
-from nvc3d.metrics.planes import Agreement, plane_agreement, planes_found
+from nvc3d.metrics.plane_recall import (
+    PlaneRecall,
+    plane_average_precision,
+    plane_recall_by_depth,
+    plane_recall_by_normal,
+    pooled_recall,
+)
+from nvc3d.metrics.planes import Agreement, plane_agreement
 from nvc3d.metrics.retrieval import average_precision, mean_average_precision
 from nvc3d.metrics.segmentation import Confusion, PartScores, confined_argmax, part_ious
 
@@ -37,8 +45,10 @@ __all__ = [
     "Agreement",
     "Comparison",
     "Confusion",
+    "DepthErrors",
     "Generated",
     "PartScores",
+    "PlaneRecall",
     "auc_0_50",
     "auc_20_50",
     "auroc",
@@ -50,6 +60,7 @@ __all__ = [
     "compare_sets",
     "confined_argmax",
     "consistency",
+    "depth_errors",
     "emd",
     "f_score",
     "fidelity",
@@ -63,7 +74,10 @@ __all__ = [
     "pa_reflect_mm",
     "part_ious",
     "plane_agreement",
-    "planes_found",
+    "plane_average_precision",
+    "plane_recall_by_depth",
+    "plane_recall_by_normal",
+    "pooled_recall",
     "procrustes_aligned",
     "root_aligned",
     "root_relative_mm",

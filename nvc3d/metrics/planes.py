@@ -1,20 +1,25 @@
 """How well points are told apart by their planes: -1 is "no plane", in answers and in the truth.
 
-Papers count two ways under the same names. Over "all" points what is in no plane is one more
-segment, as in PlaneRCNN's code and, per vertex, in that of PlanarRecon; over "planar" points only
-those count that are on a plane in the truth, as in PlaneTR's. The same answer has other numbers in
-each, so tables must say which.
+RI, VOI and SC are measured in three ways under the same names, and the same answer has other
+numbers in each, so tables must say which:
+
+| variant | points that count | "no plane" is |
+|---|---|---|
+| "planercnn" | pixels that the sensor saw (`valid`) | one more segment |
+| "planetr" (PlaneRecTR, ZeroPlane) | pixels on a plane in the truth | one more of the answer |
+| "planarrecon" (AirPlanes) | all vertices of the true mesh | one more segment |
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
-IOU = 0.5
-"""What a plane of the answer and a true one must have in common, and more, to be the same."""
+from nvc3d.metrics.plane_recall import check_planes
+
+Variant = Literal["planercnn", "planetr", "planarrecon"]
 
 
 class Agreement(NamedTuple):
@@ -22,26 +27,46 @@ class Agreement(NamedTuple):
 
     rand_index: float  # the share of pairs that both join or both part; 1 is best
     variation_of_information: float  # in bits; 0 is best
-    covering: float  # by the best IoU of every segment, weighted by its points; 1 is best
+    segmentation_covering: (
+        float  # by the best IoU of every segment, weighted by its points; 1 is best
+    )
 
 
-def plane_agreement(predicted: Tensor, truth: Tensor, over: str) -> Agreement:
-    """Compare planes (N,) with true ones (N,), over "all" points or the "planar" ones.
+def plane_agreement(
+    predicted: Tensor, truth: Tensor, variant: Variant, *, valid: Tensor | None = None
+) -> Agreement:
+    """Compare planes (N,) with true ones (N,) as one of three fields does, see above.
 
-    The covering is the mean of that of the truth by the answer and of the answer by the truth.
+    The covering is the mean of that of the truth by the answer and of the answer by the truth, each
+    weighted by the points that count. PlaneRCNN's code weighs it by all pixels, seen or not, and
+    PlanarRecon's takes the wrong segments' where no vertex is on no plane: theirs differ then.
     (Rand, "Objective criteria for the evaluation of clustering methods", JASA 66, 1971; Meilă,
     "Comparing clusterings by the variation of information", COLT 2003; Arbeláez et al., "Contour
-    detection and hierarchical image segmentation", PAMI 33(5), 2011.) Raises ValueError on planes
-    of different shapes, fewer than two points that count, and another `over`.
+    detection and hierarchical image segmentation", PAMI 33(5), 2011.)
+
+    Args:
+        predicted, truth: (N,) integers, the plane of each point, -1 for none.
+        variant: "planercnn", "planetr" or "planarrecon".
+        valid: (N,) bool, of "planercnn": where the true depth is above 0.1 mm; None: everywhere.
+
+    Raises ValueError on planes of different shapes, numbers below -1, fewer than two points that
+    count, another variant, and `valid` of another one.
     """
-    _check(predicted, truth)
-    if over not in ("all", "planar"):
-        raise ValueError(f'over must be "all" or "planar", got {over!r}')
-    if over == "planar":
-        predicted, truth = predicted[truth >= 0], truth[truth >= 0]
+    check_planes(predicted, truth)
+    if variant not in get_args(Variant):
+        raise ValueError(f"variant must be one of {', '.join(get_args(Variant))}, got {variant!r}")
+    if valid is not None and (variant != "planercnn" or valid.shape != truth.shape):
+        raise ValueError(
+            f"valid must be {tuple(truth.shape)} and of planercnn, got {tuple(valid.shape)} "
+            f"of {variant}"
+        )
+    counts = torch.ones_like(truth, dtype=torch.bool) if valid is None else valid.bool()
+    if variant == "planetr":
+        counts = truth >= 0
+    predicted, truth = predicted[counts], truth[counts]
     n = len(truth)
     if n < 2:
-        raise ValueError(f"at least two points must count, got {n} over {over!r}")
+        raise ValueError(f"at least two points must count, got {n} of {variant}")
     both = _table(predicted, truth)  # (P, T)
     answered, true = both.sum(1), both.sum(0)
     apart = (answered.square().sum() + true.square().sum()) / 2 - both.square().sum()
@@ -52,44 +77,6 @@ def plane_agreement(predicted: Tensor, truth: Tensor, over: str) -> Agreement:
     return Agreement(
         float(1 - apart / (n * (n - 1) / 2)), float(information.clamp(min=0)), float(covering)
     )
-
-
-def planes_found(
-    predicted: Tensor, truth: Tensor, difference: Tensor, thresholds: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Which true planes are found: (T, S) bool for S thresholds, and the points of each, (T,).
-
-    A true plane is found by a plane of the answer with an IoU above 0.5 where the mean difference
-    (N,), by which a point is off its true place on the answer's plane, is at most the threshold
-    over the points that they share. Plane recall is the mean of the first over the planes of all
-    clouds together, pixel recall its mean weighted by the second. (Liu et al., "PlaneNet", CVPR
-    2018.) Raises ValueError on planes or differences of different shapes.
-    """
-    _check(predicted, truth)
-    if difference.shape != truth.shape:
-        raise ValueError(f"difference must be {tuple(truth.shape)}, got {tuple(difference.shape)}")
-    found, points = [], []
-    for plane in truth[truth >= 0].unique():
-        own = truth == plane
-        shared = predicted[own & (predicted >= 0)]
-        points.append(int(own.sum()))
-        off = torch.inf
-        if len(shared):
-            best = shared.mode().values
-            in_both = own & (predicted == best)
-            if in_both.sum() > IOU * (own | (predicted == best)).sum():
-                off = float(difference[in_both].double().mean())
-        found.append(off <= thresholds)
-    empty = torch.zeros(0, len(thresholds), dtype=torch.bool)
-    return torch.stack(found) if found else empty, torch.tensor(points)
-
-
-def _check(predicted: Tensor, truth: Tensor) -> None:
-    if predicted.shape != truth.shape or truth.dim() != 1:
-        raise ValueError(
-            "predicted and truth must both be (N,), "
-            f"got {tuple(predicted.shape)} and {tuple(truth.shape)}"
-        )
 
 
 def _table(one: Tensor, other: Tensor) -> Tensor:
