@@ -20,6 +20,10 @@ SPARSE = 4
 """Of so many clouds of training, one is sparse: of two, whole clouds are told worse."""
 LOST = 7 / 8
 """Largest part of its points that a sparse cloud loses."""
+STREWN = 8
+"""Of so many clouds of training, one has outliers: of four, whole clouds are told worse."""
+OUTLIERS = 0.2
+"""Largest part of its points that are outliers."""
 
 
 def augment(
@@ -57,6 +61,21 @@ def sparse(points: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
     lost = LOST * max(0.0, 1 - SPARSE * rng.random())
     left = max(1, round((1 - lost) * len(points)))
     return np.resize(points[rng.permutation(len(points))[:left]], points.shape)
+
+
+def strewn(points: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """A cloud (N, 3) in the unit ball as a faulty scan might give it: of one in STREWN a random
+    part of the points, up to OUTLIERS, lie anywhere in the ball instead.
+
+    (The "background noise" of Sun et al., "Benchmarking Robustness of 3D Point Cloud Recognition
+    Against Common Corruptions", 2022.)
+    """
+    count = round(OUTLIERS * max(0.0, 1 - STREWN * rng.random()) * len(points))
+    ways = rng.standard_normal((count, 3))
+    ways *= np.cbrt(rng.random((count, 1))) / np.linalg.norm(ways, axis=1, keepdims=True)
+    result = points.copy()
+    result[rng.permutation(len(points))[:count]] = ways
+    return result
 
 
 def moved(

@@ -193,6 +193,20 @@ def test_one_cloud_in_four_loses_points_and_repeats_the_others() -> None:
     )
 
 
+def test_few_clouds_of_training_have_outliers() -> None:
+    points = np.full((1000, 3), 0.25, dtype=np.float32)
+    strewn = []
+    for seed in range(400):
+        cloud = augmenting.strewn(points, np.random.default_rng(seed))
+        assert cloud.shape == points.shape and cloud.dtype == np.float32
+        assert np.linalg.norm(cloud, axis=1).max() <= 1 + 1e-6
+        strewn.append((cloud != points).any(axis=1).mean())
+    assert 0 < min(part for part in strewn if part) and max(strewn) <= augmenting.OUTLIERS
+    share = np.mean([part > 0 for part in strewn])
+    assert share == pytest.approx(1 / augmenting.STREWN, abs=0.05)
+    assert (points == 0.25).all()
+
+
 def test_a_crop_cuts_off_one_side(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("JITTER", 0), ("SHRINK", 0)):
         monkeypatch.setattr(augmenting, name, value)

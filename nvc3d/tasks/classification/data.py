@@ -16,7 +16,7 @@ from nvc3d.data.epochs import Epochs
 from nvc3d.data.few_labels import choose, repeated
 from nvc3d.data.labelled.scans import Shapes, shapes_in
 from nvc3d.data.registry import Wanted, find
-from nvc3d.geometry.augment import augment, sparse
+from nvc3d.geometry.augment import augment, sparse, strewn
 from nvc3d.geometry.mesh import Shape
 from nvc3d.shapes import BuiltinShapes
 from nvc3d.shapes.made import Made
@@ -152,5 +152,5 @@ class ClassifiedClouds(Dataset[dict[str, Any]]):
             # So many that enough are left of what the crop leaves.
             drawn = shape.sample(ceil(self.points / (1 - self.crop)), rng)[0]
             seen = augment(drawn, self.points, rng, self.turn, self.crop)
-            return torch.from_numpy(sparse(seen, rng))
+            return torch.from_numpy(sparse(strewn(seen, rng), rng))
         return torch.from_numpy(shape.sample(self.points, rng)[0])
