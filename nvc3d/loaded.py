@@ -38,7 +38,8 @@ class Model:
             shapes: an array or tensor (N, 3), a Cloud or a Mesh, or what `nvc3d.interop.as_shape`
                 knows of other libraries; a list, a tuple or an array (B, N, 3) of such.
             options: those of the task: `seed`; of segmentation also `category`, of completion
-                `samples`, of hand pose `side`, `centre`, `cube`, `samples` and `refine`.
+                `samples`, of hand pose `side`, `centre`, `cube`, `samples` and `refine`, of planes
+                `up`.
 
         Raises ValueError on shapes and options that make no sense.
         """

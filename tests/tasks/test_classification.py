@@ -201,7 +201,7 @@ def test_few_clouds_of_training_have_outliers() -> None:
         assert cloud.shape == points.shape and cloud.dtype == np.float32
         assert np.linalg.norm(cloud, axis=1).max() <= 1 + 1e-6
         strewn.append((cloud != points).any(axis=1).mean())
-    assert 0 < min(part for part in strewn if part) and max(strewn) <= augmenting.OUTLIERS
+    assert min(part for part in strewn if part) > 0 and max(strewn) <= augmenting.OUTLIERS
     share = np.mean([part > 0 for part in strewn])
     assert share == pytest.approx(1 / augmenting.STREWN, abs=0.05)
     assert (points == 0.25).all()

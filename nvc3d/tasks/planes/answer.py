@@ -1,0 +1,116 @@
+"""The planes of a cloud or a mesh: points in, planes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nvc3d import ops
+from nvc3d.data.draws import rows_drawn
+from nvc3d.geometry.mesh import Mesh, Shape, drawn
+from nvc3d.geometry.planes import Planes, fit_planes
+from nvc3d.geometry.upright import UP, upward
+from nvc3d.planar import PlanarAnswer
+from nvc3d.tasks.planes.config import PlanesNet
+from nvc3d.tasks.planes.instances import instances
+from nvc3d.tasks.planes.model import PlanesModel
+from nvc3d.tasks.task import evaluating
+
+DRAWN = 50000
+"""Points that a mesh is looked at by."""
+VOTES = 3
+"""Points that the network saw, around any other, that tell its plane."""
+
+
+@dataclass(frozen=True, eq=False)
+class PlanesAnswer:
+    """The planes of a cloud, in its own axes and unit."""
+
+    found: PlanarAnswer
+    """the points, their planes by least squares, and what is up"""
+    types: NDArray[np.int64]
+    """(P,): what each plane is of, an index into `names`"""
+    names: tuple[str, ...]
+
+    @property
+    def planes(self) -> Planes:
+        """All that is known of the planes, the one with the most points first."""
+        return self.found.planes
+
+    @property
+    def instance(self) -> NDArray[np.int64]:
+        """(N,): the plane of every point, -1 for none."""
+        return self.planes.instance
+
+    @property
+    def normal(self) -> NDArray[np.float64]:
+        """(P, 3): of length 1."""
+        return self.planes.normal
+
+    @property
+    def offset(self) -> NDArray[np.float64]:
+        """(P,): normal · x of a plane's points, in the unit of the cloud."""
+        return self.planes.offset
+
+    def write(self, path: str | Path) -> list[Path]:
+        """Write the planes as `PlanarAnswer.write` does; gives what was written."""
+        return self.found.write(path)
+
+
+def answer(
+    model: PlanesModel, config: PlanesNet, shape: Shape, *, up: str = "z", seed: int = 0
+) -> PlanesAnswer:
+    """The planes of a cloud, or of 50,000 points of a mesh, in metres unless the cloud has a unit.
+
+    The network sees some of the points, drawn at random; each other has the plane that most of the
+    three nearest to it have.
+
+    Args:
+        up: the axis that is up, as `nvc3d.reconstruct_planes` has it; or "camera": y is down.
+        seed: of the points that are drawn.
+
+    Raises ValueError on an unknown axis, and where the model asks for colours that there are not.
+    """
+    if up not in UP:
+        raise ValueError(f"up must be one of {', '.join(UP)}, got {up!r}")
+    rng = np.random.default_rng(seed)
+    cloud = drawn(shape, DRAWN, rng) if isinstance(shape, Mesh) else shape
+    if model.channels and cloud.colors is None:
+        raise ValueError(
+            "the model was trained with colours, and there are none: train one with "
+            "--no-attributes for points alone"
+        )
+    metres = np.asarray(cloud.points, np.float64) * (cloud.unit or 1.0)
+    points = torch.from_numpy(np.ascontiguousarray(metres @ turn(up).T)).float()
+    rows = torch.from_numpy(rows_drawn(len(points), config.points, rng))
+    with evaluating(model) as device:
+        seen = points[rows]
+        features = None
+        if model.channels:
+            assert cloud.colors is not None
+            features = torch.from_numpy(cloud.colors)[rows][None].to(device).float() / 255
+        result = model(seen[None].to(device), features)
+        own = instances(seen, *(part[0].float().cpu() for part in result[:4]))
+    near = ops.knn(points[None], seen[None], min(VOTES, len(seen))).index[0]
+    instance = own.instance[near].mode(1).values
+    instance[rows] = own.instance
+    planes = fit_planes(cloud.points, instance)
+    # They are numbered anew, by their points.
+    types = np.full(len(planes.offset), -1)
+    there = planes.instance >= 0
+    types[planes.instance[there]] = own.types.numpy()[instance.numpy()[there]]
+    found = PlanarAnswer(cloud, planes, upward(planes, up))
+    return PlanesAnswer(found, types, model.vocabulary.labels)
+
+
+def turn(up: str) -> NDArray[np.float64]:
+    """The turn (3, 3) after which an axis, a key of `UP`, is z; of a camera forward is then y."""
+    axis = UP[up].direction
+    if abs(axis[2]) == 1:
+        return np.diag([1.0, axis[2], axis[2]])
+    ahead = np.array([0.0, 0.0, 1.0])
+    return np.stack([np.cross(ahead, axis), ahead, axis])
