@@ -98,6 +98,16 @@ def picks(answer: Any, x: Tensor, k: int) -> float:
     return worst
 
 
+def pooled(answer: Tensor, values: Tensor, index: Tensor) -> float:
+    """The gradient of the mean of maximum and sum, against that in float64."""
+    batch, rows, k = index.shape
+    flat = index.view(batch, rows * k, 1).expand(-1, -1, values.shape[2])
+    given = values.double().requires_grad_()
+    around = given.gather(1, flat).view(batch, rows, k, -1)
+    (expected,) = torch.autograd.grad(around.max(2).values.mean() + around.sum(2).mean(), given)
+    return float((answer.double() - expected).abs().max() / expected.abs().max())
+
+
 def anchors(answer: Any, z: Tensor, a: Tensor) -> float:
     """Share of wrong anchors: those farther than the nearest by more than float32 can tell."""
     chosen = torch.as_tensor(np.asarray(answer)).long()

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
 from nvc3d import ops
 
@@ -391,6 +392,40 @@ def sklearn_assign(z: Tensor, a: Tensor) -> Call:
 
 
 # operator -> contender -> (package it needs, or None; how it is called)
+# --- maximum and sum over chosen neighbours, forward and backward -----------------------------
+
+
+def _pooling(pool: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Callable[..., Call]:
+    """The gradient of the mean of both."""
+
+    def prepare(values: Tensor, index: Tensor) -> Call:
+        def call() -> Tensor:
+            given = values.clone().requires_grad_()
+            maximum, total = pool(given, index)
+            (maximum.mean() + total.mean()).backward()
+            return gradient(given)
+
+        return call
+
+    return prepare
+
+
+nvc3d_pool = _pooling(ops.pool_neighbours)
+
+
+def _gather_pool(values: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    batch, rows, k = index.shape
+    flat = index.view(batch, rows * k, 1).expand(-1, -1, values.shape[2])
+    around = values.gather(1, flat).view(batch, rows, k, -1)
+    return around.max(2).values, around.sum(2)
+
+
+def _bag_pool(values: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    first = torch.arange(len(index), device=index.device)[:, None, None] * values.shape[1]
+    rows, flat = (index + first).flatten(0, 1), values.flatten(0, 1)
+    return embedding_bag(rows, flat, mode="max"), embedding_bag(rows, flat, mode="sum")
+
+
 CONTENDERS: dict[str, dict[str, tuple[str | None, Callable[..., Call]]]] = {
     "nearest": {
         "nvc3d": (None, nvc3d_both),
@@ -430,6 +465,11 @@ CONTENDERS: dict[str, dict[str, tuple[str | None, Callable[..., Call]]]] = {
         "Open3D": ("open3d", open3d_fps),
         "torch-cluster": ("torch_cluster", torch_cluster_fps),
         "PyTorch3D": ("pytorch3d", pytorch3d_fps),
+    },
+    "pool_neighbours": {
+        "nvc3d": (None, nvc3d_pool),
+        "torch gather": (None, _pooling(_gather_pool)),
+        "torch embedding_bag": (None, _pooling(_bag_pool)),
     },
     "assign_anchors": {
         "nvc3d": (None, nvc3d_assign),

@@ -97,6 +97,17 @@ def rows() -> list[Row]:
 
         name = f"{crowd.__name__} 100000→4096"
         table.append(Row("farthest_point_sampling", name, 100_000, crowded, checking.picks))
+    for batch, size, count, k, dim in ((16, 1024, 256, 24, 64), (16, 256, 64, 24, 128)):
+
+        def around(
+            batch: int = batch, size: int = size, count: int = count, k: int = k, dim: int = dim
+        ) -> tuple[Any, ...]:
+            generator = torch.Generator().manual_seed(1)
+            values = torch.randn(batch, size, dim, generator=generator)
+            return values, torch.randint(size, (batch, count, k), generator=generator)
+
+        name = f"{batch}×{size}→{count}, {dim} channels, k={k}"
+        table.append(Row("pool_neighbours", name, size, around, checking.pooled))
     for size, dim, count in (
         (4096, 128, 10),
         (65536, 128, 64),

@@ -207,6 +207,45 @@ inline void require_choices(const Tensor& grad, const Tensor& x, const Tensor& y
           device(x), ", got ", device(grad), " and ", device(index));
 }
 
+// Rows (B, M, K) of `batch` times `size`, of which -1 is none.
+inline void require_rows(const Tensor& index, int64_t batch, int64_t size) {
+  require(index.scalar_type() == ScalarType::Long, "index must be torch.int64, got ", dtype(index));
+  require(index.dim() == 3 && index.size(0) == batch, "index must be (", batch, ", M, K), got ",
+          shape(index));
+  if (!readable(index)) return;
+  const Tensor flat = torch::stable::contiguous(index);
+  const auto* rows = static_cast<const int64_t*>(flat.data_ptr());
+  for (int64_t i = 0; i < flat.numel(); ++i)
+    require(-1 <= rows[i] && rows[i] < size, "index must be from -1 to ", size - 1, ", got ",
+            rows[i]);
+}
+
+// Values (B, N, C), and rows of them.
+inline void require_grouped(const Tensor& values, const Tensor& index) {
+  require_points(values, "values");
+  require_rows(index, values.size(0), values.size(1));
+  require(device(index) == device(values), "values are on ", device(values), ", index is on ",
+          device(index));
+}
+
+// What of pooled values (B, M, C) their gradient needs.
+inline void require_pooled(const Tensor& maximum_grad, const Tensor& total_grad,
+                           const Tensor& index, const Tensor& which, int64_t size) {
+  require_points(maximum_grad, "maximum_grad");
+  require_rows(index, maximum_grad.size(0), size);
+  require(total_grad.scalar_type() == maximum_grad.scalar_type() &&
+              which.scalar_type() == ScalarType::Int,
+          "total_grad must be ", dtype(maximum_grad), " and which torch.int32, got ",
+          dtype(total_grad), " and ", dtype(which));
+  require(shape(total_grad) == shape(maximum_grad) && shape(which) == shape(maximum_grad) &&
+              index.size(1) == maximum_grad.size(1),
+          "total_grad and which must be ", shape(maximum_grad), ", index of as many rows, got ",
+          shape(total_grad), ", ", shape(which), " and ", shape(index));
+  for (const Tensor* tensor : {&total_grad, &index, &which})
+    require(device(*tensor) == device(maximum_grad), "all must be on ", device(maximum_grad),
+            ", got ", device(*tensor));
+}
+
 // Choices of points that are read on the CPU, each from 0 to size - 1.
 inline void require_index(const Tensor& index, int64_t size, const char* name) {
   const Tensor flat = torch::stable::contiguous(index);

@@ -30,6 +30,12 @@ STABLE_TORCH_LIBRARY(nvc3d, m) {
   m.def(
       "assign_anchors(Tensor latents, Tensor anchors, bool check_finite) "
       "-> (Tensor squared, Tensor index)");
+  m.def(
+      "pool_neighbours(Tensor values, Tensor index) "
+      "-> (Tensor maximum, Tensor total, Tensor which)");
+  m.def(
+      "pool_neighbours_backward(Tensor maximum_grad, Tensor total_grad, Tensor index, "
+      "Tensor which, SymInt size) -> Tensor values_grad");
   m.def("local_planes(Tensor points, Tensor index) -> (Tensor normal, Tensor variance)");
   m.def(
       "grow_planes(Tensor points, Tensor index, Tensor normal, Tensor tolerance, Tensor seeds, "

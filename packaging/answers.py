@@ -33,6 +33,9 @@ CALLS: dict[str, Callable[[Tensor, Tensor], object]] = {
     ),
     "earth_movers_distance": lambda x, y: ops.earth_movers_distance(x, y[:, :257]),
     "group": lambda x, y: ops.group(y, ops.knn(x, y, 3).index),
+    "pool_neighbours": lambda x, y: ops.pool_neighbours(
+        torch.cat([y, y.square()] * 4, 2), ops.ball_query(x, y, 0.7, 8).index
+    ),
 }
 
 

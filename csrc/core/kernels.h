@@ -93,6 +93,17 @@ struct Kernels {
   void (*assign_anchors)(const T* latents, int64_t n, const T* anchors, int64_t m, int64_t dim,
                          int64_t* index, T* squared, const Parallel& parallel);
 
+  // Of the values (size, dim) at each row of an index (rows, k) the greatest, the sum, and the row
+  // of the greatest: (rows, dim) each. Index -1 stands for none; where all are, 0, 0 and -1.
+  void (*pool_neighbours)(const T* values, int64_t dim, const int64_t* index, int64_t rows,
+                          int64_t k, T* maximum, T* total, int32_t* which,
+                          const Parallel& parallel);
+
+  // The gradient (size, dim) in the values, from those in the greatest and in the sum.
+  void (*pool_neighbours_backward)(const T* maximum_grad, const T* total_grad, const int64_t* index,
+                                   const int32_t* which, int64_t rows, int64_t k, int64_t dim,
+                                   int64_t size, T* grad, const Parallel& parallel);
+
   // How many values are NaN or infinite; *first is the position of the first of them, or -1.
   int64_t (*count_nonfinite)(const T* values, int64_t n, int64_t* first);
 };

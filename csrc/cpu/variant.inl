@@ -4,13 +4,21 @@
 #include "../core/farthest_point_sampling.h"
 #include "../core/finite.h"
 #include "../core/nearest.h"
+#include "../core/pool_neighbours.h"
 
 namespace nvc3d::NVC3D_ISA {
 
 template <class T>
 constexpr Kernels<T> table{
-    &nearest<T>,        &nearest_both<T>,    &knn<T>, &ball_query<T>, &farthest_point_sampling<T>,
-    &assign_anchors<T>, &count_nonfinite<T>,
+    &nearest<T>,
+    &nearest_both<T>,
+    &knn<T>,
+    &ball_query<T>,
+    &farthest_point_sampling<T>,
+    &assign_anchors<T>,
+    &pool_neighbours<T>,
+    &pool_neighbours_backward<T>,
+    &count_nonfinite<T>,
 };
 
 }  // namespace nvc3d::NVC3D_ISA

@@ -23,10 +23,12 @@ from .local_planes import local_planes
 from .nearest import nearest
 from .nearest_both import nearest_both
 from .neighbours import Neighbours
+from .pool_neighbours import Pooled, pool_neighbours
 
 __all__ = [
     "EarthMovers",
     "Neighbours",
+    "Pooled",
     "assign_anchors",
     "ball_query",
     "chamfer_distance",
@@ -39,5 +41,6 @@ __all__ = [
     "local_planes",
     "nearest",
     "nearest_both",
+    "pool_neighbours",
     "reference",
 ]

@@ -250,6 +250,47 @@ def check_index(index: Tensor) -> None:
         check(False, f"index must be torch.int64, got {index.dtype}")
 
 
+def check_rows(index: Tensor, batch: int) -> None:
+    """Rows (B, M, K) of a batch, as far as they can be seen without reading them."""
+    check_index(index)
+    check(
+        index.dim() == 3 and index.shape[0] == batch,
+        f"index must be ({batch}, M, K), got {tuple(index.shape)}",
+    )
+
+
+def check_grouped(values: Tensor, index: Tensor) -> None:
+    """Values (B, N, C), and rows of them."""
+    check_points(values, "values")
+    check_rows(index, values.shape[0])
+    check(
+        index.device == values.device,
+        f"values are on {values.device}, index is on {index.device}",
+    )
+
+
+def check_pooled(maximum_grad: Tensor, total_grad: Tensor, index: Tensor, which: Tensor) -> None:
+    """What of pooled values (B, M, C) their gradient needs."""
+    check_points(maximum_grad, "maximum_grad")
+    check_rows(index, maximum_grad.shape[0])
+    check(
+        total_grad.dtype == maximum_grad.dtype and which.dtype == torch.int32,
+        f"total_grad must be {maximum_grad.dtype} and which torch.int32, got {total_grad.dtype} "
+        f"and {which.dtype}",
+    )
+    shape = tuple(maximum_grad.shape)
+    check(
+        total_grad.shape == which.shape == maximum_grad.shape and index.shape[1] == shape[1],
+        f"total_grad and which must be {shape}, index of as many rows, got "
+        f"{tuple(total_grad.shape)}, {tuple(which.shape)} and {tuple(index.shape)}",
+    )
+    for tensor in (total_grad, index, which):
+        check(
+            tensor.device == maximum_grad.device,
+            f"all must be on {maximum_grad.device}, got {tensor.device}",
+        )
+
+
 def check_values(points: Tensor, lengths: Tensor | None, name: str) -> None:
     """Finite values, outside of the padding; reads them, so it is not for tracing."""
     bad = ~points.isfinite()

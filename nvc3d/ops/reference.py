@@ -229,6 +229,45 @@ def assign_anchors(latents: Tensor, anchors: Tensor, check_finite: bool) -> tupl
     return distance[0, :, 0], index[0, :, 0]
 
 
+def pool_neighbours(values: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of the values (B, N, C) at each row of an index (B, M, K) the maximum, the sum, in the order
+    of the index, and the row of the maximum, the first on ties: (B, M, C) each.
+
+    Index -1 stands for none; where all are, 0, 0 and -1. NaN is greater than all.
+    """
+    checks.check_grouped(values, index)
+    some = gather_index(index, values.shape[1])
+    shape = (*index.shape[:2], values.shape[2])
+    maximum, total = values.new_zeros(shape), values.new_zeros(shape)
+    which = torch.full(shape, -1, dtype=torch.int32, device=values.device)
+    if values.shape[1] == 0:
+        return maximum, total, which
+    for j in range(index.shape[2]):
+        row, there = some[:, :, j, None], index[:, :, j, None] >= 0  # (B, M, 1)
+        value = values.gather(1, row.expand(shape))
+        more = there & ((which < 0) | (value > maximum) | value.isnan())
+        maximum, total = torch.where(more, value, maximum), torch.where(there, total + value, total)
+        which = torch.where(more, row.to(torch.int32), which)
+    return maximum.contiguous(), total.contiguous(), which.contiguous()
+
+
+def pool_neighbours_backward(
+    maximum_grad: Tensor, total_grad: Tensor, index: Tensor, which: Tensor, size: int
+) -> Tensor:
+    """The gradient (B, size, C) of `pool_neighbours` in its values."""
+    checks.check_pooled(maximum_grad, total_grad, index, which)
+    some = gather_index(index, size)
+    batch, rows, dim = maximum_grad.shape
+    grad = maximum_grad.new_zeros(batch, size, dim)
+    if size == 0:
+        return grad
+    for j in range(index.shape[2]):
+        part = total_grad.masked_fill(index[:, :, j, None] < 0, 0)
+        grad = grad.scatter_add(1, some[:, :, j, None].expand(batch, rows, dim), part)
+    part = maximum_grad.masked_fill(which < 0, 0)
+    return grad.scatter_add(1, which.clamp_min(0).to(torch.int64), part)
+
+
 def local_planes(points: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     """The normal of the plane through each point's neighbours, and their variances: (N, 3) each."""
     checks.check_neighbourhoods(points, index)

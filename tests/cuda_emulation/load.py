@@ -15,7 +15,13 @@ import torch
 from drivers import environment
 
 # Their work is done on the CPU, or by the plain definition.
-WITHOUT_CUDA = {"grow_planes", "local_planes", "optimal_matching"}
+WITHOUT_CUDA = {
+    "grow_planes",
+    "local_planes",
+    "optimal_matching",
+    "pool_neighbours",
+    "pool_neighbours_backward",
+}
 
 LIBRARY = sys.argv[1]
 ACTIVE = len(sys.argv) > 2 and sys.argv[2] == "active"

@@ -94,6 +94,20 @@ void run(const nvc3d::Kernels<T>& kernels) {
           digest.add(picks);
         }
         {
+          Digest digest("pool_neighbours");
+          const std::vector<T> values = cloud<T>(m, 19);
+          std::vector<T> maximum(n * 19), total(n * 19), grad(m * 19);
+          std::vector<int32_t> which(n * 19);
+          kernels.pool_neighbours(values.data(), 19, index.data(), n, k, maximum.data(),
+                                  total.data(), which.data(), serial);
+          kernels.pool_neighbours_backward(maximum.data(), total.data(), index.data(), which.data(),
+                                           n, k, 19, m, grad.data(), serial);
+          digest.add(maximum);
+          digest.add(total);
+          digest.add(which);
+          digest.add(grad);
+        }
+        {
           Digest digest("assign_anchors");
           const std::vector<T> latents = cloud<T>(n, 20), anchors = cloud<T>(m / 40 + 1, 20);
           kernels.assign_anchors(latents.data(), n, anchors.data(), m / 40 + 1, 20, x_index.data(),

@@ -134,6 +134,33 @@ void bind(py::class_<nvc3d::Variant>& variant) {
       },
       "latents"_a.noconvert(), "anchors"_a.noconvert(), "threads"_a = 1);
   variant.def(
+      "pool_neighbours",
+      [=](const nvc3d::Variant& self, Array<T> values, Indices index, int64_t threads) {
+        require(values.ndim() == 2 && index.ndim() == 2,
+                "values must be (n, dim), index (rows, k)");
+        const auto rows = index.shape(0), dim = values.shape(1);
+        py::array_t<T> maximum({rows, dim}), total({rows, dim});
+        py::array_t<int32_t> which({rows, dim});
+        kernels<T>(self).pool_neighbours(values.data(), dim, index.data(), rows, index.shape(1),
+                                         maximum.mutable_data(), total.mutable_data(),
+                                         which.mutable_data(), parallel(threads));
+        return py::make_tuple(maximum, total, which);
+      },
+      "values"_a.noconvert(), "index"_a.noconvert(), "threads"_a = 1);
+  variant.def(
+      "pool_neighbours_backward",
+      [=](const nvc3d::Variant& self, Array<T> maximum_grad, Array<T> total_grad, Indices index,
+          py::array_t<int32_t> which, int64_t size, int64_t threads) {
+        const auto rows = index.shape(0), dim = total_grad.shape(1);
+        py::array_t<T> grad({static_cast<py::ssize_t>(size), dim});
+        kernels<T>(self).pool_neighbours_backward(
+            maximum_grad.data(), total_grad.data(), index.data(), which.data(), rows,
+            index.shape(1), dim, size, grad.mutable_data(), parallel(threads));
+        return grad;
+      },
+      "maximum_grad"_a.noconvert(), "total_grad"_a.noconvert(), "index"_a.noconvert(),
+      "which"_a.noconvert(), "size"_a, "threads"_a = 1);
+  variant.def(
       "count_nonfinite",
       [](const nvc3d::Variant& self, Array<T> values) {
         int64_t first = 0;

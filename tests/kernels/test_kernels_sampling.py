@@ -1,4 +1,4 @@
-"""Each variant of farthest point sampling and of the nearest anchor against plain numpy."""
+"""Each variant of farthest point sampling, of the nearest anchor and of pooling against numpy."""
 
 from __future__ import annotations
 
@@ -236,3 +236,29 @@ def test_equal_anchors_and_exact_hits(variant, dtype):
 def test_no_latents(variant, dtype):
     index, squared = variant.assign_anchors(np.empty((0, 4), dtype), np.ones((3, 4), dtype))
     assert index.shape == squared.shape == (0,)
+
+
+@BOTH_TYPES
+@pytest.mark.parametrize("dim", [1, 16, 37])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_pooled_neighbours_have_the_same_bits_in_every_variant(dtype, dim, threads):
+    rng = np.random.default_rng(dim)
+    values = rng.integers(-4, 5, (90, dim)).astype(dtype) + rng.normal(size=dim).astype(dtype)
+    index = rng.integers(-1, 90, (400, 11))
+    index[0] = -1
+    values[7, 0] = np.nan
+    around = np.where(index[..., None] < 0, -np.inf, values[index])
+    expected = np.where((index < 0).all(1)[:, None], 0, around.max(1))
+    results = []
+    for variant in VARIANTS:
+        maximum, total, which = variant.pool_neighbours(values, index, threads)
+        np.testing.assert_array_equal(maximum, expected, variant.name)
+        there = which >= 0
+        np.testing.assert_array_equal(maximum[there], values[which, np.arange(dim)][there])
+        grad = variant.pool_neighbours_backward(maximum, total, index, which, 90, threads)
+        results.append((maximum, total, which, grad))
+    sums = np.where(index[..., None] < 0, 0, values[index]).astype(np.float64).sum(1)
+    np.testing.assert_allclose(results[0][1], sums, rtol=1e-4, atol=1e-4)
+    for found in results[1:]:
+        for got, first in zip(found, results[0], strict=True):
+            np.testing.assert_array_equal(got, first)

@@ -36,6 +36,7 @@ LENGTHS = (torch.tensor([9, 4]), torch.tensor([5, 11]))
 X, Y = cloud(2, 9, 3, seed=1), cloud(2, 11, 3, seed=2)
 NEAR = torch.cdist(X[0], X[0]).argsort(1)[:, :5]
 S = torch.tensor([4, 1, 8])
+ROWS = torch.randint(-1, 9, (2, 9, 4))
 
 # name -> a call of the operator's schema, with every kind of argument it takes
 CALLS: dict[str, list[tuple]] = {
@@ -57,6 +58,8 @@ CALLS: dict[str, list[tuple]] = {
     "grow_planes": [
         (X[0], NEAR, Y[0, :9] / Y[0, :9].norm(dim=1, keepdim=True), X[0, :, 0].abs(), S, 0.2, 3)
     ],
+    "pool_neighbours": [(X, ROWS), (cloud(2, 11, 20).double(), ROWS)],
+    "pool_neighbours_backward": [(X, X, ROWS, ROWS[..., :3].clamp_max(8).int(), 11)],
     "gather_index": [(torch.randint(-1, 11, (2, 9, 3)), 11)],
 }
 
