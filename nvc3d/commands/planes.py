@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
         "--output",
         type=Path,
         required=True,
-        help="folder for NAME-planes.json and NAME-planes.ply of each file",
+        help="folder for NAME-planes.json, .ply, .glb, .svg and .png of each file",
     )
     options.add_argument(
         "--up",
@@ -52,6 +52,8 @@ def main(arguments: Sequence[str]) -> int:
 
     # Here, so that --help does not wait for torch.
     from nvc3d.commands.each import each_file
+    from nvc3d.extras import require
+    from nvc3d.files.written import PLANES
     from nvc3d.geometry.upright import UP
     from nvc3d.planar import reconstruct_planes
 
@@ -59,6 +61,7 @@ def main(arguments: Sequence[str]) -> int:
         raise ValueError(f"--up must be one of {', '.join(UP)}, got {given.up!r}")
     source = images(given)
     targets = _targets(given.files, given.output)
+    require("matplotlib", "to draw what was found")
 
     def work(file: Path, target: Path) -> str:
         up = given.up or UP_OF.get(file.suffix.lower(), "z")
@@ -68,8 +71,6 @@ def main(arguments: Sequence[str]) -> int:
         return f"{shown(file)}: {_said(found, up)}, written to {shown(target)}{PLANES}.json\n" + (
             _table(found)
         )
-
-    from nvc3d.files.written import PLANES
 
     each_file(targets, work, "done")
     return 0
@@ -103,8 +104,8 @@ def _table(found: PlanarAnswer) -> str:
     planes = found.planes
     rows = [
         f"  {number:>3}  {planes.points[number]:>8} points  "
-        f"{planes.extent[number, 0]:.3g} x {planes.extent[number, 1]:.3g}, "
-        f"{planes.rms[number]:.2g} off"
+        f"{planes.extent[number, 0]:.3g} x {planes.extent[number, 1]:.3g}, area "
+        f"{found.outlines[number].area:.3g}, {planes.rms[number]:.2g} off"
         for number in range(min(len(planes.points), MOST))
     ]
     more = len(planes.points) - MOST
@@ -121,4 +122,4 @@ def _targets(given: Sequence[Path], output: Path) -> dict[Path, Path]:
         found = {*pictures, *find_shapes(folder)}
         return sorted(path for path in found if not re.search(rf"{PLANES}$", path.stem))
 
-    return named(given, output, find, [f"{PLANES}{end}" for end in (".json", ".ply")])
+    return named(given, output, find, [f"{PLANES}{end}" for end in (".json", ".ply", ".glb")])

@@ -186,3 +186,42 @@ def _within(
     p: tuple[float, float], a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]
 ) -> bool:
     return _area(a, b, p) >= 0 and _area(b, c, p) >= 0 and _area(c, a, p) >= 0
+
+
+def bridged(points: NDArray, lengths: list[int]) -> NDArray[np.int64]:
+    """One ring of corners around a flat polygon with holes, to and fro over bridges to these.
+
+    Args:
+        points: (C, 3), those of the outer ring and then of each hole, which goes round the other
+            way.
+        lengths: how many corners each has.
+    """
+    outer = points[: lengths[0]]
+    axis = int(np.abs(np.cross(outer - outer[0], np.roll(outer, -1, 0) - outer[0]).sum(0)).argmax())
+    flat = np.delete(points, axis, 1)
+    starts = np.cumsum(lengths)[:-1]
+    ring = np.arange(lengths[0])
+    holes = [np.arange(s, s + n) for s, n in zip(starts, lengths[1:], strict=True)]
+    # The farthest to the right first: nothing but the ring is to the right of it.
+    for hole in sorted(holes, key=lambda own: -float(flat[own, 0].max())):
+        at = int(flat[hole, 0].argmax())
+        sides = np.concatenate([np.stack([own, np.roll(own, -1)], 1) for own in (ring, *holes)])
+        order = ((flat[ring] - flat[hole[at]]) ** 2).sum(1).argsort(kind="stable")
+        free = (i for i in order if not _crosses(flat, hole[at], ring[i], sides))
+        to = int(next(free, order[0]))
+        round_it = np.roll(hole, -at)
+        ring = np.concatenate([ring[: to + 1], round_it, round_it[:1], ring[to:]])
+    return ring
+
+
+def _crosses(flat: NDArray, one: int, other: int, sides: NDArray[np.int64]) -> bool:
+    """Whether the line between two corners crosses one of the sides (S, 2) that end elsewhere."""
+    apart = ~((sides == one) | (sides == other)).any(1)
+    a, b = flat[one], flat[other]
+    c, d = flat[sides[apart]].transpose(1, 0, 2)
+
+    def side(p: NDArray, q: NDArray, r: NDArray) -> NDArray:
+        return np.asarray((q - p)[..., 0] * (r - p)[..., 1] - (q - p)[..., 1] * (r - p)[..., 0])
+
+    across = side(a, b, c) * side(a, b, d) <= 0
+    return bool((across & (side(c, d, a) * side(c, d, b) <= 0)).any())

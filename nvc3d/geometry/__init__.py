@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from nvc3d.geometry.camera import DepthCamera, random_direction
     from nvc3d.geometry.intrinsics import CAMERAS, Intrinsics
     from nvc3d.geometry.mesh import Cloud, Mesh, Shape, frame, normalise
+    from nvc3d.geometry.outlines import Outline, find_outlines
     from nvc3d.geometry.planes import Planes, find_planes, fit_planes
 
 __all__ = [
@@ -16,8 +17,10 @@ __all__ = [
     "DepthCamera",
     "Intrinsics",
     "Mesh",
+    "Outline",
     "Planes",
     "Shape",
+    "find_outlines",
     "find_planes",
     "fit_planes",
     "frame",
@@ -30,6 +33,7 @@ __getattr__, __dir__ = lazy.names(
         "camera": ("DepthCamera", "random_direction"),
         "intrinsics": ("CAMERAS", "Intrinsics"),
         "mesh": ("Cloud", "Mesh", "Shape", "frame", "normalise"),
+        "outlines": ("Outline", "find_outlines"),
         "planes": ("Planes", "find_planes", "fit_planes"),
     },
 )

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nvc3d.geometry.mesh import Cloud, Mesh, drawn
+from nvc3d.geometry.outlines import Outline, find_outlines
 from nvc3d.geometry.planes import Planes, find_planes
-from nvc3d.geometry.upright import upward
+from nvc3d.geometry.upright import UP, upward
 from nvc3d.interop import as_shape
-from nvc3d.planar.written import write_json
+from nvc3d.planar.written import write_all
 from nvc3d.viz.palette import instance_colours
 
 DRAWN = 200000
@@ -27,8 +28,15 @@ class PlanarAnswer:
     source: Cloud
     """the points, with all that was known of them; of a mesh those drawn from it"""
     planes: Planes
-    up: NDArray[np.float64]
-    """(3,)"""
+    outlines: tuple[Outline, ...]
+    """where each is"""
+    axis: str
+    """that is up by convention, a key of `nvc3d.geometry.upright.UP`"""
+
+    @property
+    def up(self) -> NDArray[np.float64]:
+        """(3,), exactly: the normal of the largest plane that lies flat, or the axis."""
+        return upward(self.planes, self.axis)
 
     @property
     def cloud(self) -> Cloud:
@@ -42,23 +50,19 @@ class PlanarAnswer:
         return Cloud(self.source.points, columns, self.source.label_names, self.source.unit)
 
     def write(self, path: str | Path) -> list[Path]:
-        """Write PATH.json and PATH.ply, whatever the suffix of the path; gives what was written.
+        """Write PATH.json, PATH.ply, PATH.glb, PATH.svg and PATH.png, whatever the suffix of the
+        path; gives what was written. Without a plane there is no GLB.
 
-        Raises OSError where a file cannot be written.
+        Raises MissingExtra without matplotlib, and OSError where a file cannot be written.
         """
-        from nvc3d.files import write_cloud
-
-        path = Path(path).with_suffix("")
-        write_json(path.with_suffix(".json"), self.planes, self.up, self.source.unit)
-        write_cloud(path.with_suffix(".ply"), self.cloud)
-        return [path.with_suffix(end) for end in (".json", ".ply")]
+        return write_all(Path(path), self.cloud, self.planes, self.outlines, self.axis)
 
 
 def reconstruct_planes(shape: Any, *, up: str = "z", seed: int = 0) -> PlanarAnswer:
     """Find the planes of a cloud or a mesh.
 
         found = nvc3d.reconstruct_planes(points)
-        found.planes.normal, found.planes.offset, found.planes.instance
+        found.planes.normal, found.planes.offset, found.planes.instance, found.outlines
         found.write("out/room-planes")
 
     Args:
@@ -72,5 +76,7 @@ def reconstruct_planes(shape: Any, *, up: str = "z", seed: int = 0) -> PlanarAns
     """
     given = as_shape(shape)
     cloud = drawn(given, DRAWN, np.random.default_rng(seed)) if isinstance(given, Mesh) else given
+    if up not in UP:
+        raise ValueError(f"up must be one of {', '.join(UP)}, got {up!r}")
     planes = find_planes(cloud.points)
-    return PlanarAnswer(cloud, planes, upward(planes, up))
+    return PlanarAnswer(cloud, planes, tuple(find_outlines(cloud.points, planes)), up)

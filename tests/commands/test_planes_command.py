@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from hand_frames import write_depth
 from PIL import Image
 from tiny import call, columns
 
-from nvc3d.files import find_shapes, write_cloud
-from nvc3d.geometry import CAMERAS, Intrinsics
+from nvc3d.files import find_shapes, read_shape, write_cloud
+from nvc3d.geometry import CAMERAS, Cloud, Intrinsics
+from nvc3d.geometry.mesh import doubled_area
 
 CAMERA = CAMERAS["sr300"]
 
@@ -52,6 +54,11 @@ def test_what_is_written_of_a_cloud(tmp_path: Path, capsys: pytest.CaptureFixtur
     found = told(path)
     np.testing.assert_allclose(found["up"], [0, 0, 1], atol=1e-6)
     assert found["points"] == 4500 and found["on_no_plane"] == 0 and found["unit"] is None
+    floor = found["planes"][[abs(p["normal"][2]) > 0.9 for p in found["planes"]].index(True)]
+    assert floor["area"] == pytest.approx(6, rel=0.02)
+    ((outer,),) = floor["outline"]
+    np.testing.assert_allclose(np.abs(outer[outer.index(min(outer))]), 0, atol=0.05)
+    assert len(outer) == 4
     for plane in found["planes"]:
         assert abs(np.linalg.norm(plane["normal"]) - 1) < 1e-9
         assert abs(plane["offset"]) < 1e-6 and plane["rms"] < 1e-6
@@ -61,6 +68,19 @@ def test_what_is_written_of_a_cloud(tmp_path: Path, capsys: pytest.CaptureFixtur
     colours = np.stack([written[c] for c in ("red", "green", "blue")], 1)
     assert len(np.unique(colours, axis=0)) == 3, "each plane has its colour"
     np.testing.assert_allclose(np.stack([written[c] for c in "xyz"], 1), points, atol=1e-6)
+
+
+def test_faces_and_a_floor_plan(tmp_path: Path) -> None:
+    write_cloud(tmp_path / "a.ply", Cloud(1000 * corner(), unit=0.001))
+    assert planes(tmp_path / "a.ply", "--unit", "mm") == 0
+    mesh = read_shape(tmp_path / "out/a-planes.glb")
+    assert doubled_area(mesh.vertices, mesh.faces).sum() / 2 == pytest.approx(6 + 3 + 2, rel=0.02)
+    np.testing.assert_allclose(np.ptp(mesh.vertices, 0), [3, 1, 2], rtol=0.03)  # metres, y is up
+    svg = ElementTree.parse(tmp_path / "out/a-planes.svg").getroot()
+    said = [text.text for text in svg.iter("{http://www.w3.org/2000/svg}text")]
+    assert said[:2] == ["0", "1 m"] and "1 : 20" in said[2] and "if a unit" not in said[2]
+    with Image.open(tmp_path / "out/a-planes.png") as picture:
+        assert picture.size == (1800, 900)
 
 
 def test_what_was_written_is_no_input(tmp_path: Path) -> None:

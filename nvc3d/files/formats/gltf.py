@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import struct
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 from nvc3d.files import draco
 from nvc3d.files.assembly import Assembly
 from nvc3d.files.format import Format, Found
+from nvc3d.files.glb import VERTICES, pack
 from nvc3d.files.gltf_document import Document, Entry, normalised
 from nvc3d.geometry.mesh import Mesh
 
@@ -440,27 +439,17 @@ def write(
     sizes = [len(data) for data in buffers]
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
     document = {
-        "asset": {"version": "2.0", "generator": "nvc3d"},
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0, **({"translation": centre.tolist()} if far else {})}],
         "meshes": [{"primitives": [{"attributes": attributes, "mode": _POINTS}]}],
         "accessors": accessors,
         "bufferViews": [
-            {"buffer": 0, "byteOffset": start, "byteLength": size, "target": 34962}
+            {"buffer": 0, "byteOffset": start, "byteLength": size, "target": VERTICES}
             for start, size in zip(starts, sizes, strict=True)
         ],
-        "buffers": [{"byteLength": sum(sizes)}],
     }
-    text = json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
-    text += b" " * (-len(text) % 4)
-    length = 12 + 8 + len(text) + 8 + sum(sizes)
-    if length >= 2**32:
-        raise ValueError(f"a .glb file has at most 4 GiB, and {len(points)} points need {length}")
-    file.write(struct.pack("<4sIIII", b"glTF", 2, length, len(text), 0x4E4F534A) + text)
-    file.write(struct.pack("<I4s", sum(sizes), b"BIN\0"))
-    for data in buffers:
-        file.write(data)
+    pack(file, document, buffers)
 
 
 _HOLDS = "mesh or cloud, all parts of the scene"
