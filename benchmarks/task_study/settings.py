@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import planar
 from .poses import COLUMNS, NEAREST, beside_nearest, in_form
 from .setting import Measure, Setting
 from .uses import USES
@@ -107,6 +108,32 @@ def _hands(shown: str, **config: Any) -> Setting:
     )
 
 
+def _planes(shown: str, **config: Any) -> Setting:
+    """Built-in interiors that are not learned from, as sensors see them."""
+    return Setting(
+        f"built-in interiors{shown}",
+        "planes",
+        {"points": 512, "frames": 2000, **config},
+        {"steps": 250, "batch_size": 8, "learning_rate": 3e-3, "save_every": 250},
+        (
+            *(
+                measure
+                for row in ("network", "geometry", "both")
+                for measure in (
+                    Measure(row, "VOI flush", 3, less_is_better=True),
+                    Measure(row, "VOI", 3, less_is_better=True),
+                    Measure(row, "plane recall", 3),
+                )
+            ),
+            Measure("network", "type accuracy", 3),
+            Measure("network", "normal_deg", 2, less_is_better=True),
+            Measure("network", "offset_cm", 2, less_is_better=True),
+        ),
+        columns=planar.COLUMNS,
+        change=planar.in_form,
+    )
+
+
 STUDIES: dict[str, tuple[Setting, ...]] = {
     "classification": (
         _labels(0.01, "1 %"),
@@ -130,6 +157,10 @@ STUDIES: dict[str, tuple[Setting, ...]] = {
         _hands(", forearms", arm=1.0),
         _hands(", holding something", object=1.0),
         _hands(", the other hand near", other=1.0),
+    ),
+    "planes": (
+        _planes(""),
+        _planes(", without colours", attributes=False),
     ),
     **USES,
 }

@@ -170,3 +170,19 @@ def test_all_tables_of_a_page_are_written_by_one_command(
     with pytest.raises(SystemExit):
         monkeypatch.setattr(sys, "argv", ["tasks.py", *names, "--settings", "1"])
         tasks.main()
+
+
+def test_a_quick_study_of_planes_has_every_form_and_geometry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = settings.STUDIES["planes"][0]
+    small = replace(own, config={"points": 128, "frames": 16}, training={"batch_size": 8})
+    monkeypatch.setitem(settings.STUDIES, "planes", (small,))
+    monkeypatch.setattr(setting, "QUICK_STEPS", 2)
+    monkeypatch.setattr(import_module("nvc3d.tasks.planes.data"), "TEST_FRAMES", 8)
+    asked = [Cell("planes", 0, column, 1, None, quick=True) for column in own.columns]
+    found = {cell.code: cells.compute(cell, tmp_path)["values"] for cell in asked}
+    assert all(set(values) == {m.name for m in own.measures} for values in found.values())
+    # Geometry looks at the same points, and at no network.
+    assert len({values["geometry: VOI flush"] for values in found.values()}) == 1
+    assert asked[2].name() != asked[3].name()

@@ -8,22 +8,28 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from nvc3d import ops
 from nvc3d.data.draws import rows_drawn
 from nvc3d.geometry.mesh import Mesh, Shape, drawn
-from nvc3d.geometry.planes import Planes, fit_planes
+from nvc3d.geometry.planes import Planes, find_planes, fit_planes
 from nvc3d.geometry.upright import UP, upward
 from nvc3d.planar import PlanarAnswer
+from nvc3d.tasks.planes.both import cut
 from nvc3d.tasks.planes.config import PlanesNet
-from nvc3d.tasks.planes.instances import instances
+from nvc3d.tasks.planes.instances import TOLERANCE, Instances, instances
 from nvc3d.tasks.planes.model import PlanesModel
 from nvc3d.tasks.task import evaluating
 
 DRAWN = 50000
 """Points that a mesh is looked at by."""
-VOTES = 3
-"""Points that the network saw, around any other, that tell its plane."""
+CANDIDATES = 6
+"""Points that the network saw, around any other, one of which tells its plane."""
+HUE = 5.0
+"""What a colour counts beside the distance of two points that the network saw."""
+FREE = 4.0
+"""What it costs a point to be on no plane, where squares of such a distance cost 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +72,9 @@ def answer(
 ) -> PlanesAnswer:
     """The planes of a cloud, or of 50,000 points of a mesh, in metres unless the cloud has a unit.
 
-    The network sees some of the points, drawn at random; each other has the plane that most of the
-    three nearest to it have.
+    Where planes are is told by `nvc3d.geometry.find_planes`, of all points; what lies flush on them
+    by the network, which sees some of the points, drawn at random: each other has the plane of one
+    of those near to it, and of its colour, on which it lies best.
 
     Args:
         up: the axis that is up, as `nvc3d.reconstruct_planes` has it; or "camera": y is down.
@@ -95,16 +102,37 @@ def answer(
             features = torch.from_numpy(cloud.colors)[rows][None].to(device).float() / 255
         result = model(seen[None].to(device), features)
         own = instances(seen, *(part[0].float().cpu() for part in result[:4]))
-    near = ops.knn(points[None], seen[None], min(VOTES, len(seen))).index[0]
-    instance = own.instance[near].mode(1).values
-    instance[rows] = own.instance
+    colors = None
+    if cloud.colors is not None:
+        colors = torch.from_numpy(np.ascontiguousarray(cloud.colors)).float() / 255
+    everywhere = own._replace(instance=spread(points, colors, rows, own))
+    region = torch.from_numpy(find_planes(cloud.points).instance)
+    cutout = cut(points, region, everywhere)
+    instance = cutout.instance.numpy()
     planes = fit_planes(cloud.points, instance)
     # They are numbered anew, by their points.
     types = np.full(len(planes.offset), -1)
     there = planes.instance >= 0
-    types[planes.instance[there]] = own.types.numpy()[instance.numpy()[there]]
+    types[planes.instance[there]] = cutout.types.numpy()[instance[there]]
     found = PlanarAnswer(cloud, planes, upward(planes, up))
     return PlanesAnswer(found, types, model.vocabulary.labels)
+
+
+def spread(points: Tensor, colors: Tensor | None, rows: Tensor, known: Instances) -> Tensor:
+    """The planes (N,) of all points (N, 3), by those of some rows (S,): each point has the plane of
+    one of those nearest to it, also by their colours (N, 3), on which it lies best."""
+    seen = points[rows]
+    apart = ops.knn(seen[None], seen[None], min(4, len(seen))).squared[0, :, -1].mean().sqrt()
+    told = points / apart.clamp_min(1e-6)
+    if colors is not None:
+        told = torch.cat([told, HUE * colors], 1)
+    squared, index = ops.knn(told[None], told[rows][None], min(CANDIDATES, len(seen)))
+    choice = known.instance[index[0]]  # (N, K)
+    off = known.fit.distance(points[:, None].double(), choice)
+    cost = squared[0] + torch.where(choice >= 0, (off / TOLERANCE).square().clamp_max(50), FREE)
+    instance = choice.gather(1, cost.argmin(1, keepdim=True))[:, 0]
+    instance[rows] = known.instance
+    return instance
 
 
 def turn(up: str) -> NDArray[np.float64]:

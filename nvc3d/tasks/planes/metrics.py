@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from nvc3d.geometry.plane_regions import Fit
 from nvc3d.geometry.planes import find_planes
 from nvc3d.metrics import (
     Agreement,
@@ -17,12 +18,13 @@ from nvc3d.metrics import (
     plane_recall_by_depth,
     pooled_recall,
 )
+from nvc3d.tasks.planes.both import cut
 from nvc3d.tasks.planes.instances import LEAST, instances
 from nvc3d.tasks.planes.model import PlanesModel
 from nvc3d.tasks.planes.pictures import Shown
 from nvc3d.tasks.task import Batch, Measure, Measured, Table, evaluating
 
-ROWS = ("network", "geometry")
+ROWS = ("network", "geometry", "both")
 OFF = 0.05
 """How far, in metres, a plane may be from the true one to be found."""
 SAME = (0.02, math.cos(math.radians(2)))
@@ -50,9 +52,9 @@ class Judged(NamedTuple):
 
 
 def metrics(model: PlanesModel, batches: Iterable[Batch], groups: Sequence[str]) -> Measured:
-    """Recall of planes within 5 cm, and RI, VOI and SC over all points, as PlaneRCNN's code counts,
-    of the network and of `find_planes` on the same points: of all frames, of those of each group;
-    and recall of planes of each type.
+    """Recall of planes within 5 cm, and RI, VOI and SC over all points, as PlaneRCNN's code counts:
+    of the network, of `find_planes` on the same points, and of what that finds cut by the network.
+    Of all frames, of those of each group; and recall of planes of each type.
 
     "VOI flush" is over the points of planes that others of the frame lie on, as a door is on the
     plane of its wall: what geometry cannot know. The mean over frames that have such. Of the
@@ -75,13 +77,15 @@ def metrics(model: PlanesModel, batches: Iterable[Batch], groups: Sequence[str])
                 item = {name: v[i].cpu() for name, v in batch.items() if isinstance(v, Tensor)}
                 own = instances(points, *(part[i] for part in said))
                 by_geometry = find_planes(points, least_points=LEAST)
-                types = len(model.vocabulary.labels)
-                normal = own.fit.normal.float()
-                offset = (own.fit.normal * own.fit.centre).sum(1).float()
-                judged[ROWS[0]].append(judge(own.instance, normal, offset, item, types))
-                found, normal, offset = (torch.from_numpy(a) for a in by_geometry[:3])
-                both = normal.float(), offset.float()
-                judged[ROWS[1]].append(judge(found, *both, item, types))
+                region = torch.from_numpy(by_geometry.instance)
+                normal, offset = (torch.from_numpy(a).float() for a in by_geometry[1:3])
+                planes = (
+                    (own.instance, *of_fit(own.fit)),
+                    (region, normal, offset),
+                    ((joined := cut(points, region, own)).instance, *of_fit(joined.fit)),
+                )
+                for name, answer in zip(ROWS, planes, strict=True):
+                    judged[name].append(judge(*answer, item, len(model.vocabulary.labels)))
                 told.append(_told(item, *(part[i] for part in said[1:])))
                 answers.append(own.instance)
             labels += batch["label"].tolist()
@@ -100,7 +104,8 @@ def metrics(model: PlanesModel, batches: Iterable[Batch], groups: Sequence[str])
                 "normal_deg": float(degrees / count),
                 "offset_cm": float(100 * metres / count),
             }
-            rows[ROWS[1]] |= dict.fromkeys(("type accuracy", "normal_deg", "offset_cm"), math.nan)
+            for name in ROWS[1:]:
+                rows[name] |= dict.fromkeys(("type accuracy", "normal_deg", "offset_cm"), math.nan)
         return rows
 
     everywhere = torch.ones(len(numbers), dtype=torch.bool)
@@ -139,6 +144,11 @@ def judge(
     if int(shared.sum()) > 1:
         apart = plane_agreement(found[shared], truth[shared], "planetr").variation_of_information
     return Judged(recall, tuple(of_types), agreement, apart)
+
+
+def of_fit(fit: Fit) -> tuple[Tensor, Tensor]:
+    """Normals (P, 3) and offsets (P,)."""
+    return fit.normal.float(), (fit.normal * fit.centre).sum(1).float()
 
 
 def flush(item: dict[str, Tensor]) -> Tensor:

@@ -20,6 +20,8 @@ NEIGHBOURS = 16
 """Of a point, by which it knows the way that the surface faces."""
 CONTRAST = 4.0
 """Of colours from 0 to 1, beside metres."""
+QUICK = 10.0
+"""How much faster than weights exemplars move: these are metres."""
 SEEN = 3 + 4
 """Numbers that the encoder sees of each point, beside those that come with it."""
 
@@ -111,9 +113,10 @@ class PlanesModel(nn.Module):
         exemplar = None
         if self.exemplars is not None:
             # Anchors that are pulled by their planes would leave the latents.
-            exemplar = code.assignment.detach().float() @ self.exemplars.float()
+            planes = QUICK * self.exemplars.float()  # (M, 4)
+            exemplar = code.assignment.detach().float() @ planes
             awake = code.embedding[..., code.z.shape[-1] :].detach().float()
-            plane = plane + awake @ self.exemplars.float()
+            plane = plane + awake @ planes
         normal = normalize(plane[..., :3], dim=-1)
         return PointPlanes(
             embedding, scores, *frame.undone(normal, plane[..., 3]), exemplar, frame, code
