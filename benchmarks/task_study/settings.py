@@ -118,16 +118,16 @@ def _planes(shown: str, **config: Any) -> Setting:
         (
             *(
                 measure
-                for row in ("network", "geometry", "both")
+                for row in ("planes", "network alone", "geometry alone")
                 for measure in (
                     Measure(row, "VOI flush", 3, less_is_better=True),
                     Measure(row, "VOI", 3, less_is_better=True),
                     Measure(row, "plane recall", 3),
                 )
             ),
-            Measure("network", "type accuracy", 3),
-            Measure("network", "normal_deg", 2, less_is_better=True),
-            Measure("network", "offset_cm", 2, less_is_better=True),
+            Measure("network alone", "type accuracy", 3),
+            Measure("network alone", "normal_deg", 2, less_is_better=True),
+            Measure("network alone", "offset_cm", 2, less_is_better=True),
         ),
         columns=planar.COLUMNS,
         change=planar.in_form,

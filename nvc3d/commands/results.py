@@ -96,6 +96,7 @@ def print_tables(measured: Measured) -> None:
             first = next(iter(overall))
             own = {name: table[first] for name, table in tables.items()}
             print()
+            columns = list(next(iter(own.values())))
             print_table([[f"{first} by {kind}", *columns], *_rows(own)])
 
 

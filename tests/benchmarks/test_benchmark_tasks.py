@@ -184,5 +184,5 @@ def test_a_quick_study_of_planes_has_every_form_and_geometry(
     found = {cell.code: cells.compute(cell, tmp_path)["values"] for cell in asked}
     assert all(set(values) == {m.name for m in own.measures} for values in found.values())
     # Geometry looks at the same points, and at no network.
-    assert len({values["geometry: VOI flush"] for values in found.values()}) == 1
+    assert len({values["geometry alone: VOI flush"] for values in found.values()}) == 1
     assert asked[2].name() != asked[3].name()

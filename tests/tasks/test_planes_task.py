@@ -191,9 +191,9 @@ def test_metrics_are_of_the_network_and_of_geometry(tmp_path: Path) -> None:
     model, splits = made(points=256)
     measured = TASK.metrics(model, [batch_of(splits, 4)], splits.vocabulary.groups)
     rows = measured.overall
-    assert list(rows) == ["network", "geometry", "both"]
-    assert rows["geometry"]["pixel recall"] > 0.3 > rows["network"]["pixel recall"]
-    assert set(rows["network"]) == {measure.name for measure in TASK.measures}
+    assert list(rows) == ["planes", "network alone", "geometry alone"]
+    assert rows["geometry alone"]["pixel recall"] > 0.3 > rows["network alone"]["pixel recall"]
+    assert set(rows["planes"]) == {measure.name for measure in TASK.measures}
     assert set(measured.by) == {"group", "type"} and "wall" in measured.by["type"]
     drawn = TASK.pictures(model, measured.shown, tmp_path)
     assert [picture.path.name for picture in drawn] == ["planes.png", "latents.png"]

@@ -24,7 +24,8 @@ from nvc3d.tasks.planes.model import PlanesModel
 from nvc3d.tasks.planes.pictures import Shown
 from nvc3d.tasks.task import Batch, Measure, Measured, Table, evaluating
 
-ROWS = ("network", "geometry", "both")
+ROWS = ("planes", "network alone", "geometry alone")
+NETWORK = ROWS[1]
 OFF = 0.05
 """How far, in metres, a plane may be from the true one to be found."""
 SAME = (0.02, math.cos(math.radians(2)))
@@ -53,7 +54,8 @@ class Judged(NamedTuple):
 
 def metrics(model: PlanesModel, batches: Iterable[Batch], groups: Sequence[str]) -> Measured:
     """Recall of planes within 5 cm, and RI, VOI and SC over all points, as PlaneRCNN's code counts:
-    of the network, of `find_planes` on the same points, and of what that finds cut by the network.
+    of the answer, which is what `find_planes` finds cut by the network, and of each alone, on the
+    same points.
     Of all frames, of those of each group; and recall of planes of each type.
 
     "VOI flush" is over the points of planes that others of the frame lie on, as a door is on the
@@ -79,10 +81,11 @@ def metrics(model: PlanesModel, batches: Iterable[Batch], groups: Sequence[str])
                 by_geometry = find_planes(points, least_points=LEAST)
                 region = torch.from_numpy(by_geometry.instance)
                 normal, offset = (torch.from_numpy(a).float() for a in by_geometry[1:3])
+                joined = cut(points, region, own)
                 planes = (
+                    (joined.instance, *of_fit(joined.fit)),
                     (own.instance, *of_fit(own.fit)),
                     (region, normal, offset),
-                    ((joined := cut(points, region, own)).instance, *of_fit(joined.fit)),
                 )
                 for name, answer in zip(ROWS, planes, strict=True):
                     judged[name].append(judge(*answer, item, len(model.vocabulary.labels)))
@@ -99,13 +102,13 @@ def metrics(model: PlanesModel, batches: Iterable[Batch], groups: Sequence[str])
         rows = {name: _row([judged[name][i] for i in kept], kind) for name in ROWS}
         if kind is None:
             right, degrees, metres, count = sums[chosen].sum(0)
-            rows[ROWS[0]] |= {
+            own = {
                 "type accuracy": float(right / count),
                 "normal_deg": float(degrees / count),
                 "offset_cm": float(100 * metres / count),
             }
-            for name in ROWS[1:]:
-                rows[name] |= dict.fromkeys(("type accuracy", "normal_deg", "offset_cm"), math.nan)
+            for name in ROWS:
+                rows[name] |= own if name == NETWORK else dict.fromkeys(own, math.nan)
         return rows
 
     everywhere = torch.ones(len(numbers), dtype=torch.bool)
