@@ -156,7 +156,7 @@ CAMERAS = {
 
 
 def turned(points: ArrayLike, axes: Axes, to: Axes = "opencv") -> NDArray[np.float64]:
-    """Points (N, 3) of a camera in other axes.
+    """Points (..., 3) of a camera in other axes.
 
     "opencv": y down, z forward, ours; "opengl": y up, z backward; "y_up": y up, z forward, as NYU's
     hands have it. x is to the right in all.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from nvc3d.data.hands import lines
-from nvc3d.data.hands.base import HandFrame, Hands
+from nvc3d.data.hands.base import HandFrame
+from nvc3d.data.hands.listed import Listed, ListedHands
 from nvc3d.data.registry import DataSet, Wanted
-from nvc3d.data.stored import present, read_from
+from nvc3d.data.stored import read_from
 from nvc3d.files import PathLike, read_depth
 from nvc3d.geometry.intrinsics import CAMERAS
 
@@ -19,7 +21,7 @@ LABELS = {
 }
 
 
-class ICVL(Hands):
+class ICVL(ListedHands):
     """The data set of Tang, Chang, Tejani, Kim, "Latent Regression Forest: Structured Estimation of
     3D Articulated Hand Posture", CVPR 2014.
 
@@ -39,38 +41,24 @@ class ICVL(Hands):
     """
 
     def __init__(self, root: PathLike, training: bool, points: int = 1024, seed: int = 0) -> None:
-        super().__init__(points, seed, training)
         files = [Path(root) / name for name in LABELS[training]]
-        self._depth = files[0].parent / "Depth"
-        found = [read_from(path, lambda path: lines.read(path, 16)) for path in files]
-        names = [name for part, _ in found for name in part]
-        seen = np.concatenate([rows for _, rows in found])  # (N, 16, 3): u, v and depth
-        self._joints = CAMERAS["icvl"].lifted(*np.moveaxis(seen, -1, 0))
-        self._frames = present(
-            files[0].parent,
-            enumerate(names),
-            lambda frame: (self._depth / frame[1]).is_file(),
-            "frames",
-        )
-        self.categories = tuple(sorted({_sequence(name) for _, name in self._frames}))
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    def name(self, index: int) -> str:
-        return self._frames[index][1].removesuffix(".png")
-
-    def label(self, index: int) -> int:
-        return self.categories.index(_sequence(self._frames[index][1]))
+        super().__init__(files[0].parent, _frames(files), points, seed, training)
 
     def read(self, index: int) -> HandFrame:
-        row, name = self._frames[index]
-        depth = read_depth(self._depth / name) * np.float32(1000)
-        return HandFrame(self._joints[row], "icvl", CAMERAS["icvl"], depth)
+        frame = self._frames[index]
+        depth = read_depth(frame.path) * np.float32(1000)
+        return HandFrame(frame.joints, "icvl", frame.camera, depth)
 
 
-def _sequence(name: str) -> str:
-    return name.rpartition("/")[0] or "frames"
+def _frames(files: list[Path]) -> Iterator[Listed]:
+    camera = CAMERAS["icvl"]
+    for path in files:
+        names, seen = read_from(path, lambda path: lines.read(path, 16))
+        joints = camera.lifted(*np.moveaxis(seen, -1, 0))  # of u, v and depth
+        for name, told in zip(names, joints, strict=True):
+            sequence = name.rpartition("/")[0] or "frames"
+            image = path.parent / "Depth" / name
+            yield Listed(name.removesuffix(".png"), sequence, image, told, camera)
 
 
 def _open(root: Path, training: bool, wanted: Wanted) -> ICVL:

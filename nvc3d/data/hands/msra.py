@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nvc3d.data.hands.base import HandFrame, Hands, last_left_out
+from nvc3d.data.hands.base import HandFrame, last_left_out
+from nvc3d.data.hands.listed import Listed, ListedHands
 from nvc3d.data.registry import DataSet, Wanted
-from nvc3d.data.stored import present, read_from
+from nvc3d.data.stored import read_from
 from nvc3d.files import PathLike
 from nvc3d.geometry.intrinsics import CAMERAS, turned
 
@@ -31,7 +32,7 @@ FAULTY = {
 HEADER = 6 * 4
 
 
-class MSRA(Hands):
+class MSRA(ListedHands):
     """The data set of Sun, Wei, Liang, Tang, Sun, "Cascaded Hand Pose Regression", CVPR 2015.
 
         P0/1/joint.txt           the number of frames, then 21 joints x y z a line
@@ -59,50 +60,30 @@ class MSRA(Hands):
         points: int = 1024,
         seed: int = 0,
     ) -> None:
-        super().__init__(points, seed, training)
-        self._root, self.categories = Path(root), tuple(people)
-        self._joints: dict[str, NDArray[np.float64]] = {}
-        listed: list[tuple[str, int]] = []
-        for person in people:
-            for path in sorted((self._root / person).glob("*/joint.txt")):
-                gesture = f"{person}/{path.parent.name}"
-                self._joints[gesture] = joints = read_from(path, _joints)
-                faulty = FAULTY.get(gesture, ())
-                listed += [(gesture, i) for i in range(len(joints)) if i not in faulty]
-                beside = sum(1 for _ in path.parent.glob("*_depth.bin"))
-                if beside > len(joints):
-                    warnings.warn(
-                        f"{path} tells the joints of {len(joints)} frames, and {beside} lie "
-                        "beside it: the others are left out",
-                        stacklevel=2,
-                    )
-        self._frames = present(
-            self._root, listed, lambda frame: self._path(*frame).is_file(), "frames"
-        )
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    def name(self, index: int) -> str:
-        gesture, number = self._frames[index]
-        return f"{gesture}/{number:06d}"
-
-    def label(self, index: int) -> int:
-        return self.categories.index(self._frames[index][0].partition("/")[0])
+        frames = (frame for person in people for frame in _frames(Path(root), person))
+        super().__init__(Path(root), frames, points, seed, training)
 
     def read(self, index: int) -> HandFrame:
-        gesture, number = self._frames[index]
-        return HandFrame(
-            turned(self._joints[gesture][number], "opengl"),
-            "msra",
-            CAMERAS["msra"],
-            read_from(self._path(gesture, number), _depth),
-            "right",
-            CUBES.get(gesture.partition("/")[0], 200.0),
-        )
+        frame = self._frames[index]
+        depth, cube = read_from(frame.path, _depth), CUBES.get(frame.category, 200.0)
+        return HandFrame(frame.joints, "msra", frame.camera, depth, "right", cube)
 
-    def _path(self, gesture: str, number: int) -> Path:
-        return self._root / gesture / f"{number:06d}_depth.bin"
+
+def _frames(root: Path, person: str) -> Iterator[Listed]:
+    for path in sorted((root / person).glob("*/joint.txt")):
+        gesture = f"{person}/{path.parent.name}"
+        joints = turned(read_from(path, _joints), "opengl")
+        for number, told in enumerate(joints):
+            if number not in FAULTY.get(gesture, ()):
+                image = path.parent / f"{number:06d}_depth.bin"
+                yield Listed(f"{gesture}/{number:06d}", person, image, told, CAMERAS["msra"])
+        beside = sum(1 for _ in path.parent.glob("*_depth.bin"))
+        if beside > len(joints):
+            warnings.warn(
+                f"{path} tells the joints of {len(joints)} frames, and {beside} lie beside it: "
+                "the others are left out",
+                stacklevel=2,
+            )
 
 
 def _joints(path: Path) -> NDArray[np.float64]:

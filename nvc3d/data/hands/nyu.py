@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nvc3d.data.hands.base import HandFrame, Hands
+from nvc3d.data.hands.base import HandFrame
+from nvc3d.data.hands.listed import Listed, ListedHands
 from nvc3d.data.registry import DataSet, Wanted
-from nvc3d.data.stored import present, read_from, require_split
+from nvc3d.data.stored import read_from, require_split
 from nvc3d.files import PathLike, matlab
 from nvc3d.files.depth import read_packed_depth
 from nvc3d.geometry.intrinsics import CAMERAS, turned
@@ -20,7 +22,7 @@ FIRST_PERSON = 2440
 PEOPLE = ("person 1", "person 2")
 
 
-class NYU(Hands):
+class NYU(ListedHands):
     """The data set of Tompson, Stein, LeCun, Perlin, "Real-Time Continuous Pose Recovery of Human
     Hands Using Convolutional Networks", TOG 2014.
 
@@ -42,36 +44,22 @@ class NYU(Hands):
     """
 
     def __init__(self, root: PathLike, split: str, points: int = 1024, seed: int = 0) -> None:
-        super().__init__(points, seed, split == "train")
         require_split(split, SPLITS)
-        self._split, self._folder, self.categories = split, Path(root) / split, PEOPLE
-        path = self._folder / "joint_data.mat"
-        self._joints = read_from(path, _joints)
-        self._frames = present(
-            path, range(len(self._joints)), lambda i: self._path(i).is_file(), "frames"
-        )
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    def name(self, index: int) -> str:
-        return f"{self._split}/{self._frames[index] + 1:07d}"
-
-    def label(self, index: int) -> int:
-        return int(self._split == "test" and self._frames[index] >= FIRST_PERSON)
+        path = Path(root) / split / "joint_data.mat"
+        super().__init__(path, _frames(path, split), points, seed, split == "train")
 
     def read(self, index: int) -> HandFrame:
-        number = self._frames[index]
-        return HandFrame(
-            turned(self._joints[number], "y_up"),
-            "nyu36",
-            CAMERAS["nyu"],
-            read_packed_depth(self._path(number), "green", "blue") * np.float32(1000),
-            cube=250.0 if self.label(index) else 300.0,
-        )
+        frame = self._frames[index]
+        depth = read_packed_depth(frame.path, "green", "blue") * np.float32(1000)
+        cube = 250.0 if frame.category == PEOPLE[1] else 300.0
+        return HandFrame(frame.joints, "nyu36", frame.camera, depth, cube=cube)
 
-    def _path(self, number: int) -> Path:
-        return self._folder / f"depth_1_{number + 1:07d}.png"
+
+def _frames(path: Path, split: str) -> Iterator[Listed]:
+    for number, joints in enumerate(turned(read_from(path, _joints), "y_up")):
+        image = path.parent / f"depth_1_{number + 1:07d}.png"
+        person = PEOPLE[split == "test" and number >= FIRST_PERSON]
+        yield Listed(f"{split}/{number + 1:07d}", person, image, joints, CAMERAS["nyu"])
 
 
 def _joints(path: Path) -> NDArray[np.float64]:
