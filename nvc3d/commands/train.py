@@ -122,7 +122,7 @@ def _is_begun(folder: Path, run: Run) -> bool:
 def parse(name: str, arguments: Sequence[str]) -> Options[Any]:
     """The options of `nvc3d train NAME`. Raises ValueError where they are wrong."""
     kind = TASKS[name].config
-    default = Options(kind(), TrainConfig())
+    default = Options(kind(), TASKS[name].training)
     given = _parse(name, Options[kind], default, arguments)  # type: ignore[valid-type]
     if given.config and given.resume:
         raise ValueError("--config starts a new run and --resume goes on with one: give one")

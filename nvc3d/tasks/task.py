@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from nvc3d.config import TrainConfig
 from nvc3d.tasks.vocabulary import Vocabulary
 
 Batch = dict[str, Any]
@@ -149,6 +150,8 @@ class Task:
     """(model, `Measured.shown`, folder) -> the pictures written into the folder."""
     measures: tuple[Measure, ...] = ()
     """the columns of its tables"""
+    training: TrainConfig = field(default_factory=TrainConfig)
+    """how it is trained where nobody says otherwise"""
     evaluate: Callable[..., Measured] | None = None
     """(Evaluation, **options) -> what the model is worth: for a task that `nvc3d eval` can ask for
     more than its metrics."""

@@ -1,4 +1,8 @@
-"""What a depth camera sees of meshes before it."""
+"""What a depth camera sees of meshes before it.
+
+`geometry.raster` finds which triangle each pixel shows, of meshes with holes, too. The depth alone
+of closed ones takes a fifth of its time, and the frames of all seeds rest on these very bits.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nvc3d.config import TrainConfig
 from nvc3d.tasks.hand_pose.answer import HandPoseAnswer, answer
 from nvc3d.tasks.hand_pose.config import HandPoseConfig
 from nvc3d.tasks.hand_pose.data import data
@@ -22,6 +23,7 @@ TASK = Task(
     metrics=metrics,
     pictures=pictures,
     measures=MEASURES,
+    training=TrainConfig(steps=10000, learning_rate=2e-3),
     evaluate=evaluate,
     options=OPTIONS,
     answer=answer,
