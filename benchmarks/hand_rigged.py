@@ -61,6 +61,8 @@ LEVELS = {
 }
 CUT = 20.0
 """Millimetres behind the wrist from which on the forearm is cut off."""
+UNSURE = 20.0
+"""Millimetres by which a true joint may be off when a built-in hand is laid into the skin."""
 NEAR, FAR, ASIDE = 350.0, 700.0, 60.0  # mm from the camera, and from its axis
 
 
@@ -155,14 +157,13 @@ def answered(model: Any, hands: HandClouds, refine: bool) -> tuple[Tensor, Tenso
     return torch.cat(found), torch.cat(truth)
 
 
-def apart(rig: Rig) -> tuple[Tensor, Tensor]:
-    """The joints of a built-in hand laid into the rigged hand's skin, from its true joints on, and
-    those, in each pose: how differently the two makers place joints under the same skin."""
-    held = [rig.held(curls) for curls in POSES.values()]
-    truth = torch.from_numpy(to_canonical([joints for joints, _ in held], "webxr")[0]).float()
-    skin = torch.from_numpy(np.stack([vertices for _, vertices in held])).float()
-    some = torch.zeros(len(truth), dtype=torch.bool)
-    return refined(skin, truth, torch.ones_like(truth[..., 0]), some), truth
+def apart(hands: HandClouds) -> tuple[Tensor, Tensor]:
+    """The joints of a hand like the built-in ones that is laid into what is seen of the rigged
+    hand, from its true joints on, and those: how differently the two makers place joints under the
+    same skin."""
+    batch = next(iter(DataLoader(hands, len(hands))))
+    truth, some = batch["joints"], torch.full_like(batch["joints"][..., 0], UNSURE)
+    return refined(batch["points"], truth, some, batch["left"]), truth
 
 
 def row(name: str, found: Tensor, truth: Tensor) -> str:
@@ -191,7 +192,7 @@ def main() -> None:
         for refine in (False, True)[: 1 + given.refine]:
             end = ", refined" if refine else ""
             print(row(f"{name}{end}", *answered(model, hands, refine)), flush=True)
-    print(row("a built-in hand laid into its skin", *apart(Rig(given.data / "hands" / FILE))))
+    print(row("a built-in hand laid into its skin, from the truth on", *apart(hands)))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 import nvc3d
 from nvc3d.cli import main
 from nvc3d.data.hands import HandFrame, Hands
-from nvc3d.data.hands.builtin import BuiltinHands
 from nvc3d.data.registry import DataSet
 from nvc3d.geometry.hand_joints import BONES, FINGERS, JOINTS
 from nvc3d.geometry.intrinsics import CAMERAS
@@ -30,7 +29,6 @@ from nvc3d.tasks.hand_pose.answer import HandPoseAnswer, write_hands
 from nvc3d.tasks.hand_pose.data import HandClouds
 from nvc3d.tasks.hand_pose.kinematics import bones, rebuilt
 from nvc3d.tasks.hand_pose.model import UNIT, HandPoseModel, to_frame
-from nvc3d.tasks.hand_pose.refine import refined
 from nvc3d.tasks.vocabulary import Vocabulary
 
 TASK = TASKS["hand_pose"]
@@ -309,27 +307,6 @@ def test_an_answer_knows_units_the_crop_and_the_side(tmp_path: Path) -> None:
     assert ((here.confidence > 0) & (here.confidence < 1)).all()
     order = here.expected_error.argsort()
     assert (np.diff(here.confidence[order]) <= 0).all(), "the less it errs, the surer"
-
-
-def test_a_refined_hand_is_nearer_to_what_is_seen_and_to_the_truth() -> None:
-    hands = BuiltinHands(256, 0, False, count=4, side="both", camera="msra")
-    items = [hands[i] for i in range(4)]
-    points, truth = (torch.stack([item[name] for item in items]) for name in ("points", "joints"))
-    left = torch.tensor([item["side"] == "left" for item in items])
-    assert left.any() and not left.all()
-    generator = torch.Generator().manual_seed(0)
-    # A finger is off as a whole, as those of networks are.
-    off = torch.randn(4, 6, 3, generator=generator).repeat_interleave(4, 1)[:, 3:]
-    found = truth + 6 * off
-    error = torch.full((4, 21), 12.0)
-    fitted = refined(points, found, error, left)
-    assert mean_error_mm(fitted, truth) < 0.85 * mean_error_mm(found, truth)
-    # Which skin is nearest may turn on a last digit.
-    alone = refined(points[3:], found[3:], error[3:], left[3:])
-    torch.testing.assert_close(alone, fitted[3:], atol=3.0, rtol=0)
-    mirror = torch.tensor([-1.0, 1, 1])
-    mirrored = refined(points * mirror, found * mirror, error, ~left)
-    torch.testing.assert_close(mirrored * mirror, fitted, atol=3.0, rtol=0)
 
 
 def test_refined_answers_are_asked_for() -> None:

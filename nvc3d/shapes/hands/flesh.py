@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from nvc3d.shapes.hands.people import TIP
-from nvc3d.shapes.hands.skeleton import Skeleton
+from nvc3d.shapes.hands.cones import FINGERS, cones
+from nvc3d.shapes.hands.skeleton import Skeleton, turns
 from nvc3d.shapes.hands.vectors import dot
 
 Floats = NDArray[np.float64]
@@ -24,20 +25,18 @@ class Flesh:
     """
 
     def __init__(self, skeleton: Skeleton) -> None:
-        base, along = skeleton.base.numpy(), skeleton.frames.numpy()[:, :, 1]
-        self._breadth = float(base[1, 0] - base[4, 0])
-        lengths, girths = skeleton.lengths.numpy(), skeleton.girths.numpy()
-        self._fingers = [
-            _finger(*values) for values in zip(base, along, lengths, girths, strict=True)
-        ]
-        self._palm = _palm(base, along, lengths, girths)
+        self._breadth = float(skeleton.base[1, 0] - skeleton.base[4, 0])
+        flat = cones(skeleton, *turns(skeleton, torch.zeros_like(skeleton.girths)))
+        every: list[Cone] = list(zip(*(part.numpy() for part in flat), strict=True))
+        self._fingers = [every[i : i + 3] for i in range(0, FINGERS, 3)]
+        self._palm = every[FINGERS:]
 
     @property
     def box(self) -> tuple[Floats, Floats]:
         """Two corners (3,) of a box with all of it well inside."""
-        cones = [cone for part in (self._palm, *self._fingers) for cone in part]
-        low = np.min([np.minimum(a - r, b - s) for a, b, r, s in cones], 0)
-        high = np.max([np.maximum(a + r, b + s) for a, b, r, s in cones], 0)
+        every = [cone for part in (self._palm, *self._fingers) for cone in part]
+        low = np.min([np.minimum(a - r, b - s) for a, b, r, s in every], 0)
+        high = np.max([np.maximum(a + r, b + s) for a, b, r, s in every], 0)
         room = 0.2 * self._breadth
         return low - room, high + room
 
@@ -51,41 +50,6 @@ class Flesh:
             own = np.min([_cone(points, cone) for cone in finger], 0)
             result = np.minimum(result, _filled(palm, own, _AT_FINGERS * self._breadth))
         return np.asarray(result)
-
-
-def _finger(base: Floats, along: Floats, lengths: Floats, girths: Floats) -> list[Cone]:
-    """Its three bones; the last ends where its skin is to end."""
-    reach = np.cumsum([0.0, *lengths])
-    reach[3] += TIP - girths[3]
-    places = base + reach[:, None] * along
-    return [(places[i], places[i + 1], girths[i], girths[i + 1]) for i in range(3)]
-
-
-def _palm(base: Floats, along: Floats, lengths: Floats, girths: Floats) -> list[Cone]:
-    """Wrist and metacarpals, the ball of the thumb and that of the little finger, and the webs."""
-    breadth = base[1, 0] - base[4, 0]
-    wrist = [np.array([x, 0.06, 0.0]) * breadth for x in (0.24, 0.06, -0.10, -0.25)]
-    metacarpals: list[Cone] = [
-        (start, end, 0.25 * breadth, 1.16 * girth)
-        for start, end, girth in zip(wrist, base[1:], girths[1:, 0], strict=True)
-    ]
-    beyond = base + 0.30 * lengths[:, :1] * along
-    webs: list[Cone] = [
-        (beyond[i], beyond[i + 1], 0.75 * girths[i, 0], 0.75 * girths[i + 1, 0])
-        for i in range(1, 4)
-    ]
-    pad = np.array([0.0, -0.14, 0.05]) * breadth
-    thumb = base[0] + 0.75 * lengths[0, 0] * along[0]
-    index = base[0] + 0.75 * (base[1] - base[0])
-    little = base[4] + np.array([0.0, -0.25, 0.12]) * breadth
-    return [
-        *metacarpals,
-        *webs,
-        (base[1] + pad, base[4] + pad, 0.19 * breadth, 0.16 * breadth),
-        (base[0] * [0.9, 1.6, 1.6], thumb, 0.24 * breadth, 0.17 * breadth),
-        (wrist[3] + np.array([0, 0.25, 0.08]) * breadth, little, 0.2 * breadth, 0.16 * breadth),
-        (thumb, index, 0.10 * breadth, 0.10 * breadth),
-    ]
 
 
 def _cone(points: Floats, cone: Cone) -> Floats:

@@ -5,84 +5,85 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nvc3d import ops
-from nvc3d.shapes.hands import Hand, Pose, make_hand, surface
-from nvc3d.shapes.hands import joints as joints_of
+from nvc3d.tasks.hand_pose.descent import Missed, descended, robust, usual
+from nvc3d.tasks.hand_pose.fitted import (
+    ANGLES,
+    SIZE,
+    hands_of,
+    of_empty_space,
+    of_points,
+    with_slopes,
+)
 
 PALM = [0, 1, 5, 9, 13, 17]
 """The wrist and the first joint of each finger, which hardly move against each other."""
-PERSON = 0
-"""Whose hand is fitted; it may be larger or smaller as a whole."""
-TO_JOINTS, TO_POINTS = 60, 80
+TO_JOINTS, TO_POINTS = 8, 12
 """Steps of the fit to the joints alone, and to the points as well."""
-TRUSTED = 0.1
-"""Weight of the distances to the network's joints, beside those of the points."""
-FAR = 15.0
-"""Points farther than so many mm from the skin are of something else."""
-RATES = {"angles": 0.06, "turn": 0.06, "place": 2.0, "scale": 0.01}
-"""Of Adam: radians, radians, mm, and shares."""
-SLOWER = 0.25
-"""What they are multiplied by once the points count, too."""
+TRUSTED = 1.5
+"""How many times the expected error is the deviation of joints."""
+HELD = 1.5
+"""How much more usual than built-in hands those are held that are fitted."""
+OFF_SKIN, IN_THE_AIR = 1.5, 2.0
+"""Deviations in mm: of points from the skin, and of fingers from where there is room for them."""
+JOINTS, SKIN, AIR = 3.5, 2.0, 3.0
+"""How many deviations may be taken for what they are, and more for something else."""
 
 
 def refined(points: Tensor, joints: Tensor, error: Tensor, left: Tensor) -> Tensor:
-    """The joints (B, 21, 3) of built-in hands fitted to joints (B, 21, 3) and points (B, P, 3), all
-    in mm before the camera.
+    """The joints (B, 21, 3) of hands with skin, fitted to joints (B, 21, 3) and points (B, P, 3),
+    all in mm before the camera.
 
-    First the pose and the size of the hand are fitted to the joints, then the distance of the
-    points to its nearest skin counts as well. Joints of which a greater `error` (B, 21) is expected
-    weigh less. Left hands (B,) are mirrored.
+    A hand is made of round cones, as built-in hands are. How it is held, its bones and its girths
+    are the likeliest by what is usual, by the joints with the errors (B, 21) that are expected of
+    them, by the distances of points to the nearest skin that faces the camera, and by the fingers
+    that the camera would see where it sees none. Left hands (B,) are mirrored.
+
+    (Round cones after Tkach, Pauly, Tagliasacchi, "Sphere-Meshes for Real-Time Hand Modeling and
+    Tracking", TOG 2016.)
     """
-    with torch.enable_grad(), torch.autocast(points.device.type, enabled=False):
-        hand = make_hand(PERSON).to(torch.float32).to(points.device)
-        mirror = torch.ones_like(points[:, :1])  # (B, 1, 3)
+    with torch.no_grad(), torch.autocast(points.device.type, enabled=False):
+        # A millimetre before the camera is seen by its sixth digit, and slopes take as many more.
+        mirror = torch.ones_like(points[:, :1], dtype=torch.float64)  # (B, 1, 3)
         mirror[left, :, 0] = -1
-        own = joints.float() * mirror
-        rest = joints_of(hand.skeleton, Pose.rest(dtype=torch.float32))[PALM].to(own)
-        turn, shift = _laid(rest, own[:, PALM])
-        weight = 1 / error
-        weight = weight / weight.mean(1, keepdim=True)
-        cloud = ((points.float() * mirror - shift) @ turn).contiguous()
-        found = _fitted(hand, cloud, (own - shift) @ turn, weight)
-        return (found @ turn.mT + shift) * mirror
+        found, cloud, expected = joints * mirror, points * mirror, error.double()
+        numbers = found.new_zeros(len(found), SIZE)
+        flat = hands_of(numbers, torch.eye(3).to(found)).joints
+        turn, numbers[:, -3:] = _laid(flat[:, PALM], found[:, PALM])
+
+        def by_joints(numbers: Tensor) -> Missed:
+            return _missed(numbers, turn, found, expected, None)
+
+        def by_all(numbers: Tensor) -> Missed:
+            return _missed(numbers, turn, found, expected, cloud)
+
+        numbers = descended(by_joints, numbers, TO_JOINTS)
+        numbers = descended(by_all, numbers, TO_POINTS)
+        return (hands_of(numbers, turn).joints * mirror).to(joints.dtype)
 
 
 def _laid(rest: Tensor, joints: Tensor) -> tuple[Tensor, Tensor]:
-    """The turns (B, 3, 3) and shifts (B, 1, 3) that best lay rows (N, 3) on joints (B, N, 3)."""
-    middle, centre = rest.mean(0), joints.mean(1, keepdim=True)
+    """The turns (B, 3, 3) and shifts (B, 3) that best lay places (B, N, 3) on joints (B, N, 3)."""
+    middle, centre = rest.mean(1, keepdim=True), joints.mean(1, keepdim=True)
     u, _, v = torch.linalg.svd((joints - centre).mT @ (rest - middle))
     sign = torch.ones_like(centre[:, 0])
     sign[:, 2] = torch.linalg.det(u @ v).sign()
     turn = u @ (sign[..., None] * v)
-    return turn, centre - middle[None] @ turn.mT
+    return turn, (centre - middle @ turn.mT)[:, 0]
 
 
-def _fitted(hand: Hand, cloud: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """The joints (B, 21, 3) of the hand fitted to clouds (B, P, 3) and joints that lie nearly as
-    its palm does at rest."""
-    count = len(cloud)
-    start = Pose.rest(count)
-    values = {name: value.to(cloud).requires_grad_() for name, value in start._asdict().items()}
-    pose = Pose(**values)
-    optimizer = torch.optim.Adam([{"params": [values[name]], "lr": RATES[name]} for name in RATES])
-    for step in range(TO_JOINTS + TO_POINTS):
-        away = torch.linalg.vector_norm(joints_of(hand.skeleton, pose) - target, dim=-1)
-        loss = (away * weight).mean(1)
-        if step == TO_JOINTS:
-            for group in optimizer.param_groups:
-                group["lr"] *= SLOWER
-        if step >= TO_JOINTS:
-            loss = TRUSTED * loss + _to_skin(cloud, surface(hand, pose)).mean(1)
-        optimizer.zero_grad()
-        # Of each hand by itself: Adam keeps no number that hands share.
-        loss.sum().backward()
-        optimizer.step()
-    return joints_of(hand.skeleton, pose).detach()
-
-
-def _to_skin(cloud: Tensor, skin: Tensor) -> Tensor:
-    """Distances (B, P) of points to the nearest vertex (B, V, 3), `FAR` at most."""
-    index = ops.nearest(cloud, skin.detach().contiguous()).index
-    near = skin.gather(1, index[..., None].expand(-1, -1, 3))
-    # Rounded off below a millimetre, where a plain distance has no gradient.
-    return ((near - cloud).square().sum(-1) + 1).sqrt().clamp_max(FAR)
+def _missed(
+    numbers: Tensor, turn: Tensor, joints: Tensor, error: Tensor, points: Tensor | None
+) -> Missed:
+    """How much hands miss what is usual, the joints (B, 21, 3), and points where there are any."""
+    hands, slopes = with_slopes(numbers, turn)
+    weight = torch.ones_like(numbers[0])
+    weight[:ANGLES], weight[-6:] = HELD, 0  # any turn and any place are as usual
+    deviation = TRUSTED / 3**0.5 * error[..., None]
+    result = usual(numbers, weight) + robust(
+        (hands.joints - joints) / deviation, slopes.joints / deviation[..., None], JOINTS
+    )
+    if points is not None:
+        for missed, unit, reach in ((of_points, OFF_SKIN, SKIN), (of_empty_space, IN_THE_AIR, AIR)):
+            values, slope = missed(points, hands.cones, slopes.cones)
+            result += robust(values[..., None] / unit, slope[..., None, :] / unit, reach)
+    return result
