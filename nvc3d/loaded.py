@@ -39,7 +39,7 @@ class Model:
                 knows of other libraries; a list, a tuple or an array (B, N, 3) of such.
             options: those of the task: `seed`; of segmentation also `category`, of completion
                 `samples`, of hand pose `side`, `centre`, `cube`, `samples` and `refine`, of planes
-                `up`.
+                `up` and `manhattan`.
 
         Raises ValueError on shapes and options that make no sense.
         """

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nvc3d.commands.arguments import parser
 from nvc3d.commands.cameras import Images, add_camera, images
@@ -42,6 +42,16 @@ def main(arguments: Sequence[str]) -> int:
         help="that is up: x, y, z, --up=-z or the like, or camera: y is down, before one that may "
         "look down (default: camera for images, y for glTF, else z)",
     )
+    options.add_argument(
+        "--manhattan",
+        action="store_true",
+        help="turn planes within 10 degrees of three directions, square to each other, to them",
+    )
+    options.add_argument(
+        "--checkpoint",
+        type=Path,
+        help="run folder of a model of task planes, which tells planes apart that lie flush",
+    )
     add_camera(options)
     options.add_argument(
         "--seed", type=int, default=0, help="of the points drawn of meshes (default: 0)"
@@ -63,9 +73,11 @@ def main(arguments: Sequence[str]) -> int:
     targets = _targets(given.files, given.output)
     require("matplotlib", "to draw what was found")
 
+    find = reconstruct_planes if given.checkpoint is None else _by_model(given.checkpoint)
+
     def work(file: Path, target: Path) -> str:
         up = given.up or UP_OF.get(file.suffix.lower(), "z")
-        found = reconstruct_planes(_read(file, source), up=up, seed=given.seed)
+        found = find(_read(file, source), up=up, manhattan=given.manhattan, seed=given.seed)
         target.parent.mkdir(parents=True, exist_ok=True)
         found.write(with_end(target, PLANES))
         return f"{shown(file)}: {_said(found, up)}, written to {shown(target)}{PLANES}.json\n" + (
@@ -74,6 +86,21 @@ def main(arguments: Sequence[str]) -> int:
 
     each_file(targets, work, "done")
     return 0
+
+
+def _by_model(run: Path) -> Callable[..., PlanarAnswer]:
+    """What finds planes by a trained network."""
+    from nvc3d.loaded import load
+
+    model = load(run)
+    if model.task.name != "planes":
+        raise ValueError(f"{shown(run)} holds a model of task {model.task.name}, not of planes")
+
+    def find(shape: Shape, **options: Any) -> PlanarAnswer:
+        found: PlanarAnswer = model(shape, **options).found
+        return found
+
+    return find
 
 
 def _read(file: Path, source: Images) -> Shape:

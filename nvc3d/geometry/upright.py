@@ -24,6 +24,12 @@ UP = {
 }
 
 
+def check_up(up: str) -> None:
+    """Raise ValueError on what is no key of `UP`."""
+    if up not in UP:
+        raise ValueError(f"up must be one of {', '.join(UP)}, got {up!r}")
+
+
 # Rows: what makes x, y and z of glTF, where y is up.
 _TURNS = {
     "x": ((0, -1, 0), (1, 0, 0), (0, 0, 1)),
@@ -46,8 +52,7 @@ def upward(planes: Planes, up: str) -> NDArray[np.float64]:
 
     Raises ValueError on another axis.
     """
-    if up not in UP:
-        raise ValueError(f"up must be one of {', '.join(UP)}, got {up!r}")
+    check_up(up)
     axis = UP[up]
     along = planes.normal @ axis.direction
     flat = np.flatnonzero(np.abs(along) >= np.cos(np.radians(axis.within)))

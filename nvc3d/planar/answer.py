@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nvc3d.geometry.manhattan import squared
 from nvc3d.geometry.mesh import Cloud, Mesh, drawn
 from nvc3d.geometry.outlines import Outline, find_outlines
 from nvc3d.geometry.planes import Planes, find_planes
-from nvc3d.geometry.upright import UP, upward
+from nvc3d.geometry.upright import check_up, upward
 from nvc3d.interop import as_shape
 from nvc3d.planar.written import write_all
 from nvc3d.viz.palette import instance_colours
@@ -33,6 +34,14 @@ class PlanarAnswer:
     axis: str
     """that is up by convention, a key of `nvc3d.geometry.upright.UP`"""
 
+    @classmethod
+    def of(cls, cloud: Cloud, planes: Planes, axis: str, manhattan: bool = False) -> PlanarAnswer:
+        """That of the planes of a cloud, with their outlines, see `reconstruct_planes`. Raises
+        ValueError on an unknown axis, and on planes of other points."""
+        check_up(axis)
+        planes = squared(cloud.points, planes) if manhattan else planes
+        return cls(cloud, planes, tuple(find_outlines(cloud.points, planes)), axis)
+
     @property
     def up(self) -> NDArray[np.float64]:
         """(3,), exactly: the normal of the largest plane that lies flat, or the axis."""
@@ -50,15 +59,17 @@ class PlanarAnswer:
         return Cloud(self.source.points, columns, self.source.label_names, self.source.unit)
 
     def write(self, path: str | Path) -> list[Path]:
-        """Write PATH.json, PATH.ply, PATH.glb, PATH.svg and PATH.png, whatever the suffix of the
-        path; gives what was written. Without a plane there is no GLB.
+        """Write PATH.json, PATH.ply, PATH.glb, PATH.svg and PATH.png; gives what was written.
+        Without a plane there is no GLB.
 
         Raises MissingExtra without matplotlib, and OSError where a file cannot be written.
         """
         return write_all(Path(path), self.cloud, self.planes, self.outlines, self.axis)
 
 
-def reconstruct_planes(shape: Any, *, up: str = "z", seed: int = 0) -> PlanarAnswer:
+def reconstruct_planes(
+    shape: Any, *, up: str = "z", manhattan: bool = False, seed: int = 0
+) -> PlanarAnswer:
     """Find the planes of a cloud or a mesh.
 
         found = nvc3d.reconstruct_planes(points)
@@ -70,13 +81,12 @@ def reconstruct_planes(shape: Any, *, up: str = "z", seed: int = 0) -> PlanarAns
             of other libraries, among them Open3D and trimesh. Of a mesh 200,000 points are drawn.
         up: the axis that is up: "x", "y", "z", "-x", "-y" or "-z", about; or "camera": y is down,
             before one that may look down.
+        manhattan: turn planes within 10 degrees of three directions, square to each other, to them.
         seed: of the points drawn.
 
     Raises ValueError on what is no shape, an unknown axis, and a seed below 0.
     """
     given = as_shape(shape)
     cloud = drawn(given, DRAWN, np.random.default_rng(seed)) if isinstance(given, Mesh) else given
-    if up not in UP:
-        raise ValueError(f"up must be one of {', '.join(UP)}, got {up!r}")
-    planes = find_planes(cloud.points)
-    return PlanarAnswer(cloud, planes, tuple(find_outlines(cloud.points, planes)), up)
+    check_up(up)  # before what takes time
+    return PlanarAnswer.of(cloud, find_planes(cloud.points), up, manhattan)

@@ -58,8 +58,9 @@ def draw_planes(
             patches.PathPatch(shape, fc=(*faces[number], 0.6), ec=0.6 * faces[number], lw=0.8)
         )
     for axis, title in ((left, "points"), (right, "faces")):
-        axis.set(xlim=(x.min(), x.max()), ylim=(y.min(), y.max()), aspect="equal")
-        axis.margins(0.02)
+        wide, high = (0.02 * np.ptp(own) for own in (x, y))
+        axis.set(xlim=(x.min() - wide, x.max() + wide), ylim=(y.min() - high, y.max() + high))
+        axis.set_aspect("equal")
         axis.set_axis_off()
         axis.set_title(title, fontsize=LARGE)
     figure.subplots_adjust(0.01, 0.01, 0.99, 0.93, 0.02)

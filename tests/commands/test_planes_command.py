@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hand_frames import write_depth
 from PIL import Image
-from tiny import call, columns
+from tiny import call, columns, untrained
 
 from nvc3d.files import find_shapes, read_shape, write_cloud
 from nvc3d.geometry import CAMERAS, Cloud, Intrinsics
@@ -81,6 +81,26 @@ def test_faces_and_a_floor_plan(tmp_path: Path) -> None:
     assert said[:2] == ["0", "1 m"] and "1 : 20" in said[2] and "if a unit" not in said[2]
     with Image.open(tmp_path / "out/a-planes.png") as picture:
         assert picture.size == (1800, 900)
+
+
+def test_a_network_tells_planes_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_cloud(tmp_path / "a.ply", corner(), colors=np.full((4500, 3), 99, np.uint8))
+    run = untrained(tmp_path / "run", "planes")
+    assert planes(tmp_path / "a.ply", "--checkpoint", run) == 0
+    assert told(tmp_path / "a.ply")["points"] == 4500
+    other = untrained(tmp_path / "other", "completion")
+    assert planes(tmp_path / "a.ply", "--checkpoint", other) == 2
+    assert "holds a model of task completion, not of planes" in capsys.readouterr().err
+
+
+def test_planes_are_turned_square(tmp_path: Path) -> None:
+    points = corner()
+    points[1500:3000, 1] += 0.05 * points[1500:3000, 2]  # a wall that leans by three degrees
+    write_cloud(tmp_path / "a.ply", points)
+    for words, square in (((), False), (("--manhattan",), True)):
+        assert planes(tmp_path / "a.ply", *words) == 0
+        normals = np.array([plane["normal"] for plane in told(tmp_path / "a.ply")["planes"]])
+        assert np.allclose(np.abs(normals @ normals.T), np.eye(3), atol=1e-9) is square
 
 
 def test_what_was_written_is_no_input(tmp_path: Path) -> None:

@@ -219,3 +219,34 @@ def test_planes_told_apart_are_fitted_and_numbered_anew() -> None:
     ):
         with pytest.raises(ValueError, match=said):
             fit_planes(points, wrong)
+
+
+def test_planes_are_turned_to_the_directions_that_most_share() -> None:
+    from nvc3d.geometry.manhattan import manhattan_frame, squared
+
+    angle = np.radians(30)
+    turn = np.array(
+        [[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]]
+    )
+    parts = [
+        sheet(3000, (1, 1, 1), (3, 0, 0), (0, 2, 0)),
+        sheet(2000, (1, 1, 1), (3, 0, 0), (0, 0.06, 1), seed=1),  # leans by three degrees
+        sheet(1000, (1, 1, 1), (0, 2, 0), (0, 0, 1), seed=2),
+        sheet(500, (1, 1, 1), (1, 1, 0), (0, 0, 1), seed=3),  # is of none of the directions
+    ]
+    points = np.concatenate(parts) @ turn.T
+    planes = fit_planes(points, np.arange(4).repeat([len(part) for part in parts]))
+    frame = manhattan_frame(planes)
+    np.testing.assert_allclose(frame @ frame.T, np.eye(3), atol=1e-12)
+    found = squared(points, planes)
+    along = np.abs(found.normal @ frame.T)
+    np.testing.assert_allclose(np.sort(along[:3], 1), [[0, 0, 1]] * 3, atol=1e-9)
+    np.testing.assert_allclose(found.normal[3], planes.normal[3])
+    assert found.rms[1] > planes.rms[1] and (found.offset >= 0).all()
+    for number in range(3):
+        middle = points[found.instance == number].mean(0)
+        assert found.normal[number] @ middle == pytest.approx(found.offset[number])
+    none = fit_planes(points, np.full(len(points), -1))
+    assert squared(points, none) is none
+    with pytest.raises(ValueError, match="there must be a plane or more, got none"):
+        manhattan_frame(none)

@@ -244,7 +244,7 @@ def test_a_saved_model_answers_as_before_in_the_units_and_axes_of_the_cloud(tmp_
     seen = np.stack([points[:, 0], -points[:, 2], points[:, 1]], 1)  # y down, z forward
     camera = model(Cloud(seen, {"color": color}), up="camera")
     assert np.allclose(np.sort(camera.offset), np.sort(found.offset), atol=1e-5)
-    assert {path.suffix for path in found.write(tmp_path / "room")} == {".json", ".ply"}
+    assert {path.suffix for path in found.write(tmp_path / "room")} > {".json", ".ply"}
     with pytest.raises(ValueError, match="trained with colours"):
         model(points)
     with pytest.raises(ValueError, match="up must be one of"):

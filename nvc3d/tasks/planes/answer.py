@@ -14,7 +14,7 @@ from nvc3d import ops
 from nvc3d.data.draws import rows_drawn
 from nvc3d.geometry.mesh import Mesh, Shape, drawn
 from nvc3d.geometry.planes import Planes, find_planes, fit_planes
-from nvc3d.geometry.upright import UP, upward
+from nvc3d.geometry.upright import UP, check_up
 from nvc3d.planar import PlanarAnswer
 from nvc3d.tasks.planes.both import cut
 from nvc3d.tasks.planes.config import PlanesNet
@@ -68,7 +68,13 @@ class PlanesAnswer:
 
 
 def answer(
-    model: PlanesModel, config: PlanesNet, shape: Shape, *, up: str = "z", seed: int = 0
+    model: PlanesModel,
+    config: PlanesNet,
+    shape: Shape,
+    *,
+    up: str = "z",
+    manhattan: bool = False,
+    seed: int = 0,
 ) -> PlanesAnswer:
     """The planes of a cloud, or of 50,000 points of a mesh, in metres unless the cloud has a unit.
 
@@ -78,12 +84,12 @@ def answer(
 
     Args:
         up: the axis that is up, as `nvc3d.reconstruct_planes` has it; or "camera": y is down.
+        manhattan: turn planes square, as there.
         seed: of the points that are drawn.
 
     Raises ValueError on an unknown axis, and where the model asks for colours that there are not.
     """
-    if up not in UP:
-        raise ValueError(f"up must be one of {', '.join(UP)}, got {up!r}")
+    check_up(up)
     rng = np.random.default_rng(seed)
     cloud = drawn(shape, DRAWN, rng) if isinstance(shape, Mesh) else shape
     if model.channels and cloud.colors is None:
@@ -114,7 +120,7 @@ def answer(
     types = np.full(len(planes.offset), -1)
     there = planes.instance >= 0
     types[planes.instance[there]] = cutout.types.numpy()[instance[there]]
-    found = PlanarAnswer(cloud, planes, upward(planes, up))
+    found = PlanarAnswer.of(cloud, planes, up, manhattan)
     return PlanesAnswer(found, types, model.vocabulary.labels)
 
 
