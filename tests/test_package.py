@@ -124,3 +124,8 @@ def test_import_does_not_wait_for_torch(tmp_path: Path) -> None:
     code = "import nvc3d, sys; print('torch' in sys.modules)"
     result = python(code, tmp_path, PYTHONPATH=str(SOURCE.parent))
     assert result.stdout.strip() == "False", result.stderr
+
+
+def test_the_citation_is_of_this_version() -> None:
+    citation = (SOURCE.parent / "CITATION.cff").read_text()
+    assert f"\nversion: {nvc3d.__version__}\n" in citation
