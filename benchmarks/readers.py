@@ -34,6 +34,7 @@ BUILT_IN: dict[str, tuple[str, dict[str, Any]]] = {
     "built-in shapes, voxels": ("voxel_completion", {}),
     "built-in rooms, voxels": ("voxel_completion", {"scenes": True}),
     "built-in hands": ("hand_pose", {}),
+    "built-in interiors": ("planes", {}),
 }
 READ_BY: dict[Gives, str] = {
     "pairs": "completion",
@@ -42,6 +43,7 @@ READ_BY: dict[Gives, str] = {
     "scenes": "segmentation",
     "grids": "voxel_completion",
     "hands": "hand_pose",
+    "planes": "planes",
 }
 BATCH = 16
 

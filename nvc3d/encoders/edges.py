@@ -31,14 +31,14 @@ class EdgeMaximum(nn.Module):
         share = _share(index, neighbour) if norm.training else None
         if share is not None:
             # Squares of what is left of them, not of themselves: those would cancel.
-            own, other = centre.mean((0, 1)), _weighted(share, neighbour)
-            centre, neighbour = centre + -own, neighbour + -other
+            own, other = centre.mean((0, 1)), (share * neighbour).sum((0, 1))
+            centre, neighbour = centre - own, neighbour - other
         # What follows the sum rises with it, or falls where the scale is negative: so the greatest
         # neighbour, or the least, has the greatest outcome.
         sign = torch.where(norm.weight < 0, -1, 1).to(neighbour)
         greatest, around = ops.pool_neighbours(sign * neighbour, index)  # (B, M, D) each
         if share is not None:
-            squares = centre.square().mean((0, 1)) + _weighted(share, neighbour.square())
+            squares = centre.square().mean((0, 1)) + (share * neighbour.square()).sum((0, 1))
             both = sign * (centre * around).sum((0, 1)) / index.numel()
             variance = (squares + 2 * both).clamp_min(0)
             self._remember((own + other).detach(), variance.detach(), index.numel())
@@ -62,14 +62,8 @@ class EdgeMaximum(nn.Module):
 
 def _share(index: Tensor, neighbour: Tensor) -> Tensor:
     """How often each row of neighbour (B, N, D) is one in the index (B, M, k), as a share of all:
-    (B N,)."""
+    (B, N, 1)."""
     batch, size, _ = neighbour.shape
     first = torch.arange(batch, device=index.device)[:, None, None] * size
     times = torch.bincount((index + first).flatten(), minlength=batch * size)
-    return times.to(neighbour) / index.numel()
-
-
-def _weighted(share: Tensor, rows: Tensor) -> Tensor:
-    """The sum (D,) of rows (B, N, D), each times its share (B N,): as a product of matrices, whose
-    gradient is one, too."""
-    return (share[None] @ rows.flatten(0, 1))[0]
+    return times.view(batch, size, 1).to(neighbour) / index.numel()

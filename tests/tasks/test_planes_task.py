@@ -267,3 +267,15 @@ def test_points_alone_are_enough_for_a_model_without_attributes() -> None:
     assert found.instance.shape == (800,)
     with pytest.raises(ValueError, match="features must be"):
         model(room()["points"][None], torch.zeros(1, 800, 3))
+
+
+def test_half_precision_keeps_places() -> None:
+    model, splits = made()
+    batch = batch_of(splits)
+    wide = model(batch["points"], batch["features"])
+    with torch.autocast("cpu", torch.bfloat16):
+        narrow = model(batch["points"], batch["features"])
+        own = narrow.frame.planes(batch["normal"], batch["offset"])
+    assert torch.equal(wide.frame.axes, narrow.frame.axes)
+    assert torch.equal(own[1], wide.frame.planes(batch["normal"], batch["offset"])[1])
+    assert own[0].dtype == narrow.normal.dtype == torch.float32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nvc3d.config import TrainConfig
 from nvc3d.tasks.planes.answer import PlanesAnswer, answer
 from nvc3d.tasks.planes.config import PlanesConfig
 from nvc3d.tasks.planes.data import data
@@ -21,6 +22,7 @@ TASK = Task(
     pictures=pictures,
     measures=MEASURES,
     answer=answer,
+    training=TrainConfig(steps=3000, batch_size=8, learning_rate=3e-3),
 )
 
 __all__ = ["TASK", "PlanesAnswer", "PlanesConfig", "PlanesModel", "PointPlanes"]

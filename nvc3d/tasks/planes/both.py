@@ -12,43 +12,36 @@ from nvc3d.tasks.planes.instances import LEAST, Instances
 def cut(points: Tensor, region: Tensor, known: Instances, least: int = LEAST) -> Instances:
     """Planes of a cloud (N, 3): the regions (N,) that geometry finds, out of which the instances of
     the network are cut that mostly lie in one and are of another type than most of it is: a door
-    out of its wall. Points in no region keep their instance.
+    out of its wall. Points in no region stay in none.
 
     Pieces of fewer than `least` points stay where they are.
     """
-    count, types = int(known.instance.max()) + 1, len(known.types)
     own = known.instance
-    kind = torch.cat([known.types, torch.tensor([-1])])[own] if types else torch.full_like(own, -1)
-    regions = int(region.max()) + 1
-    both = (region >= 0) & (kind >= 0)
-    kinds = int(known.types.max()) + 1 if types else 1
-    table = torch.bincount(region[both] * kinds + kind[both], minlength=regions * kinds)
-    main = table.view(regions, kinds).argmax(1) if regions else table.new_zeros(0)
-    of_region = torch.cat([main, torch.tensor([-1])])[region]
-    shared = torch.bincount(own[both] * regions + region[both], minlength=count * regions)
-    shared = shared.view(count, regions)
-    home = (
-        torch.where(
-            shared.amax(1) > torch.bincount(own[own >= 0], minlength=count) / 2,
-            shared.argmax(1),
-            -1,
-        )
-        if count and regions
-        else own.new_full((count,), -1)
-    )
-    at_home = torch.cat([home, torch.tensor([-2])])[own] == region
-    apart = both & at_home & (kind != of_region)
-    free = (region < 0) & (own >= 0)
-    key = region.clone()
-    key[apart] = regions + region[apart] * count + own[apart]
-    key[free] = regions + regions * count + own[free]
-    numbers, place, sizes = key.unique(return_inverse=True, return_counts=True)
-    small = (sizes < least)[place] & (key >= regions)
-    key[small] = region[small]
-    numbers, place = key.unique(return_inverse=True)
-    instance = place - int((numbers < 0).any())
-    planes = int(instance.max()) + 1
-    inside = (instance >= 0) & (kind >= 0)
-    votes = torch.bincount(instance[inside] * kinds + kind[inside], minlength=planes * kinds)
-    told = votes.view(planes, kinds).argmax(1) if planes else votes.new_zeros(0)
-    return Instances(instance, told, Fit.of(points.double(), instance, planes))
+    kind = _at(known.types, own)
+    main, _ = _commonest(region, kind)
+    home, shared = _commonest(own, region)
+    home = torch.where(2 * shared > torch.bincount(own[own >= 0]), home, -1)
+    apart = (region >= 0) & (_at(home, own) == region)
+    apart &= (kind >= 0) & (kind != _at(main, region))
+    pieces = torch.where(apart, own, -1)
+    size = torch.bincount(pieces[apart], minlength=len(home))
+    apart &= _at(size, pieces) >= least
+    numbers, instance = torch.where(apart, len(main) + own, region).unique(return_inverse=True)
+    instance = instance - int((numbers < 0).any())
+    types, _ = _commonest(instance, kind)
+    return Instances(instance, types, Fit.of(points.double(), instance, len(types)))
+
+
+def _at(values: Tensor, numbers: Tensor) -> Tensor:
+    """The values (P,) of numbers (N,), -1 where those are."""
+    return torch.cat([values, values.new_tensor([-1])])[numbers]
+
+
+def _commonest(rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+    """For each number among rows (N,) the one that columns (N,) have most often beside it, and how
+    often; numbers below 0 count nowhere."""
+    count, wide = int(rows.max()) + 1, max(int(columns.max()) + 1, 1)
+    both = (rows >= 0) & (columns >= 0)
+    table = torch.bincount(rows[both] * wide + columns[both], minlength=count * wide)
+    times, most = table.view(count, wide).max(1)
+    return most, times

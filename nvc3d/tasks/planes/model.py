@@ -50,11 +50,11 @@ class Frame(NamedTuple):
         from the middle."""
         offset = offset - (normal * self.middle[:, None]).sum(-1)
         sign = torch.where(offset < 0, -1.0, 1.0)
-        return sign[..., None] * normal @ self.axes, sign * offset
+        return turned(sign[..., None] * normal, self.axes), sign * offset
 
     def undone(self, normal: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
         """Planes of the frame, of the clouds as they came."""
-        normal = normal @ self.axes.mT.to(normal)
+        normal = turned(normal, self.axes.mT.to(normal))
         return normal, offset + (normal * self.middle[:, None].to(normal)).sum(-1)
 
 
@@ -147,4 +147,10 @@ def look(points: Tensor) -> tuple[Frame, Tensor]:
     rows = [torch.stack(row, -1) for row in ((c, -s, zero), (s, c, zero), (zero, zero, one))]
     axes = torch.stack(rows, 1)
     frame = Frame(middle, axes)
-    return frame, torch.cat([moved @ axes, normal @ axes, flat[..., None]], -1)
+    return frame, torch.cat([turned(moved, axes), turned(normal, axes), flat[..., None]], -1)
+
+
+def turned(rows: Tensor, axes: Tensor) -> Tensor:
+    """Rows (B, N, 3) times matrices (B, 3, 3), in full precision, where products of matrices would
+    be rounded to centimetres in half."""
+    return (rows[..., None] * axes[:, None]).sum(-2)
