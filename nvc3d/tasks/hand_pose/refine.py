@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -17,8 +19,9 @@ from nvc3d.tasks.hand_pose.fitted import (
 
 PALM = [0, 1, 5, 9, 13, 17]
 """The wrist and the first joint of each finger, which hardly move against each other."""
-TO_JOINTS, TO_POINTS = 8, 12
-"""Steps of the fit to the joints alone, and to the points as well."""
+SCHEDULE = ((None, 8), (4.0, 5), (2.0, 5), (1.0, 5))
+"""One fit after the other: how many times as far off as in the end points and fingers may be, None
+for a fit to the joints alone, and in how many steps."""
 TRUSTED = 1.5
 """How many times the expected error is the deviation of joints."""
 HELD = 1.5
@@ -49,15 +52,11 @@ def refined(points: Tensor, joints: Tensor, error: Tensor, left: Tensor) -> Tens
         numbers = found.new_zeros(len(found), SIZE)
         flat = hands_of(numbers, torch.eye(3).to(found)).joints
         turn, numbers[:, -3:] = _laid(flat[:, PALM], found[:, PALM])
-
-        def by_joints(numbers: Tensor) -> Missed:
-            return _missed(numbers, turn, found, expected, None)
-
-        def by_all(numbers: Tensor) -> Missed:
-            return _missed(numbers, turn, found, expected, cloud)
-
-        numbers = descended(by_joints, numbers, TO_JOINTS)
-        numbers = descended(by_all, numbers, TO_POINTS)
+        for coarse, steps in SCHEDULE:
+            missed = partial(
+                _missed, turn=turn, joints=found, error=expected, points=cloud, coarse=coarse
+            )
+            numbers = descended(missed, numbers, steps)
         return (hands_of(numbers, turn).joints * mirror).to(joints.dtype)
 
 
@@ -72,9 +71,14 @@ def _laid(rest: Tensor, joints: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _missed(
-    numbers: Tensor, turn: Tensor, joints: Tensor, error: Tensor, points: Tensor | None
+    numbers: Tensor,
+    turn: Tensor,
+    joints: Tensor,
+    error: Tensor,
+    points: Tensor,
+    coarse: float | None,
 ) -> Missed:
-    """How much hands miss what is usual, the joints (B, 21, 3), and points where there are any."""
+    """How much hands miss what is usual, the joints (B, 21, 3), and the points if those count."""
     hands, slopes = with_slopes(numbers, turn)
     weight = torch.ones_like(numbers[0])
     weight[:ANGLES], weight[-6:] = HELD, 0  # any turn and any place are as usual
@@ -82,8 +86,10 @@ def _missed(
     result = usual(numbers, weight) + robust(
         (hands.joints - joints) / deviation, slopes.joints / deviation[..., None], JOINTS
     )
-    if points is not None:
+    if coarse is not None:
         for missed, unit, reach in ((of_points, OFF_SKIN, SKIN), (of_empty_space, IN_THE_AIR, AIR)):
-            values, slope = missed(points, hands.cones, slopes.cones)
-            result += robust(values[..., None] / unit, slope[..., None, :] / unit, reach)
+            values, slope = (
+                own / (coarse * unit) for own in missed(points, hands.cones, slopes.cones)
+            )
+            result += robust(values[..., None], slope[..., None, :], reach)
     return result
