@@ -44,8 +44,10 @@ def main(arguments: Sequence[str]) -> int:
     from nvc3d.commands.each import each_file
     from nvc3d.commands.posing.frames import reader
     from nvc3d.commands.posing.places import Place
+    from nvc3d.commands.posing.units import doubt, larger
     from nvc3d.extras import require
     from nvc3d.geometry import Cloud
+    from nvc3d.geometry.hand_finding import NoHand
     from nvc3d.loaded import load
 
     read = reader(images(given))
@@ -75,8 +77,12 @@ def main(arguments: Sequence[str]) -> int:
 
     def work(file: Path, target: Path) -> str:
         frame = read(file)
-        hands = place.hands(frame, MOST)
+        try:
+            hands = place.hands(frame, MOST)
+        except NoHand as error:
+            raise NoHand(f"{error}{larger(frame)}") from error
         answers = [answer(hand, side) for hand in hands]
+        doubt(frame, hands[0], answers[0], lambda hand: answer(hand, side))
         target.parent.mkdir(parents=True, exist_ok=True)
         _write(target, frame, hands, answers)
         return (
@@ -99,6 +105,7 @@ def _stream(
 
     from nvc3d.commands.each import each_file
     from nvc3d.commands.posing.stream import Follower, Times
+    from nvc3d.commands.posing.units import doubt
 
     follower, times = Follower(answer, side, rate), Times()
     pending: list[Future[None]] = []
@@ -107,6 +114,8 @@ def _stream(
         with times.measured() as kind:
             frame = read(file)
             step = follower.next(frame)
+            if step is not None and step.searched:
+                doubt(frame, step.hand, step.answer, lambda hand: answer(hand, side))
             while pending:  # what was told of the frame before is written by now, or says why not
                 pending.pop().result()
             target.parent.mkdir(parents=True, exist_ok=True)

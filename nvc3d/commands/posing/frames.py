@@ -36,6 +36,10 @@ class Frame(ABC):
     def within(self, centre: Floats, side: float) -> Frame:
         """What lies in a cube, or a little beside it. Raises ValueError where nothing does."""
 
+    @abstractmethod
+    def scaled(self, factor: float) -> Frame:
+        """The same, so many times as large and as far away."""
+
     @property
     @abstractmethod
     def points(self) -> NDArray[np.float32]:
@@ -83,6 +87,9 @@ class ImageFrame(Frame):
             raise ValueError(f"nothing was seen within {side / 2:g} mm of {_place(centre)}")
         return ImageFrame(np.where(near, part.depth, np.float32(0)), part.camera)
 
+    def scaled(self, factor: float) -> ImageFrame:
+        return ImageFrame(self.depth * np.float32(factor), self.camera)
+
     def part(self, box: tuple[int, int, int, int]) -> ImageFrame:
         """A part of the image: columns and rows (left, top, right, bottom)."""
         left, top, right, bottom = box
@@ -110,6 +117,9 @@ class CloudFrame(Frame):
         if not near.any():
             raise ValueError(f"nothing was seen within {side / 2:g} mm of {_place(centre)}")
         return CloudFrame(self.cloud[near])
+
+    def scaled(self, factor: float) -> CloudFrame:
+        return CloudFrame(self.cloud * np.float32(factor))
 
     @property
     def points(self) -> NDArray[np.float32]:
