@@ -1,0 +1,1 @@
+"""What PoinTr and Point-MAE keep in their folders `extensions`."""
