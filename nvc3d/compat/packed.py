@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .. import ops
 from ..ops import checks
 
 
@@ -24,6 +25,27 @@ def pad(points: Tensor, begin: Tensor, lengths: Tensor) -> Padded:
     # Padding repeats the cloud's own first point.
     index = begin[:, None] + row * (row < lengths[:, None])  # (B, P)
     return Padded(points[index], lengths, begin)
+
+
+def farthest(points: Tensor, counts: Tensor, wanted: Tensor, start: Tensor) -> Tensor:
+    """Pick points of clouds that lie one after the other, each as far as can be from all before.
+
+    Of points (N, F), clouds of `counts` (B,), `wanted` (B,) of each, which may be 0, the first at
+    `start` (B,) in the cloud. Gives indices into the points, cloud after cloud.
+    """
+    begin, goal = counts.cumsum(0) - counts, wanted.cumsum(0) - wanted
+    picks = wanted.new_empty(int(wanted.sum()))
+    for k in wanted.unique().tolist():
+        if k == 0:
+            continue
+        rows = (wanted == k).nonzero()[:, 0]
+        clouds = pad(points, begin[rows], counts[rows])
+        index = ops.farthest_point_sampling(
+            clouds.points, k, clouds.lengths, start[rows], check_finite=False
+        )  # (rows, k)
+        place = goal[rows, None] + torch.arange(k, device=points.device)
+        picks[place] = index + begin[rows, None]
+    return picks
 
 
 def padded_pair(

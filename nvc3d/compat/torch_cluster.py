@@ -17,7 +17,15 @@ from torch import Tensor
 
 from .. import ops
 from ..ops import checks
-from .packed import Padded, cloud_count, counts_from, counts_of, packed_points, pad, padded_pair
+from .packed import (
+    Padded,
+    cloud_count,
+    counts_from,
+    counts_of,
+    farthest,
+    packed_points,
+    padded_pair,
+)
 from .ragged import ragged
 
 
@@ -48,6 +56,29 @@ def fps(
             do not fit.
     """
     return _fps(src, batch, ratio, random_start, batch_size, ptr)
+
+
+def grid_cluster(
+    pos: Tensor,
+    size: Tensor,
+    start: Tensor | None = None,
+    end: Tensor | None = None,
+) -> Tensor:
+    """Number the cells of a regular grid, and say in which each point lies.
+
+    Args:
+        pos: (N, D), or (N,) for D = 1.
+        size: (D,), the edges of a cell, above 0.
+        start: (D,), where the grid begins; by default at the least coordinates.
+        end: (D,), where it ends, for the numbers of cells; by default at the greatest.
+
+    Returns:
+        The number of each point's cell (N,), int64; the first coordinate counts fastest.
+
+    Raises:
+        ValueError: on NaN or inf, sizes that are not above 0, and shapes that do not fit.
+    """
+    return _grid_cluster(pos, size, start, end)
 
 
 def knn(
@@ -229,24 +260,30 @@ def _fps(
             f"clouds, got {share.tolist()}"
         )
     wanted = (counts.float() * share).ceil().long()  # (B,)
-    begin, goal = counts.cumsum(0) - counts, wanted.cumsum(0) - wanted
     if random_start:
         draw = torch.rand(len(counts), dtype=torch.float64, device=src.device)
         start = (draw * counts).long()
     else:
         start = torch.zeros_like(counts)
-    picks = wanted.new_empty(int(wanted.sum()))
-    for k in wanted.unique().tolist():
-        if k == 0:
-            continue
-        rows = (wanted == k).nonzero()[:, 0]
-        clouds = pad(points, begin[rows], counts[rows])
-        index = ops.farthest_point_sampling(
-            clouds.points, k, clouds.lengths, start[rows], check_finite=False
-        )  # (rows, k)
-        place = goal[rows, None] + torch.arange(k, device=src.device)
-        picks[place] = index + begin[rows, None]
-    return picks
+    return farthest(points, counts, wanted, start)
+
+
+@torch.jit.ignore
+def _grid_cluster(pos: Tensor, size: Tensor, start: Tensor | None, end: Tensor | None) -> Tensor:
+    pos = pos.reshape(len(pos), -1)
+    for value, name in ((size, "size"), (start, "start"), (end, "end")):
+        if value is not None and value.numel() != pos.shape[1]:
+            raise ValueError(f"{name} must be ({pos.shape[1]},), got {tuple(value.shape)}")
+    checks.check_values(pos, None, "pos")
+    if not bool((size > 0).all()):
+        raise ValueError(f"size must be above 0, got {size.tolist()}")
+    if len(pos) == 0:
+        return torch.empty(0, dtype=torch.int64, device=pos.device)
+    start = pos.amin(0) if start is None else start.reshape(-1)
+    end = pos.amax(0) if end is None else end.reshape(-1)
+    cells = ((end - start) / size.reshape(-1)).long() + 1  # (D,)
+    stride = cells.cumprod(0) // cells
+    return (((pos - start) / size.reshape(-1)).long() * stride).sum(1)
 
 
 @torch.jit.ignore

@@ -1,0 +1,97 @@
+"""Other people's imports, answered by our modules."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+from .cpu import without_gpu
+from .names import FIRST, LACKING, LAST
+
+
+def install() -> None:
+    """Put our modules under the import names of their peers, for all that is imported from now on.
+
+    Copies of the peers in a repository's own folders are replaced too; PyTorch3D and torch_cluster
+    only where they are not installed. A function that is lacking raises, by its name. Where torch
+    sees no GPU, what is asked for on "cuda" is made and stays on the CPU.
+
+    Raises:
+        RuntimeError: if a peer was imported before.
+    """
+    if any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        return
+    early = [name for name in sys.modules if _stored(name, FIRST) is not None]
+    if early:
+        raise RuntimeError(f"install() must come before the import of {', '.join(early)}")
+    sys.meta_path.insert(0, _Finder(FIRST))
+    sys.meta_path.append(_Finder({**LAST, **dict.fromkeys(LACKING)}))
+    without_gpu()
+
+
+class _Finder(MetaPathFinder):
+    """Finds our module for the name of a peer."""
+
+    def __init__(self, names: Mapping[str, str | None]) -> None:
+        self.names = names
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        name = _stored(fullname, self.names)
+        if name is None:
+            return None
+        ours = self.names[name]
+        spec = ModuleSpec(fullname, _Loader(ours), origin=f"nvc3d.compat.{ours}" if ours else None)
+        spec.submodule_search_locations = []  # whatever it is, names of peers may lie below it
+        return spec
+
+
+class _Loader(Loader):
+    """Makes a module that holds what one of ours holds."""
+
+    def __init__(self, ours: str | None) -> None:
+        self.ours = ours
+
+    def exec_module(self, module: ModuleType) -> None:
+        held: dict[str, Any] = {}
+        if self.ours is not None:
+            held = vars(import_module(f"nvc3d.compat.{self.ours}"))
+            module.__doc__ = held["__doc__"]
+        submodules = {name for name, value in held.items() if isinstance(value, ModuleType)}
+        vars(module).update(
+            {name: v for name, v in held.items() if name[:2] != "__" and name not in submodules}
+        )
+        module.__getattr__ = _lacking(module.__name__)  # type: ignore[method-assign]
+
+
+def _stored(fullname: str, names: Mapping[str, Any]) -> str | None:
+    """The entry of the table for a module's name, by the longest of its endings."""
+    if fullname.startswith("nvc3d."):
+        return None
+    if fullname in names:
+        return fullname
+    parts = fullname.split(".")
+    endings = ("." + ".".join(parts[i:]) for i in range(len(parts)))
+    return next((ending for ending in endings if ending in names), None)
+
+
+def _lacking(module: str) -> Callable[[str], Any]:
+    """The `__getattr__` of a module: whatever is not there may be imported, and not be called."""
+
+    def attribute(name: str) -> Any:
+        if name[:2] == "__":
+            raise AttributeError(f"module {module} has no attribute {name}")
+
+        def missing(*args: Any, **kwargs: Any) -> None:
+            raise NotImplementedError(f"nvc3d.compat has no {module}.{name}")
+
+        missing.__name__ = missing.__qualname__ = name
+        return missing
+
+    return attribute
