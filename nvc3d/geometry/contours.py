@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,8 +35,10 @@ def contours(field: Floats) -> list[Floats]:
     inside = field > 0
     kind = inside[:-1, :-1] + 2 * inside[:-1, 1:] + 4 * inside[1:, 1:] + 8 * inside[1:, :-1]
     start, end = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    rows, columns = np.nonzero((kind > 0) & (kind < 15))
+    mixed = kind[rows, columns]
     for code, here, there in _WAYS:
-        y, x = np.nonzero(kind == code)
+        y, x = rows[mixed == code], columns[mixed == code]
         # Edges to the right of a vertex have even numbers, those above it odd ones.
         side = [2 * (y * width + x), 2 * (y * width + x + 1) + 1]
         side += [2 * ((y + 1) * width + x), 2 * (y * width + x) + 1]
@@ -105,11 +109,13 @@ def _amid(ring: Floats, corners: Integers, tolerance: float) -> Floats:
     for start, end in zip(corners, np.roll(corners, -1), strict=True):
         side = ring[np.arange(start, end + 1 + (end < start) * len(ring)) % len(ring)]
         middles.append(side.mean(0))
-        normals.append(np.linalg.eigh(np.cov(side.T))[1][:, 0])
+        across, down = (side - middles[-1]).T
+        turn = math.atan2(2 * (across @ down), across @ across - down @ down) / 2
+        normals.append(np.array([-math.sin(turn), math.cos(turn)]))
     moved = ring[corners]
     for at in range(len(corners)):
         pair = np.stack([normals[at - 1], normals[at]])
-        if abs(np.linalg.det(pair)) > 0.3:
+        if abs(pair[0, 0] * pair[1, 1] - pair[0, 1] * pair[1, 0]) > 0.3:
             cut = np.linalg.solve(pair, [pair[0] @ middles[at - 1], pair[1] @ middles[at]])
             if np.hypot(*(cut - moved[at])) <= 2 * tolerance:
                 moved[at] = cut

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -32,7 +33,7 @@ class _Near(NamedTuple):
 
     place: Floats  # (n,) along the line
     off: Floats  # (n,) from the line, in the plane
-    inward: Floats  # (3,): where `off` grows
+    inward: Floats  # (3,), of length 1: where `off` grows
 
 
 def find_edges(points: Floats, planes: Planes, reach: Floats) -> list[list[Edge]]:
@@ -45,39 +46,40 @@ def find_edges(points: Floats, planes: Planes, reach: Floats) -> list[list[Edge]
     """
     edges: list[list[Edge]] = [[] for _ in planes.offset]
     own = [np.flatnonzero(planes.instance == number) for number in range(len(edges))]
-    sine_least = np.sin(np.radians(LEAST_ANGLE))
-    for one in range(len(edges)):
-        apart = points[own[one]] @ planes.normal[one + 1 :].T - planes.offset[one + 1 :]
-        for other, off in enumerate(apart.T, one + 1):
-            axis = np.cross(planes.normal[one], planes.normal[other])
-            sine = float(np.linalg.norm(axis))
-            if sine < sine_least:
-                continue
-            near = np.flatnonzero(np.abs(off) <= sine * reach[own[one]])
-            if not len(near):
-                continue
-            beside = points[own[other]] @ planes.normal[one] - planes.offset[one]
-            near_other = np.flatnonzero(np.abs(beside) <= sine * reach[own[other]])
-            if not len(near_other):
-                continue
-            along = axis / sine
-            here, there = own[one][near], own[other][near_other]
-            mine = _near(points[here], off[near] / sine, along, planes.normal[one])
-            its = _near(points[there], beside[near_other] / sine, along, planes.normal[other])
-            noise = 3 * (planes.rms[one] + planes.rms[other]) / sine
-            step = float(np.median(reach[np.concatenate([here, there])]))
-            base = _on_both(planes, one, other)
-            edges[one] += _stretches(mine, its, base, along, step, noise)
-            edges[other] += _stretches(its, mine, base, along, step, noise)
+    for one, other in _pairs(points, planes.normal, own, reach):
+        cosine = float(planes.normal[one] @ planes.normal[other])
+        sine = math.sqrt(1 - cosine * cosine)
+        along = np.cross(planes.normal[one], planes.normal[other]) / sine
+        noise = 3 * (planes.rms[one] + planes.rms[other]) / sine
+        base = _on_both(planes, one, other)
+        near, steps = [], []
+        for plane, beyond in ((one, other), (other, one)):
+            normal = planes.normal[beyond]
+            off = (points[own[plane]] @ normal - planes.offset[beyond]) / sine
+            there = np.abs(off) <= reach[own[plane]]
+            inward = (normal - cosine * planes.normal[plane]) / sine
+            near.append(_Near(points[own[plane][there]] @ along, off[there], inward))
+            steps.append(reach[own[plane][there]])
+        if all(map(len, steps)):
+            step = float(np.median(np.concatenate(steps)))
+            edges[one] += _stretches(near[0], near[1], base, along, step, noise)
+            edges[other] += _stretches(near[1], near[0], base, along, step, noise)
     return edges
 
 
-def _near(points: Floats, off: Floats, along: Floats, normal: Floats) -> _Near:
-    inward = np.cross(normal, along)
-    # Of the two directions the one in which the distance to the other plane grows.
-    if (points @ inward - (points @ inward).mean()) @ (off - off.mean()) < 0:
-        inward = -inward
-    return _Near(points @ along, off, inward)
+def _pairs(
+    points: Floats, normal: Floats, own: list[NDArray[np.int64]], reach: Floats
+) -> list[tuple[int, int]]:
+    """Planes at an angle, near enough to each other to meet."""
+    if not own:
+        return []
+    wide = np.array([reach[some].max() for some in own])[:, None]
+    low = np.array([points[some].min(0) for some in own]) - wide
+    high = np.array([points[some].max(0) for some in own]) + wide
+    apart = ((low[:, None] > high) | (low > high[:, None])).any(-1)
+    bent = np.abs(normal @ normal.T) <= math.cos(math.radians(LEAST_ANGLE))
+    one, other = np.nonzero(np.triu(bent & ~apart, 1))
+    return list(zip(one.tolist(), other.tolist(), strict=True))
 
 
 def _on_both(planes: Planes, one: int, other: int) -> Floats:

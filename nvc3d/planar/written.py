@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,11 @@ from nvc3d.viz.floor_plan import draw_floor_plan
 from nvc3d.viz.palette import instance_colours
 from nvc3d.viz.planes import draw_planes
 
+BACK = np.array([0.0, 0.0, -1.0])
+"""From what a camera sees to the camera."""
+ASIDE = 35.0
+"""Degrees, by which pictures are seen from the side."""
+
 
 def write_all(
     path: Path, cloud: Cloud, planes: Planes, outlines: Sequence[Outline], axis: str
@@ -34,7 +40,10 @@ def write_all(
         file.write(_indented(told).encode() + b"\n")
     write_cloud(to_ply, cloud)
     draw_floor_plan(to_svg, floor_plan(planes, outlines, frame), cloud.unit)
-    draw_planes(to_png, cloud.points, planes.instance, outlines, frame)
+    # From the side of the camera, if there was one.
+    right, forward = frame[:2] @ BACK if axis == "camera" else (1.0, 0.0)
+    azimuth = math.degrees(math.atan2(forward, right)) + ASIDE
+    draw_planes(to_png, cloud.points, planes.instance, outlines, frame, azimuth)
     colours = instance_colours(np.arange(len(outlines))).tolist()
     faces = [
         Face(f"plane {number}", outline.polygons, tuple(colours[number]))

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from nvc3d.viz.figure import COLOURS
 
+SHADES = 50
+"""Colours of instances: later ones would be black or white."""
 NONE = 217
 """Grey of what belongs to nothing."""
 
@@ -28,7 +30,7 @@ def label_colours(count: int) -> NDArray[np.uint8]:
 
 
 def instance_colours(instances: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Red, green and blue (N, 3) of instances (N,), those of labels, and grey where there is none:
+    """Red, green and blue (N, 3) of instances (N,): fifty in turn, and grey where there is none:
     -1."""
-    colours = np.vstack([label_colours(int(instances.max(initial=-1)) + 1), [[NONE] * 3]])
-    return np.asarray(colours[instances], np.uint8)
+    colours = np.vstack([label_colours(SHADES), [[NONE] * 3]])
+    return np.asarray(colours[np.where(instances < 0, SHADES, instances % SHADES)], np.uint8)

@@ -27,15 +27,17 @@ def draw_planes(
     instance: NDArray[np.int64],
     outlines: Sequence[Outline],
     frame: Floats,
+    azimuth: float = 35.0,
 ) -> Path:
     """Draw points (N, 3) in the colours of their planes (N,), and beside them the faces with their
-    outlines, as one sees through, as a PNG; the rows of `frame` (3, 3) are right, forward and up.
+    outlines, as one sees through, as a PNG; the rows of `frame` (3, 3) are right, forward and up,
+    and they are seen from `azimuth` in degrees from the right.
 
     Raises MissingExtra without matplotlib, and OSError where the file cannot be written.
     """
     patches = require("matplotlib.patches", "to draw pictures")
     paths = require("matplotlib.path", "to draw pictures")
-    view = camera(35.0, 35.0) @ frame
+    view = camera(azimuth, 35.0) @ frame
     figure = new_figure(12.0, 6.0)
     left, right = figure.subplots(1, 2)
     some = np.random.default_rng(0).permutation(len(points))[:DRAWN]
