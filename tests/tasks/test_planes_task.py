@@ -216,6 +216,10 @@ def test_what_lies_flush_is_cut_out_of_the_planes_that_geometry_finds() -> None:
     strays[(truth == 0) & (item["points"][:, 2] < 0.3)] = 2
     halves = Instances(strays, torch.tensor([*types, types[0]]), fit)
     assert cut(item["points"], region, halves).instance.max() == 1
+    alike = Instances(truth, torch.zeros(3, dtype=torch.int64), fit)
+    assert cut(item["points"], region, alike).instance.max() == 1
+    found = cut(item["points"], region, alike, typed=False)
+    assert found.instance.max() == 2 and found.types.tolist() == [0, 0, 0]
     nothing = Instances(torch.full_like(truth, -1), types[:0], Fit.of(item["points"], truth - 3, 0))
     assert torch.equal(cut(item["points"], region, nothing).instance, region)
 

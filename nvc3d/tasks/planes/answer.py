@@ -113,7 +113,7 @@ def answer(
         colors = torch.from_numpy(np.ascontiguousarray(cloud.colors)).float() / 255
     everywhere = own._replace(instance=spread(points, colors, rows, own))
     region = torch.from_numpy(find_planes(cloud.points).instance)
-    cutout = cut(points, region, everywhere)
+    cutout = cut(points, region, everywhere, typed=len(model.vocabulary.labels) > 1)
     instance = cutout.instance.numpy()
     planes = fit_planes(cloud.points, instance)
     # They are numbered anew, by their points.

@@ -9,15 +9,14 @@ from nvc3d.geometry.plane_regions import Fit
 from nvc3d.tasks.planes.instances import LEAST, Instances
 
 
-def cut(points: Tensor, region: Tensor, known: Instances, least: int = LEAST) -> Instances:
+def cut(points: Tensor, region: Tensor, known: Instances, typed: bool = True) -> Instances:
     """Planes of a cloud (N, 3): the regions (N,) that geometry finds, out of which the instances of
     the network are cut that mostly lie in one and are of another type than most of it is: a door
-    out of its wall. Points in no region stay in none.
-
-    Pieces of fewer than `least` points stay where they are.
+    out of its wall. Where types are not told apart, all but the one that most of it is. Points in
+    no region stay in none, and pieces of few points where they are.
     """
     own = known.instance
-    kind = _at(known.types, own)
+    kind = _at(known.types if typed else torch.arange(len(known.types)), own)
     main, _ = _commonest(region, kind)
     home, shared = _commonest(own, region)
     home = torch.where(2 * shared > torch.bincount(own[own >= 0]), home, -1)
@@ -25,10 +24,10 @@ def cut(points: Tensor, region: Tensor, known: Instances, least: int = LEAST) ->
     apart &= (kind >= 0) & (kind != _at(main, region))
     pieces = torch.where(apart, own, -1)
     size = torch.bincount(pieces[apart], minlength=len(home))
-    apart &= _at(size, pieces) >= least
+    apart &= _at(size, pieces) >= LEAST
     numbers, instance = torch.where(apart, len(main) + own, region).unique(return_inverse=True)
     instance = instance - int((numbers < 0).any())
-    types, _ = _commonest(instance, kind)
+    types, _ = _commonest(instance, _at(known.types, own))
     return Instances(instance, types, Fit.of(points.double(), instance, len(types)))
 
 

@@ -20,7 +20,7 @@ from nvc3d.tasks.planes.config import PlanesConfig
 from nvc3d.tasks.task import Splits
 from nvc3d.tasks.vocabulary import Vocabulary
 
-TEST_FRAMES = 200
+TEST_FRAMES = 100
 """How many looks at built-in interiors are measured on."""
 SCALE = 0.1
 """Largest part by which a frame grows or shrinks in training."""

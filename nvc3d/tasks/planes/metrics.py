@@ -81,7 +81,7 @@ def metrics(model: PlanesModel, batches: Iterable[Batch], groups: Sequence[str])
                 by_geometry = find_planes(points, least_points=LEAST)
                 region = torch.from_numpy(by_geometry.instance)
                 normal, offset = (torch.from_numpy(a).float() for a in by_geometry[1:3])
-                joined = cut(points, region, own)
+                joined = cut(points, region, own, typed=len(model.vocabulary.labels) > 1)
                 planes = (
                     (joined.instance, *of_fit(joined.fit)),
                     (own.instance, *of_fit(own.fit)),
@@ -90,7 +90,7 @@ def metrics(model: PlanesModel, batches: Iterable[Batch], groups: Sequence[str])
                 for name, answer in zip(ROWS, planes, strict=True):
                     judged[name].append(judge(*answer, item, len(model.vocabulary.labels)))
                 told.append(_told(item, *(part[i] for part in said[1:])))
-                answers.append(own.instance)
+                answers.append(joined.instance)
             labels += batch["label"].tolist()
             shown.add(batch, answers, result.code)
     if not labels:
