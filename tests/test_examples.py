@@ -56,6 +56,15 @@ def test_shapes_are_generated_and_drawn(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "pictures").iterdir()} == {f"{n}.png" for n in names}
 
 
+@pytest.mark.slow
+def test_a_room_has_its_faces(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs matplotlib")
+    printed = run("floor_plan.py", tmp_path)
+    areas = sorted(float(found) for found in re.findall(r"([\d.]+) m²", printed))
+    assert areas == pytest.approx([1.12, 3.75, 5, 6.25, 7.5, 8.32, 10.5, 17, 17], rel=0.02)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".ply", ".glb", ".svg", ".png"}
+
+
 def test_the_page_shows_every_example_as_it_is() -> None:
     page = (ROOT / "docs" / "examples.md").read_text()
     shown = dict(re.findall(r"^## .*?\[examples/(\S+)\].*?```python\n(.*?)```", page, re.S | re.M))

@@ -60,7 +60,7 @@ def draw_planes(
             patches.PathPatch(shape, fc=(*faces[number], 0.6), ec=0.6 * faces[number], lw=0.8)
         )
     for axis, title in ((left, "points"), (right, "faces")):
-        wide, high = (0.02 * np.ptp(own) for own in (x, y))
+        wide, high = (0.02 * np.ptp(own) or 1.0 for own in (x, y))
         axis.set(xlim=(x.min() - wide, x.max() + wide), ylim=(y.min() - high, y.max() + high))
         axis.set_aspect("equal")
         axis.set_axis_off()
