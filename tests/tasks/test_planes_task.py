@@ -216,6 +216,11 @@ def test_what_lies_flush_is_cut_out_of_the_planes_that_geometry_finds() -> None:
     strays[(truth == 0) & (item["points"][:, 2] < 0.3)] = 2
     halves = Instances(strays, torch.tensor([*types, types[0]]), fit)
     assert cut(item["points"], region, halves).instance.max() == 1
+    # What geometry missed is a plane, but for points that stray from one that it found.
+    missed = torch.where(truth == 2, -1, 0)
+    missed[:5] = -1
+    found = cut(item["points"], missed, Instances(truth, types, fit))
+    assert len(found.types) == 3 and bool((found.instance[:5] == -1).all())
     alike = Instances(truth, torch.zeros(3, dtype=torch.int64), fit)
     assert cut(item["points"], region, alike).instance.max() == 1
     found = cut(item["points"], region, alike, typed=False)

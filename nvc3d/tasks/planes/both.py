@@ -12,16 +12,21 @@ from nvc3d.tasks.planes.instances import LEAST, Instances
 def cut(points: Tensor, region: Tensor, known: Instances, typed: bool = True) -> Instances:
     """Planes of a cloud (N, 3): the regions (N,) that geometry finds, out of which the instances of
     the network are cut that mostly lie in one and are of another type than most of it is: a door
-    out of its wall. Where types are not told apart, all but the one that most of it is. Points in
-    no region stay in none, and pieces of few points where they are.
+    out of its wall. Where types are not told apart, all but the one that most of it is. An instance
+    that geometry mostly missed is a plane too. All other points stay where they are, as do pieces
+    of few points.
     """
     own = known.instance
     kind = _at(known.types if typed else torch.arange(len(known.types)), own)
     main, _ = _commonest(region, kind)
     home, shared = _commonest(own, region)
-    home = torch.where(2 * shared > torch.bincount(own[own >= 0]), home, -1)
+    sizes = torch.bincount(own[own >= 0])
+    home = torch.where(2 * shared > sizes, home, -1)
     apart = (region >= 0) & (_at(home, own) == region)
     apart &= (kind >= 0) & (kind != _at(main, region))
+    free = (region < 0) & (own >= 0)
+    missed = 2 * torch.bincount(own[free], minlength=len(sizes)) > sizes
+    apart |= free & (_at(missed.long(), own) == 1)
     pieces = torch.where(apart, own, -1)
     size = torch.bincount(pieces[apart], minlength=len(home))
     apart &= _at(size, pieces) >= LEAST
