@@ -27,6 +27,7 @@ from nvc3d.geometry.intrinsics import CAMERAS
 from nvc3d.metrics import hand_pose as measured_by
 from nvc3d.shapes.hands.view import depth_image
 from nvc3d.tasks.hand_pose.data import HandClouds
+from nvc3d.tasks.hand_pose.model import STARTS
 from nvc3d.tasks.hand_pose.refine import refined
 
 Floats = NDArray[np.float64]
@@ -146,13 +147,9 @@ def answered(model: Any, hands: HandClouds, refine: bool) -> tuple[Tensor, Tenso
     """What a model answers, refined if asked, and the truth, (N, 21, 3) each."""
     found, truth = [], []
     for batch in DataLoader(hands, 64):
-        with torch.no_grad():
-            answer = model(batch["points"], batch["left"])
-        joints = answer.joints
-        if refine:
-            error = 3 * answer.log_scale.exp()
-            joints = model.refined(batch["points"], joints, error, batch["left"])
-        found.append(joints)
+        seen = batch["points"], batch["left"]
+        answers = model.alternatives(*seen, STARTS if refine and model.several else 1)
+        found.append(model.refined(*seen, answers) if refine else answers[0].joints)
         truth.append(batch["joints"])
     return torch.cat(found), torch.cat(truth)
 
@@ -163,7 +160,7 @@ def apart(hands: HandClouds) -> tuple[Tensor, Tensor]:
     same skin."""
     batch = next(iter(DataLoader(hands, len(hands))))
     truth, some = batch["joints"], torch.full_like(batch["joints"][..., 0], UNSURE)
-    return refined(batch["points"], truth, some, batch["left"]), truth
+    return refined(batch["points"], truth, some, batch["left"])[0], truth
 
 
 def row(name: str, found: Tensor, truth: Tensor) -> str:

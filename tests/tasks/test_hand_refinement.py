@@ -55,18 +55,19 @@ def test_a_refined_hand_is_nearer_to_the_truth(seen: tuple[Tensor, Tensor, Tenso
     # A finger is off as a whole, as those of networks are.
     off = torch.randn(COUNT, 6, 3, generator=generator).repeat_interleave(4, 1)[:, 3:]
     found, error = truth + 6 * off, torch.full((COUNT, 21), 10.0)
-    fitted = refined(points, found, error, left)
+    fitted, misfit = refined(points, found, error, left)
+    assert (refined(points, found + 80, error, left)[1] > misfit).all()
     assert fitted.dtype == found.dtype
     assert mean_error_mm(fitted, truth) < 0.5 * mean_error_mm(found, truth)
-    alone = refined(points[3:], found[3:], error[3:], left[3:])
+    alone, _ = refined(points[3:], found[3:], error[3:], left[3:])
     torch.testing.assert_close(alone, fitted[3:], atol=0.1, rtol=0)
     mirror = torch.tensor([-1.0, 1, 1])
-    mirrored = refined(points * mirror, found * mirror, error, ~left)
+    mirrored, _ = refined(points * mirror, found * mirror, error, ~left)
     torch.testing.assert_close(mirrored * mirror, fitted, atol=0.1, rtol=0)
     # Points of another thing have little to say.
     other = points.clone()
     other[:, ::10, 2] += 60
-    assert mean_error_mm(refined(other, found, error, left), fitted) < 3
+    assert mean_error_mm(refined(other, found, error, left)[0], fitted) < 3
 
 
 def test_the_cones_fill_the_skin_of_a_bent_hand() -> None:
@@ -124,7 +125,8 @@ def test_descent_ends_where_least_is_missed() -> None:
         none = torch.zeros(2, dtype=torch.float64)
         return robust(values[..., None], slopes[:, :, None], 3.0) + usual(numbers, none)
 
-    found = descended(missed, start, 30)
+    found, misfit = descended(missed, start, 30)
+    assert misfit.abs().max() < 1e-6
     torch.testing.assert_close(found, goal.expand(2, 2), atol=1e-4, rtol=0)
     pulled = usual(start, torch.tensor([2.0, 0.0]).double())
     assert pulled.value.tolist() == [18, 0.5] and pulled.slope.tolist() == [[12, 0], [2, 0]]

@@ -18,7 +18,7 @@ from nvc3d.files.written import numbered
 from nvc3d.geometry.hand_joints import JOINTS
 from nvc3d.geometry.mesh import Mesh, Shape
 from nvc3d.tasks.hand_pose.config import HandPoseNet
-from nvc3d.tasks.hand_pose.model import HandPose, HandPoseModel
+from nvc3d.tasks.hand_pose.model import STARTS, HandPose, HandPoseModel
 from nvc3d.tasks.task import evaluating
 from nvc3d.viz.hands import DrawnHand, draw_hands
 
@@ -129,20 +129,22 @@ def answer(
         drawn = resample(points.astype(np.float32), config.points, rng)
         given = torch.from_numpy(drawn)[None].to(device)
 
+        count = STARTS if refine and samples == 1 and model.several else samples
+
         def found(which: Side) -> list[HandPose]:
             left = torch.tensor([which == "left"], device=device)
             generator = torch.Generator().manual_seed(seed)
-            return model.alternatives(given, left, samples, generator)
+            return model.alternatives(given, left, count, generator)
 
         asked: tuple[Side, ...] = ("right", "left") if side is None else (side,)
         every = {which: found(which) for which in asked}
         sure = min(every, key=lambda which: float(every[which][0].log_scale[0].mean()))
         told = torch.cat([own.joints for own in every[sure]])  # (samples, 21, 3)
-        reckoned = 3 * every[sure][0].log_scale.exp()  # (1, 21)
+        reckoned = every[sure][0].expected_error  # (1, 21)
         if refine:
-            left = torch.full((samples,), sure == "left", device=device)
-            clouds = given.expand(samples, -1, -1)
-            told = model.refined(clouds, told, reckoned.expand(samples, -1), left)
+            left = torch.tensor([sure == "left"], device=device)
+            each = [every[sure]] if samples == 1 else [[own] for own in every[sure]]
+            told = torch.cat([model.refined(given, left, answers) for answers in each])
         known = model.learned.cpu().numpy()
         joints, error = told.double().cpu().numpy(), reckoned[0].double().cpu().numpy()
     joints = np.where(known[:, None], joints, np.nan)

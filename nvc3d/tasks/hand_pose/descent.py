@@ -59,8 +59,10 @@ def robust(values: Tensor, slopes: Tensor, reach: float) -> Missed:
     )
 
 
-def descended(missed: Callable[[Tensor], Missed], numbers: Tensor, steps: int) -> Tensor:
-    """The numbers (B, N) that miss less, each hand by steps of its own."""
+def descended(
+    missed: Callable[[Tensor], Missed], numbers: Tensor, steps: int
+) -> tuple[Tensor, Tensor]:
+    """Numbers (B, N) that miss less, each hand by steps of its own, and how much that is, (B,)."""
     here = missed(numbers)
     damped = torch.full_like(here.value, DAMPED)
     for _ in range(steps):
@@ -72,4 +74,4 @@ def descended(missed: Callable[[Tensor], Missed], numbers: Tensor, steps: int) -
         damped = damped * torch.where(better, LESS, MORE)
         numbers = torch.where(better[:, None], moved, numbers)
         here = here.replaced(better, there)
-    return numbers
+    return numbers, here.value

@@ -65,10 +65,9 @@ def metrics(
             answers = model.alternatives(points, left, count, generator)
             joints = torch.stack([answer.joints for answer in answers]).cpu()  # (K, B, 21, 3)
             mask = batch["joint_mask"].cpu() & model.learned.cpu()
-            error = 3 * answers[0].log_scale.exp()
             if refine:
-                joints[0] = model.refined(points, answers[0].joints, error, left).cpu()
-            expected = error.cpu()
+                joints[0] = model.refined(points, left, answers).cpu()
+            expected = answers[0].expected_error.cpu()
             mean = model.mean_hand(points, left).cpu()
             truth = batch["joints"].cpu()
             kept.append((joints.movedim(0, 1), truth, mask, mean, expected, batch["label"].cpu()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -23,6 +24,8 @@ UNIT = 100.0
 """Millimetres of the network's unit of length."""
 LOOKED = 512
 """From how many hands of training the mean hand is made."""
+STARTS = 3
+"""From so many answers on a hand is fitted, where there are several."""
 SIDE_SCALE = 1.0
 """Of the task's loss, where no gradient of it reaches a nebula by which to measure it."""
 
@@ -36,6 +39,11 @@ class HandPose(NamedTuple):
     exemplar: Tensor | None  # (B, 21, 3): those of the anchors' poses
     log_scale: Tensor  # (B, 21): of a Laplace distribution of the joints' errors
     code: Code
+
+    @property
+    def expected_error(self) -> Tensor:
+        """How far each joint is from the truth on average, as the model reckons, (B, 21) mm."""
+        return 3 * self.log_scale.exp()
 
 
 class HandPoseModel(nn.Module):
@@ -133,13 +141,19 @@ class HandPoseModel(nn.Module):
         _, centre, frame = to_frame(points, left)
         return self.mean_pose @ frame.mT + centre[:, None]
 
-    def refined(self, points: Tensor, joints: Tensor, error: Tensor, left: Tensor) -> Tensor:
-        """Joints (B, 21, 3) that are found, with their expected errors (B, 21), as a hand with skin
-        that is fitted to them and the points has them. Raises ValueError where training told no
-        joint of some."""
+    def refined(self, points: Tensor, left: Tensor, answers: Sequence[HandPose]) -> Tensor:
+        """The joints (B, 21, 3) of a hand with skin that is fitted to the points and to what was
+        answered: of those fitted to the first `STARTS` answers the one that fits best. Raises
+        ValueError where training told no joint of some."""
         if not bool(self.learned.all()):
             raise ValueError("only a model that tells all 21 joints can be refined")
-        return refined(points, joints, error, left)
+        some = answers[:STARTS]
+        joints = torch.cat([own.joints for own in some])
+        error = torch.cat([own.expected_error for own in some])
+        count = len(some)
+        fitted, misfit = refined(points.repeat(count, 1, 1), joints, error, left.repeat(count))
+        best = misfit.view(count, -1).argmin(0)
+        return fitted.view(count, *answers[0].joints.shape)[best, torch.arange(len(best))]
 
     def _decoded(
         self,

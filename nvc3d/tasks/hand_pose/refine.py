@@ -32,9 +32,9 @@ JOINTS, SKIN, AIR = 3.5, 2.0, 3.0
 """How many deviations may be taken for what they are, and more for something else."""
 
 
-def refined(points: Tensor, joints: Tensor, error: Tensor, left: Tensor) -> Tensor:
+def refined(points: Tensor, joints: Tensor, error: Tensor, left: Tensor) -> tuple[Tensor, Tensor]:
     """The joints (B, 21, 3) of hands with skin, fitted to joints (B, 21, 3) and points (B, P, 3),
-    all in mm before the camera.
+    all in mm before the camera, and how badly they fit (B,), minus a logarithm of likelihood.
 
     A hand is made of round cones, as built-in hands are. How it is held, its bones and its girths
     are the likeliest by what is usual, by the joints with the errors (B, 21) that are expected of
@@ -56,8 +56,8 @@ def refined(points: Tensor, joints: Tensor, error: Tensor, left: Tensor) -> Tens
             missed = partial(
                 _missed, turn=turn, joints=found, error=expected, points=cloud, coarse=coarse
             )
-            numbers = descended(missed, numbers, steps)
-        return (hands_of(numbers, turn).joints * mirror).to(joints.dtype)
+            numbers, misfit = descended(missed, numbers, steps)
+        return (hands_of(numbers, turn).joints * mirror).to(joints.dtype), misfit
 
 
 def _laid(rest: Tensor, joints: Tensor) -> tuple[Tensor, Tensor]:
