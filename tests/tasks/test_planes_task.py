@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tiny import config, untrained
+from tiny import call, config, untrained
 from torch import Tensor
 
 import nvc3d
@@ -288,3 +289,22 @@ def test_half_precision_keeps_places() -> None:
     assert torch.equal(wide.frame.axes, narrow.frame.axes)
     assert torch.equal(own[1], wide.frame.planes(batch["normal"], batch["offset"])[1])
     assert own[0].dtype == narrow.normal.dtype == torch.float32
+
+
+@pytest.mark.slow
+def test_a_run_is_trained_measured_and_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(import_module("nvc3d.tasks.planes.data"), "TEST_FRAMES", 4)
+    sizes = "--points 64 --frames 8 --hidden 16 --steps 2 --batch-size 4 --save-every 2"
+    assert call(f"train planes {sizes} --output", tmp_path / "run") == 0
+    assert {"planes.png", "latents.png", "metrics.json"} <= {
+        path.name for path in (tmp_path / "run").iterdir()
+    }
+    capsys.readouterr()
+    assert call("eval --checkpoint", tmp_path / "run") == 0
+    assert "planes by type" in capsys.readouterr().out
+    item = room()
+    color = np.full((800, 3), 99, np.uint8)
+    found = nvc3d.load(tmp_path / "run")(Cloud(item["points"].numpy(), {"color": color}))
+    assert found.instance.shape == (800,)
