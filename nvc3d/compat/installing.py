@@ -67,7 +67,8 @@ class _Loader(Loader):
         vars(module).update(
             {name: v for name, v in held.items() if name[:2] != "__" and name not in submodules}
         )
-        module.__getattr__ = _lacking(module.__name__)  # type: ignore[method-assign]
+        if self.ours is not None or module.__name__ in LACKING:
+            module.__getattr__ = _lacking(module.__name__)  # type: ignore[method-assign]
 
 
 def _stored(fullname: str, names: Mapping[str, Any]) -> str | None:
@@ -82,9 +83,11 @@ def _stored(fullname: str, names: Mapping[str, Any]) -> str | None:
 
 
 def _lacking(module: str) -> Callable[[str], Any]:
-    """The `__getattr__` of a module: whatever is not there may be imported, and not be called."""
+    """The `__getattr__` of a module: whatever is lacking may be imported, and not be called."""
 
     def attribute(name: str) -> Any:
+        if _stored(f"{module}.{name}", {**FIRST, **LAST}):
+            return import_module(f"{module}.{name}")
         if name[:2] == "__":
             raise AttributeError(f"module {module} has no attribute {name}")
 
