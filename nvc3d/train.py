@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from nvc3d import processes
+from nvc3d.allocation import keep_freed_memory
 from nvc3d.checkpoint import (
     FORMAT,
     CheckpointError,
@@ -98,6 +99,7 @@ def train(
     """
     for module, why in NEEDED:
         require(module, why)
+    keep_freed_memory()
     with processes.together(), ExitStack() as held:
         with processes.in_step():
             if processes.rank() == 0:
