@@ -22,6 +22,9 @@ and where a door is open and a window is not."""
 GAP = 0.08
 """An opening is as wide at least, by the height of the walls."""
 
+SMALL = 0.01
+"""What has less of the area of the largest that is upright, or level, is left out."""
+
 
 class Wall(NamedTuple):
     """An upright plane, from above: stretches, each the two ends (2, 2), right and forward."""
@@ -47,24 +50,31 @@ def floor_plan(planes: Planes, outlines: Sequence[Outline], frame: Floats) -> Pl
         for outline in outlines
     ]
     rise = planes.normal @ frame[2]
-    upright = np.flatnonzero(np.abs(rise) <= np.sin(np.radians(LEVEL)))
-    level = np.flatnonzero(np.abs(rise) >= np.cos(np.radians(LEVEL)))
+    area = np.array([outline.area for outline in outlines])
+    upright = _large(np.abs(rise) <= np.sin(np.radians(LEVEL)), area)
+    level = _large(np.abs(rise) >= np.cos(np.radians(LEVEL)), area)
     flats = sorted(
         (polygon for number in level for polygon in turned[number]),
         key=lambda rings: float(rings[0][:, 2].mean()),
     )
-    walls = [turned[number] for number in upright if turned[number]]
+    walls = [turned[number] for number in upright]
     low, high = _heights(flats, walls)
     cut, foot = low + CUT * (high - low), low + LOW * (high - low)
     gap = GAP * (high - low)
     below = [rings for rings in flats if not walls or rings[0][:, 2].mean() < cut]
-    normals = [frame @ planes.normal[number] for number in upright if turned[number]]
+    normals = [frame @ planes.normal[number] for number in upright]
     return Plan(
         tuple(
             _wall(own, normal, cut, foot, gap) for own, normal in zip(walls, normals, strict=True)
         ),
         tuple(tuple(ring[:, :2] for ring in rings) for rings in below),
     )
+
+
+def _large(of_them: NDArray[np.bool_], area: Floats) -> NDArray[np.int64]:
+    """The numbers of those that are not small."""
+    largest = float(area[of_them].max(initial=0))
+    return np.flatnonzero(of_them & (area >= SMALL * largest) & (area > 0))
 
 
 def _heights(

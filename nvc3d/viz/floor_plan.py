@@ -49,9 +49,10 @@ def draw_floor_plan(path: Path, plan: Plan, unit: float | None) -> None:
         f'viewBox="0 0 {width:.1f} {height:.1f}">',
         '<rect width="100%" height="100%" fill="white"/>',
     ]
-    for number, rings in enumerate(plan.flats):
+    extents = [float(np.ptp(rings[0], axis=0).prod()) for rings in plan.flats]
+    for rings, extent in zip(plan.flats, extents, strict=True):
         shape = " ".join(f"M {put(ring)} Z" for ring in rings)
-        fill = "#f2f0ea" if number == 0 else "#e3ddcf"
+        fill = "#f2f0ea" if extent == max(extents) else "#e3ddcf"
         lines.append(
             f'<path d="{shape}" fill="{fill}" fill-rule="evenodd" stroke="#b5ab95" '
             'stroke-width="0.2"/>'
