@@ -23,7 +23,10 @@ from nvc3d.data.scenes import (
     vote,
 )
 from nvc3d.data.scenes import votes as votes_module
+from nvc3d.data.scenes.blocks import block_around
+from nvc3d.data.scenes.scene import of_cloud
 from nvc3d.files import write_cloud
+from nvc3d.geometry import Cloud
 
 
 def room(count: int = 3000, seed: int = 0, classes: int = 13) -> np.ndarray:
@@ -75,12 +78,13 @@ def test_an_item_is_a_block_of_a_room(s3dis: Path) -> None:
     points, features, parts = item["points"], item["features"], item["point_labels"]
     assert points.dtype == features.dtype == torch.float32 and parts.dtype == torch.int64
     assert points.shape == (256, 3) and features.shape == (256, 6) and parts.shape == (256,)
-    assert points[:, :2].abs().max() <= 0.4 + 1e-6 and points[:, 2].min() >= 0
-    assert features.min() >= 0 and features.max() <= 1
+    assert points[:, :2].abs().max() <= 0.4 + 1e-6 and points[:, 2].min() > -0.02
+    assert features[:, :3].min() >= 0 and features[:, :3].max() <= 1
+    assert features[:, 3:].min() > -0.02 and features[:, 3:].max() < 1.02
     assert torch.equal((features[:, 0] * 25.5).round().long(), parts)
     # Positions in the room and in the block differ by a shift.
-    rows = room(seed=2)[:, :3]  # of office_2, the first
-    whole = features[:, 3:].double() * torch.tensor(np.ptp(rows, axis=0))
+    low, high = survey(of_cloud(Cloud(room(seed=2)[:, :3]))).inner  # of office_2, the first
+    whole = features[:, 3:].double() * torch.tensor(high - low)
     assert (whole - points.double()).std(0).max() < 1e-5
     assert train.categories[int(test[0]["label"])] == "Area_5"
 
@@ -226,7 +230,7 @@ def test_every_point_is_voted_on_in_blocks(
 
     def predict(local: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         assert local.shape[1:] == (points, 3) and len(local) <= 8
-        assert local[..., :2].abs().max() <= size / 2 + 1e-4 and local[..., 2].min() >= 0
+        assert local[..., :2].abs().max() <= size / 2 + 1e-4 and local[..., 2].min() > -0.02
         label = (features[..., 0] * 25.5).round().long()
         return torch.nn.functional.one_hot(label, 13).float()
 
@@ -320,3 +324,17 @@ def test_survey_reads_what_a_scene_spans(tmp_path: Path) -> None:
     rows[:, 3:6] /= 255
     np.save(tmp_path / "c.npy", rows)
     assert survey(open_scene(tmp_path / "c.npy")).brightest == 1
+
+
+def test_a_mirrored_point_below_the_ground_lifts_no_other() -> None:
+    points = np.random.default_rng(0).random((2000, 3)) * [8.0, 8.0, 3.0]
+    given = of_cloud(Cloud(points))
+    mirrored = of_cloud(Cloud(np.concatenate([points, [[4.0, 4.0, -60.0], [90.0, -70.0, 1.0]]])))
+    known, other = survey(given), survey(mirrored)
+    assert other.low[2] == -60 and other.high[0] == 90  # the whole of it is voted on
+    assert known.inner == pytest.approx(np.array([[0, 0, 0], [8, 8, 3]]), abs=0.1)
+    assert other.inner == pytest.approx(known.inner, abs=0.05)
+    block, same = block_around(given, known, 7, 2.0), block_around(mirrored, other, 7, 2.0)
+    count = len(block.points)  # the point below is in this column or not
+    assert same.points[:count] == pytest.approx(block.points, abs=0.05)
+    assert same.features[:count] == pytest.approx(block.features, abs=0.02)

@@ -16,10 +16,11 @@ class Block(NamedTuple):
     """All points of a column."""
 
     points: NDArray[np.float32]
-    """(n, 3), x and y from the middle of the block, z from the lowest point of the scene"""
+    """(n, 3), x and y from the middle of the block, z from the ground of the scene, below which no
+    more than a few mirrored points lie"""
     features: NDArray[np.float32]
-    """(n, C): red, green and blue, from 0 to 1, where there are colours; then the position from 0
-    to 1 along each side of the scene"""
+    """(n, C): red, green and blue, from 0 to 1, where there are colours; then the position
+    along each side of the scene, see `Survey.positions`"""
     point_labels: NDArray[np.int64] | None
     """(n,) labels, -1 where there is none"""
 
@@ -49,7 +50,7 @@ def block_around(
         np.concatenate([rows.columns[name] for rows in found]) if name in scene.columns else None
         for name in ("color", "label")
     )
-    origin = np.array([*middle[:2], known.low[2]])
+    origin = np.array([*middle[:2], known.origin[2]])
     return Block(
         (points - origin).astype(np.float32),
         described(points, colors if with_colors else None, known),

@@ -86,7 +86,7 @@ class Cells:
     def read(self, start: int, stop: int) -> NDArray:
         """Points in order of cells, see `starts`: rows of
 
-        - point: (3,) float32, from the lowest corner of the scene,
+        - point: (3,) float32, from the scene's origin, see `Survey`,
         - feature: (C,) float32, see Block,
         - index: int64, which of the scene's points it is.
         """
@@ -111,7 +111,7 @@ class Cells:
         for points, columns in self._scene.stretches():
             colors = columns["color"] if self._colors else None
             rows = np.empty(len(points), self._row)
-            rows["point"] = points - self._known.low
+            rows["point"] = points - self._known.origin
             rows["feature"] = described(points, colors, self._known)
             rows["index"] = np.arange(first, first + len(points))
             first += len(points)

@@ -19,6 +19,11 @@ from nvc3d.geometry.mesh import Cloud
 
 STRETCH = 2**16
 """Rows that are read at once."""
+OUTSIDE = 1 / 200
+"""Of all points, those at each end of an axis that do not tell where a scene begins: scanners see
+mirrored ones below the ground, and a single one would lift all others."""
+ENOUGH = 2**17
+"""Points of a scene that tell where it begins and ends."""
 
 
 class Rows(NamedTuple):
@@ -83,17 +88,26 @@ def of_cloud(cloud: Cloud, path: Path = Path("the cloud")) -> Scene:
 class Survey(NamedTuple):
     """What has to be known of all of a scene before any part of it makes sense."""
 
-    low: NDArray[np.float64]  # (3,)
-    high: NDArray[np.float64]  # (3,)
+    low: NDArray[np.float64]
+    """(3,) the lowest corner of the bounding box"""
+    high: NDArray[np.float64]
+    """(3,) the highest"""
+    inner: NDArray[np.float64]
+    """(2, 3) the same of the points inside, see `OUTSIDE`"""
     brightest: float
     """what its colours are out of: 1, 255 or 65535; 0 where it has none, or all are black"""
     classes: int
     """more than its highest label; 0 where it has none"""
 
+    @property
+    def origin(self) -> NDArray[np.float64]:
+        """(3,) the lowest corner, on the ground."""
+        return np.array([*self.low[:2], self.inner[0, 2]])
+
     def positions(self, points: NDArray) -> NDArray[np.float64]:
-        """Points (n, 3) of the scene, from 0 to 1 along each side of its bounding box."""
-        extent = self.high - self.low
-        shares: NDArray[np.float64] = (points - self.low) / np.where(extent > 0, extent, 1)
+        """Points (n, 3) of the scene, 0 and 1 where the box of those inside begins and ends."""
+        low, high = self.inner
+        shares: NDArray[np.float64] = (points - low) / np.where(high > low, high - low, 1)
         return shares
 
 
@@ -138,12 +152,15 @@ def survey(scene: Scene, labelled: bool = True) -> Survey:
     """
     low, high = np.full(3, np.inf), np.full(3, -np.inf)
     bright, top = 0.0, -1
+    step = -(-scene.count // ENOUGH)
+    some: list[NDArray] = []
     for rows in scene.stretches():
         points, colors, labels = rows.points, rows.colors, rows.labels
         finite = np.isfinite(points).all(1)
         if not finite.all():
             raise ValueError(f"{scene.path}: {int((~finite).sum())} points or more are not finite")
         low, high = np.minimum(low, points.min(0)), np.maximum(high, points.max(0))
+        some.append(points[::step])
         if colors is not None:
             try:
                 bright = max(bright, float(brightest(colors)) if colors.max() else 0)
@@ -151,7 +168,14 @@ def survey(scene: Scene, labelled: bool = True) -> Survey:
                 raise ValueError(f"{scene.path}: {error}") from None
         if labels is not None and labelled:
             top = max(top, int(as_labels(scene.path, labels).max()))
-    return Survey(low, high, bright, top + 1)
+    return Survey(low, high, _inner(np.concatenate(some)), bright, top + 1)
+
+
+def _inner(points: NDArray) -> NDArray[np.float64]:
+    """The box (2, 3) of points (n, 3), but for those outside."""
+    outside = int(OUTSIDE * len(points))
+    ends = outside, len(points) - 1 - outside
+    return np.partition(points.astype(np.float64), ends, axis=0)[list(ends)]
 
 
 def as_labels(path: Path, values: NDArray) -> NDArray[np.int64]:
