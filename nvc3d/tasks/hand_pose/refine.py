@@ -19,12 +19,12 @@ from nvc3d.tasks.hand_pose.fitted import (
 
 PALM = [0, 1, 5, 9, 13, 17]
 """The wrist and the first joint of each finger, which hardly move against each other."""
-SCHEDULE = ((None, 8), (4.0, 5), (2.0, 5), (1.0, 5))
+SCHEDULE = ((None, 8), (4.0, 8), (2.0, 6), (1.0, 10))
 """One fit after the other: how many times as far off as in the end points and fingers may be, None
 for a fit to the joints alone, and in how many steps."""
 TRUSTED = 1.5
 """How many times the expected error is the deviation of joints."""
-HELD = 1.5
+HELD = 1.2
 """How much more usual than built-in hands those are held that are fitted."""
 OFF_SKIN, IN_THE_AIR = 1.5, 2.0
 """Deviations in mm: of points from the skin, and of fingers from where there is room for them."""
