@@ -113,8 +113,8 @@ def _planes(shown: str, **config: Any) -> Setting:
     return Setting(
         f"built-in interiors{shown}",
         "planes",
-        {"points": 512, "frames": 2400, **config},
-        {"steps": 600, "batch_size": 4, "learning_rate": 3e-3, "save_every": 600},
+        {"points": 512, "frames": 2000, **config},
+        {"steps": 500, "batch_size": 4, "learning_rate": 3e-3, "save_every": 500},
         (
             *(
                 measure

@@ -20,8 +20,6 @@ NEIGHBOURS = 16
 """Of a point, by which it knows the way that the surface faces."""
 CONTRAST = 4.0
 """Of colours from 0 to 1, beside metres."""
-QUICK = 10.0
-"""How much faster than weights exemplars move: these are metres."""
 SEEN = 3 + 4
 """Numbers that the encoder sees of each point, beside those that come with it."""
 
@@ -67,8 +65,9 @@ class PlanesModel(nn.Module):
     about z has the same planes, moved and turned. Which way the surface faces at each point is
     told by its neighbours.
 
-    With exemplars every anchor of the nebula is a plane of that frame, a normal and an offset; that
-    of a point is their mean by its assignment, and what the code tells beside.
+    With exemplars every anchor of the nebula is a plane of that frame, a normal and an offset, told
+    by where the anchor is; that of a point is their mean by its assignment, and what the code tells
+    beside.
 
     Raises ValueError on a wrong shape or dtype, on empty clouds and on NaN or inf.
 
@@ -91,8 +90,14 @@ class PlanesModel(nn.Module):
             shared_mlp(seen, config.hidden, config.hidden),
             nn.Linear(config.hidden, sum(self.told)),
         )
-        exemplars = config.nebula_form == "exemplars" and isinstance(self.bottleneck, Nebula)
-        self.exemplars = nn.Parameter(torch.zeros(config.anchors, 4)) if exemplars else None
+        # Of where an anchor is: anchors that are fitted anew take their exemplars along.
+        self.exemplars = (
+            nn.Sequential(
+                nn.Linear(config.latent_dim, config.hidden), nn.ReLU(), nn.Linear(config.hidden, 4)
+            )
+            if config.nebula_form == "exemplars" and isinstance(self.bottleneck, Nebula)
+            else None
+        )
 
     def forward(self, points: Tensor, features: Tensor | None = None) -> PointPlanes:
         check_points(points, 3, at_least=1)
@@ -113,10 +118,11 @@ class PlanesModel(nn.Module):
         exemplar = None
         if self.exemplars is not None:
             # Anchors that are pulled by their planes would leave the latents.
-            planes = QUICK * self.exemplars.float()  # (M, 4)
-            exemplar = code.assignment.detach().float() @ planes
-            awake = code.embedding[..., code.z.shape[-1] :].detach().float()
-            plane = plane + awake @ planes
+            assert isinstance(self.bottleneck, Nebula)
+            planes = self.exemplars(self.bottleneck.anchors.detach().to(own.dtype))  # (M, 4)
+            exemplar = (code.assignment.detach().to(planes) @ planes).float()
+            # From the first step on, asleep or not: what wakes late shifts all that was learned.
+            plane = plane + exemplar
         normal = normalize(plane[..., :3], dim=-1)
         return PointPlanes(
             embedding, scores, *frame.undone(normal, plane[..., 3]), exemplar, frame, code
