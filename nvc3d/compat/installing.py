@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
@@ -30,7 +31,7 @@ def install() -> None:
     if early:
         raise RuntimeError(f"install() must come before the import of {', '.join(early)}")
     sys.meta_path.insert(0, _Finder(FIRST))
-    sys.meta_path.append(_Finder({**LAST, **dict.fromkeys(LACKING)}))
+    sys.meta_path.append(_Finder(LAST))
     without_gpu()
 
 
@@ -48,7 +49,9 @@ class _Finder(MetaPathFinder):
             return None
         ours = self.names[name]
         spec = ModuleSpec(fullname, _Loader(ours), origin=f"nvc3d.compat.{ours}" if ours else None)
-        spec.submodule_search_locations = []  # whatever it is, names of peers may lie below it
+        # What else lies in the peer's own folder, such as its tests, is found there.
+        theirs = PathFinder.find_spec(fullname, path)
+        spec.submodule_search_locations = list((theirs and theirs.submodule_search_locations) or [])
         return spec
 
 
@@ -67,8 +70,8 @@ class _Loader(Loader):
         vars(module).update(
             {name: v for name, v in held.items() if name[:2] != "__" and name not in submodules}
         )
-        if self.ours is not None or module.__name__ in LACKING:
-            module.__getattr__ = _lacking(module.__name__)  # type: ignore[method-assign]
+        lacking = LACKING.get(self.ours or module.__name__, ())
+        module.__getattr__ = partial(_absent, module.__name__, lacking)  # type: ignore[method-assign]
 
 
 def _stored(fullname: str, names: Mapping[str, Any]) -> str | None:
@@ -82,19 +85,14 @@ def _stored(fullname: str, names: Mapping[str, Any]) -> str | None:
     return next((ending for ending in endings if ending in names), None)
 
 
-def _lacking(module: str) -> Callable[[str], Any]:
-    """The `__getattr__` of a module: whatever is lacking may be imported, and not be called."""
+def _absent(module: str, lacking: Sequence[str], name: str) -> Any:
+    """What a module that holds no `name` answers: a module below it, or a function that raises."""
+    if _stored(f"{module}.{name}", {**FIRST, **LAST}):
+        return import_module(f"{module}.{name}")
+    if name not in lacking:
+        raise AttributeError(f"nvc3d.compat has no {module}.{name}")
 
-    def attribute(name: str) -> Any:
-        if _stored(f"{module}.{name}", {**FIRST, **LAST}):
-            return import_module(f"{module}.{name}")
-        if name[:2] == "__":
-            raise AttributeError(f"module {module} has no attribute {name}")
+    def missing(*args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError(f"nvc3d.compat has no {module}.{name}")
 
-        def missing(*args: Any, **kwargs: Any) -> None:
-            raise NotImplementedError(f"nvc3d.compat has no {module}.{name}")
-
-        missing.__name__ = missing.__qualname__ = name
-        return missing
-
-    return attribute
+    return missing

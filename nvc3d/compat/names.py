@@ -31,8 +31,13 @@ FIRST = {
     ".pointops.functions.pointops": "pointops2",
 }
 
-# These stand in where a name is not found.
+# These stand in where a name is not found; None is a package, or lacks all that the peer has.
 LAST = {
+    "MDS": None,
+    "cubic_feature_sampling": None,
+    "expansion_penalty": None,
+    "gridding": None,
+    "gridding_distance": None,
     "extensions": None,
     "extensions.emd": None,
     "chamfer2D": None,
@@ -52,9 +57,16 @@ LAST = {
 
 # What repositories import in any case, and need for some of their networks alone: a use raises.
 LACKING = {
-    "MDS": "MSN",
-    "cubic_feature_sampling": "GRNet",
-    "expansion_penalty": "MSN",
-    "gridding": "GRNet",
-    "gridding_distance": "GRNet",
+    "MDS": ("gather_points", "gather_points_grad", "minimum_density_sampling"),
+    "cubic_feature_sampling": ("forward", "backward"),
+    "expansion_penalty": ("forward", "backward"),
+    "gridding": ("forward", "backward", "rev_forward", "rev_backward"),
+    "gridding_distance": ("forward", "backward"),
+    "pointops": ("ball_query", "ball_query_and_group", "query_and_group", "random_ball_query"),
+    "pointops2": (
+        *("Divide2Patch", "attention_step1", "attention_step1_v2", "attention_step2"),
+        *("attention_step2_v2", "attention_step2_with_rel_pos_value"),
+        *("attention_step2_with_rel_pos_value_v2", "ballquery", "dot_prod_with_idx"),
+        *("dot_prod_with_idx_v2", "dot_prod_with_idx_v3", "interpolation_v2", "querygroup"),
+    ),
 }
