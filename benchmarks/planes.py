@@ -2,10 +2,12 @@
 
     python benchmarks/planes.py [--rooms 5] [--points 30000] [--noise 0 0.01 0.02]
 
-Every room is scanned anew, with noise in every coordinate, in metres. Its true planes are the flat
-faces of its mesh that hang together, with at least 100 points. Each contender is called as its
-documentation shows, with one set of parameters for all rooms; those that find one plane at a time
-are called until one has fewer than 100 points, 60 times at most. Times are CPU times of one call.
+Every room is scanned anew, with noise in every coordinate, in metres; where there is noise there
+are holes and strewn points too. Its true planes are the flat faces of its mesh that hang together,
+with at least 100 points; faces that lie flush and nearer to one another than their points are one.
+Each contender is called as its documentation shows, with one set of parameters for all rooms; those
+that find one plane at a time are called until one has fewer than 100 points, 60 times at most.
+Times are CPU times of one call.
 """
 
 from __future__ import annotations
@@ -14,18 +16,23 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from real_study.report import table
+from results import write_between
 
+from nvc3d import ops
 from nvc3d.geometry import Mesh, find_planes
 from nvc3d.metrics import plane_agreement, plane_recall_by_depth, pooled_recall
 from nvc3d.shapes.rooms import make_room
 
 LEAST = 100
+HOLES, HOLE = 8, 0.3
+"""Of a room that has some, and their radius in metres."""
 MOST = 60
 OFF = 0.05
 """How far, in metres, a plane may be from the true one to be found."""
@@ -42,31 +49,63 @@ class Scan(NamedTuple):
     plane: NDArray[np.int64]  # (N,): the true one, -1 for none
 
 
-def scan(mesh: Mesh, count: int, seed: int) -> Scan:
-    """Even points of a mesh and their true planes."""
+def scan(mesh: Mesh, count: int, seed: int, worn: bool = False) -> Scan:
+    """Even points of a mesh and their true planes; `worn`: with holes and a twentieth strewn."""
     rng = np.random.default_rng(seed)
     a, b, c = (mesh.vertices[mesh.faces[:, corner]] for corner in range(3))
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
     face = rng.choice(len(area), count, p=area / area.sum())
     u, v = np.sqrt(rng.random(count))[:, None], rng.random(count)[:, None]
     points = (1 - u) * a[face] + u * (1 - v) * b[face] + u * v * c[face]
-    plane = flat_faces(mesh)[face]
-    size = np.bincount(plane)
-    return Scan(points, np.where(size[plane] >= LEAST, plane, -1))
+    spacing = float(np.sqrt(area.sum() / 2 / count))
+    plane = flush(points, flat_faces(mesh)[face], supporting(mesh)[face], 2 * spacing)
+    if worn:
+        middles = points[rng.choice(count, HOLES)]
+        kept = np.linalg.norm(points[:, None] - middles, axis=2).min(1) > HOLE
+        strewn = rng.uniform(points.min(0), points.max(0), (count // 20, 3))
+        points = np.concatenate([points[kept], strewn])
+        plane = np.concatenate([plane[kept], np.full(len(strewn), -1)])
+    size = np.bincount(plane + 1)
+    return Scan(points, np.where(size[plane + 1] >= LEAST, plane, -1))
 
 
-def flat_faces(mesh: Mesh) -> NDArray[np.int64]:
-    """For every triangle (F,) the flat face that it is part of: triangles that share a corner and
-    lie on one plane."""
+def flush(
+    points: NDArray[np.float64], plane: NDArray[np.int64], on: NDArray[np.int64], near: float
+) -> NDArray[np.int64]:
+    """Planes (N,) of points, of which those that lie on one plane in space (N,) and have points
+    nearer to one another than `near` are one."""
+    number = np.arange(plane.max() + 1)
+    for own in np.unique(on):
+        here = np.flatnonzero(on == own)
+        if len(np.unique(plane[here])) < 2:
+            continue
+        cloud = torch.from_numpy(points[here])[None]
+        squared, index = ops.knn(cloud, cloud, min(12, len(here)))
+        one, which = np.nonzero(squared[0].numpy() < near**2)
+        for low, high in np.unique(
+            np.sort(plane[here[np.stack([one, index[0].numpy()[one, which]])]], 0), axis=1
+        ).T:
+            number[number == number[high]] = number[low]
+    return number[plane]
+
+
+def supporting(mesh: Mesh) -> NDArray[np.int64]:
+    """For every triangle (F,) the plane in space that it lies on."""
     a, b, c = (mesh.vertices[mesh.faces[:, corner]] for corner in range(3))
     normal = np.cross(b - a, c - a)
     normal /= np.linalg.norm(normal, axis=1, keepdims=True).clip(1e-300)
     sign = np.take_along_axis(normal, np.abs(normal).argmax(1)[:, None], 1)
     normal *= np.where(sign < 0, -1, 1)
     offset = (normal * a).sum(1, keepdims=True)
-    on = np.unique(np.round(np.hstack([normal, offset]), 4) + 0.0, axis=0, return_inverse=True)[1]
+    rounded = np.round(np.hstack([normal, offset]), 4) + 0.0
+    return np.unique(rounded, axis=0, return_inverse=True)[1].ravel()
+
+
+def flat_faces(mesh: Mesh) -> NDArray[np.int64]:
+    """For every triangle (F,) the flat face that it is part of: triangles that share a corner and
+    lie on one plane."""
     corner = np.unique(np.round(mesh.vertices, 6), axis=0, return_inverse=True)[1]
-    keys = np.stack([np.repeat(on.ravel(), 3), corner.ravel()[mesh.faces].ravel()], 1)
+    keys = np.stack([np.repeat(supporting(mesh), 3), corner.ravel()[mesh.faces].ravel()], 1)
     node = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1, 3)
     face = np.arange(len(node))
     while True:
@@ -186,27 +225,35 @@ def measured(rooms: list[Scan], noise: float, call: Any) -> tuple[float, float, 
     return recall, float(index), float(information), seconds / len(rooms)
 
 
-def rows(rooms: list[Scan], noises: list[float]) -> Iterator[list[str]]:
-    for noise in noises:
+def rows(asked: argparse.Namespace) -> Iterator[list[str]]:
+    for noise in asked.noise:
+        seeds = range(asked.rooms)
+        rooms = [scan(make_room(seed), asked.points, seed, worn=noise > 0) for seed in seeds]
+        planes = sum(len(np.unique(room.plane[room.plane >= 0])) for room in rooms)
         for name, (package, call) in CONTENDERS.items():
             if package is not None and find_spec(package) is None:
+                print(f"{name} is left out: {package} is not installed")
                 continue
             recall, index, information, seconds = measured(rooms, noise, call)
             cells = (f"{recall:.3f}", f"{index:.3f}", f"{information:.2f}", f"{seconds:.2f}")
-            yield [f"{100 * noise:g} cm", name, *cells]
+            yield [f"{100 * noise:g} cm", str(planes), name, *cells]
+            print("  ".join([f"{100 * noise:g} cm", name, *cells]), flush=True)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--rooms", type=int, default=5)
     parser.add_argument("--points", type=int, default=30000)
     parser.add_argument("--noise", type=float, nargs="+", default=[0.0, 0.01, 0.02])
+    parser.add_argument("--markdown", type=Path, help="write the table into this page too")
     asked = parser.parse_args()
-    rooms = [scan(make_room(seed), asked.points, seed) for seed in range(asked.rooms)]
-    planes = sum(len(np.unique(room.plane[room.plane >= 0])) for room in rooms)
-    print(f"{asked.rooms} rooms, {asked.points} points each, {planes} true planes\n")
-    head = ["noise", "contender", f"plane recall @ {OFF} m", "RI", "VOI", "s a room"]
-    print(table(head, list(rows(rooms, asked.noise))))
+    head = ["noise", "true planes", "contender", f"plane recall @ {OFF} m", "RI", "VOI", "s a room"]
+    text = f"{asked.rooms} rooms, {asked.points} points each:\n\n{table(head, list(rows(asked)))}"
+    print(f"\n{text}")
+    if asked.markdown:
+        write_between(asked.markdown, "planes", text)
 
 
 if __name__ == "__main__":

@@ -246,25 +246,76 @@ inline void require_pooled(const Tensor& maximum_grad, const Tensor& total_grad,
             ", got ", device(*tensor));
 }
 
-// Choices of points that are read on the CPU, each from 0 to size - 1.
-inline void require_index(const Tensor& index, int64_t size, const char* name) {
+// Choices that are read on the CPU, each from `first` to size - 1.
+inline void require_index(const Tensor& index, int64_t size, const char* name, int64_t first = 0) {
   const Tensor flat = torch::stable::contiguous(index);
   const auto* values = static_cast<const int64_t*>(flat.data_ptr());
   for (int64_t i = 0; i < flat.numel(); ++i)
-    require(0 <= values[i] && values[i] < size, name, " must be from 0 to ", size - 1, ", got ",
-            values[i]);
+    require(first <= values[i] && values[i] < size, name, " must be from ", first, " to ", size - 1,
+            ", got ", values[i]);
 }
 
-// One cloud (N, 3) and the neighbours (N, K) of its points.
-inline void require_neighbourhoods(const Tensor& points, const Tensor& index) {
+inline void require_cloud(const Tensor& points) {
   require(points.dim() == 2 && points.size(1) == 3, "points must be (N, 3), got ", shape(points));
   require_float(points, "points");
+}
+
+// int64 beside one cloud.
+inline void require_long(const Tensor& index, const Tensor& points, const char* name) {
+  require(index.scalar_type() == ScalarType::Long && device(index) == device(points), name,
+          " must be torch.int64 on ", device(points), ", got ", dtype(index), " on ",
+          device(index));
+}
+
+// One cloud (N, 3) and some of its neighbourhoods (M, K).
+inline void require_some_neighbourhoods(const Tensor& points, const Tensor& index) {
+  require_cloud(points);
+  require(index.dim() == 2 && 0 < index.size(1) && index.size(1) <= 64,
+          "index must be (M, K) with K from 1 to 64, got ", shape(index));
+  require_long(index, points, "index");
+  require_index(index, points.size(0), "index");
+}
+
+// One cloud (N, 3) and the neighbours (N, K) of its points, among `others` points.
+inline void require_neighbourhoods(const Tensor& points, const Tensor& index, int64_t others) {
+  require_cloud(points);
   require(index.dim() == 2 && index.size(0) == points.size(0) && index.size(1) > 0,
           "index must be (", points.size(0), ", K), got ", shape(index));
-  require(index.scalar_type() == ScalarType::Long && device(index) == device(points),
-          "index must be torch.int64 on ", device(points), ", got ", dtype(index), " on ",
-          device(index));
-  require_index(index, points.size(0), "index");
+  require_long(index, points, "index");
+  require_index(index, others, "index");
+}
+
+inline void require_neighbourhoods(const Tensor& points, const Tensor& index) {
+  require_neighbourhoods(points, index, points.dim() > 0 ? points.size(0) : 0);
+}
+
+// One cloud (N, 3) and the regions (N,) of its points.
+inline void require_regions(const Tensor& points, const Tensor& region, int64_t regions) {
+  require_cloud(points);
+  require(region.dim() == 1 && region.size(0) == points.size(0), "region must be (",
+          points.size(0), ",), got ", shape(region));
+  require_long(region, points, "region");
+  require(regions >= 0, "regions must not be negative, got ", regions);
+  require_index(region, regions, "region", -1);
+}
+
+// One cloud (N, 3), its neighbours (N, K) among those that have regions (M,), and their planes.
+inline void require_planes(const Tensor& points, const Tensor& index, const Tensor& region,
+                           const Tensor& normal, const Tensor& offset, const Tensor& reach) {
+  require(region.dim() == 1, "region must be (M,), got ", shape(region));
+  require_neighbourhoods(points, index, region.size(0));
+  require_long(region, points, "region");
+  require(normal.dim() == 2 && normal.size(1) == 3, "normal must be (P, 3), got ", shape(normal));
+  const int64_t planes = normal.size(0);
+  require(offset.dim() == 1 && offset.size(0) == planes && reach.dim() == 1 &&
+              reach.size(0) == planes,
+          "offset and reach must be (", planes, ",), got ", shape(offset), " and ", shape(reach));
+  for (const Tensor* tensor : {&normal, &offset, &reach}) {
+    require(dtype(*tensor) == dtype(points) && device(*tensor) == device(points),
+            "normal, offset and reach must be ", dtype(points), " on ", device(points), ", got ",
+            dtype(*tensor), " on ", device(*tensor));
+  }
+  require_index(region, planes, "region", -1);
 }
 
 // What planes grow by: normals (N, 3), tolerances (N,), and seeds (S,).

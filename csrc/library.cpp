@@ -40,4 +40,13 @@ STABLE_TORCH_LIBRARY(nvc3d, m) {
   m.def(
       "grow_planes(Tensor points, Tensor index, Tensor normal, Tensor tolerance, Tensor seeds, "
       "float cosine, SymInt least) -> Tensor seed");
+  m.def(
+      "shared_planes(Tensor points, Tensor index) "
+      "-> (Tensor normal, Tensor width, Tensor score)");
+  m.def(
+      "assign_planes(Tensor points, Tensor index, Tensor region, Tensor normal, Tensor offset, "
+      "Tensor reach) -> Tensor plane");
+  m.def(
+      "plane_moments(Tensor points, Tensor region, SymInt regions) "
+      "-> (Tensor size, Tensor centre, Tensor scatter)");
 }

@@ -20,6 +20,7 @@ from torch import Tensor  # noqa: E402
 from nvc3d import ops  # noqa: E402
 
 LENGTHS = torch.tensor([257, 100]), torch.tensor([31, 300])
+FLOOR, WALL = torch.tensor([1, 1, 0.01]), torch.tensor([0.01, 1, 1])
 CALLS: dict[str, Callable[[Tensor, Tensor], object]] = {
     "nearest": lambda x, y: (ops.nearest(x, y), ops.nearest(x, y, *LENGTHS, norm=1)),
     "nearest_both": lambda x, y: (ops.nearest_both(x, y), ops.nearest_both(x, y, *LENGTHS)),
@@ -36,7 +37,30 @@ CALLS: dict[str, Callable[[Tensor, Tensor], object]] = {
     "pool_neighbours": lambda x, y: ops.pool_neighbours(
         torch.cat([y, y.square()] * 4, 2), ops.ball_query(x, y, 0.7, 8).index
     ),
+    "planes": lambda x, y: planes(flat(x[0])),
 }
+
+
+def flat(cloud: Tensor) -> Tensor:
+    """A cloud (N, 3), its points in turn on the floor and on a wall, but for a little noise."""
+    every = torch.arange(len(cloud))
+    return cloud * torch.where((every % 2 == 0)[:, None], FLOOR, WALL).to(cloud)
+
+
+def planes(cloud: Tensor) -> tuple[object, ...]:
+    """What every operator of planes gives for a cloud (N, 3)."""
+    index = ops.knn(cloud[None], cloud[None], 12).index[0]
+    normal, variance = ops.local_planes(cloud, index)
+    tolerance = variance[:, 0].sqrt() + 0.05
+    seeds = tolerance.argsort(stable=True)
+    seed = ops.grow_planes(cloud, index, normal, tolerance, seeds, cosine=0.8, least=20)
+    region = seed.unique(return_inverse=True)[1] - 1  # some have none
+    moments = ops.plane_moments(cloud, region, int(region.max()) + 1)
+    across = torch.eye(3, dtype=cloud.dtype)[torch.arange(len(moments[0])) % 2 * 2]
+    offset = (across * moments[1]).sum(1)
+    assigned = ops.assign_planes(cloud, index, region, across, offset, torch.full_like(offset, 0.1))
+    shared = ops.shared_planes(cloud, index)
+    return normal, variance, seed, moments, assigned, shared
 
 
 def tensors(value: object) -> list[Tensor]:

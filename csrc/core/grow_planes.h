@@ -60,12 +60,20 @@ class PlaneGrowth {
     members_.push_back(i);
   }
 
-  // From the plane of the seed's neighbours.
+  // From the seed's normal, through the middle of those neighbours that are near its plane.
   void start(int64_t seed) {
-    Moments moments(point(seed));
-    for (int64_t j = 0; j < graph_.k; ++j) moments.add(point(graph_.index[seed * graph_.k + j]));
-    plane_ = moments.fit();
     tolerance_ = static_cast<double>(graph_.tolerance[seed]);
+    plane_ = {point(seed), vector3(graph_.normal + 3 * seed), {0, 0, 0}};
+    Vector3 sum{0, 0, 0};
+    double count = 0;
+    for (int64_t j = 0; j < graph_.k; ++j) {
+      const int64_t i = graph_.index[seed * graph_.k + j];
+      if (!near(i)) continue;
+      const Vector3 d = point(i) - point(seed);
+      sum.x += d.x, sum.y += d.y, sum.z += d.z;
+      ++count;
+    }
+    if (count > 0) plane_.centre = point(seed) - sum.over(-count);
     members_.clear();
     take(seed, seed);
   }

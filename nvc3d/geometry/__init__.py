@@ -6,6 +6,7 @@ from nvc3d import lazy
 
 if TYPE_CHECKING:
     from nvc3d.geometry.camera import DepthCamera, random_direction
+    from nvc3d.geometry.depth_planes import find_depth_planes
     from nvc3d.geometry.intrinsics import CAMERAS, Intrinsics
     from nvc3d.geometry.mesh import Cloud, Mesh, Shape, frame, normalise
     from nvc3d.geometry.outlines import Outline, find_outlines
@@ -20,6 +21,7 @@ __all__ = [
     "Outline",
     "Planes",
     "Shape",
+    "find_depth_planes",
     "find_outlines",
     "find_planes",
     "fit_planes",
@@ -31,6 +33,7 @@ __getattr__, __dir__ = lazy.names(
     __name__,
     {
         "camera": ("DepthCamera", "random_direction"),
+        "depth_planes": ("find_depth_planes",),
         "intrinsics": ("CAMERAS", "Intrinsics"),
         "mesh": ("Cloud", "Mesh", "Shape", "frame", "normalise"),
         "outlines": ("Outline", "find_outlines"),

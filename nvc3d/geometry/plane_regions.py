@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from nvc3d import ops
+from nvc3d.geometry.plane_graph import AROUND, Graph
 
 NARROW = 3.0
 """The shorter side, in spacings, below which a region is a sliver."""
@@ -14,13 +18,30 @@ EVEN = 0.5
 evenly spread ones have 0.58, those of a plane whose noise is a third of the tolerance 0.33."""
 CURVED = 0.2
 """The share of the squared distances that a quadric explains in a region that is curved."""
+LAYER, THIN = 0.3, 0.25
+"""A layer is thin that has that share of a region's points in less than so many times its rms: of
+a Gaussian it is 0.77 rms wide."""
 DENSE = 0.65
 """The share of neighbours near a region's plane that are its own, below which it is cut out of a
 solid: there, normals look anywhere."""
+TURN, BENT = 3.0, 0.006
+"""How far, in degrees, regions may turn into one another that are one plane, and the rms of the
+whole, by its shorter side."""
+HALVES = 1.8
+"""How many times that of its parts the rms of a whole may be: of a Gaussian in halves it is 1.66."""
+MOST = 0.7
+"""The share of its points by which a region lies near another plane."""
+COVERED = 0.1
+"""The share of its rectangle that a region covers at least, by the spacing of its points."""
+PIECE = 1 << 15
+"""Points whose neighbours' neighbours are held at once."""
 SHARE = 2000
 """Points of a region, about, that tell whether it is curved."""
 ROUNDS = 2
-"""How often points in no region look for one around them."""
+"""How often points look for the nearest plane around them."""
+HEAPS = 0.12
+"""The share of the squared distances to a plane that is left when each point has the mean of the
+nearer of two heaps, below which there are two planes: an even spread has 0.25, a Gaussian 0.36."""
 
 
 class Fit(NamedTuple):
@@ -35,16 +56,7 @@ class Fit(NamedTuple):
     @classmethod
     def of(cls, points: Tensor, region: Tensor, regions: int) -> Fit:
         """Of points (N, 3) float64 and their regions (N,) from 0 to regions - 1, -1 for none."""
-        inside = region >= 0
-        points, region = points[inside], region[inside]
-        count = torch.bincount(region, minlength=regions)
-        share = count.clamp(min=1).double()
-        centre = torch.stack([summed(region, p, regions) / share for p in points.unbind(1)], 1)
-        d = (points - centre[region]).unbind(1)
-        scatter = points.new_zeros(regions, 3, 3)
-        for i in range(3):
-            for j in range(i, 3):
-                scatter[:, i, j] = scatter[:, j, i] = summed(region, d[i] * d[j], regions) / share
+        count, centre, scatter = ops.plane_moments(points, region, regions)
         variance, axes = torch.linalg.eigh(scatter)
         normal = axes[:, :, 0]
         sign = normal.gather(1, normal.abs().argmax(1, keepdim=True)).sign()
@@ -60,62 +72,196 @@ def summed(region: Tensor, values: Tensor, regions: int) -> Tensor:
     return torch.bincount(region, values, minlength=regions)
 
 
-def sorted_and_distinct(points: Tensor) -> tuple[Tensor, Tensor]:
-    """Indices of the distinct points of a cloud (N, 3) within -1 and 1, what is near in space near
-    in order, whatever the order was; and for each point the place of its equal among them (N,)."""
-    cells = ((points + 1) * (1 << 20)).long().clamp(0, (1 << 21) - 1)
-    code = torch.zeros(len(points), dtype=torch.int64)
-    for axis, cell in enumerate(cells.unbind(1)):
-        # Two zeros between any two bits.
-        for shift, mask in (
-            (32, 0x1F00000000FFFF),
-            (16, 0x1F0000FF0000FF),
-            (8, 0x100F00F00F00F00F),
-            (4, 0x10C30C30C30C30C3),
-            (2, 0x1249249249249249),
-        ):
-            cell = (cell | cell << shift) & mask
-        code |= cell << axis
-    code, order = code.sort(stable=True)
-    at = points[order]
-    new = torch.ones(len(points), dtype=torch.bool)
-    new[1:] = (at[1:] != at[:-1]).any(1)
-    place = torch.empty_like(order)
-    place[order] = new.cumsum(0) - 1
-    return order[new], place
+class Regions(NamedTuple):
+    """Points on planes."""
+
+    region: Tensor  # (N,): from 0 to P - 1, -1 for none
+    reach: Tensor  # (P,): how far from its plane a point may be
+    apart: Tensor  # (P,): the spacing of its points
+
+    @classmethod
+    def none(cls, points: Tensor) -> Regions:
+        """Of points (N, 3)."""
+        empty = points.new_zeros(0)
+        return cls(torch.full((len(points),), -1), empty, empty)
+
+    def left(self) -> Tensor:
+        """The points in none (L,)."""
+        return (self.region < 0).nonzero()[:, 0]
+
+    def kept(self, which: Tensor) -> Regions:
+        """Those that are asked for (P,) bool, numbered anew."""
+        number = torch.full((len(which) + 1,), -1)
+        number[:-1][which] = torch.arange(int(which.sum()))
+        return Regions(number[self.region], self.reach[which], self.apart[which])
+
+    def with_more(self, others: Regions, left: Tensor) -> Regions:
+        """These and those of the points `left` (L,), which have none here."""
+        region = self.region.clone()
+        number = torch.where(others.region < 0, -1, others.region + len(self.reach))
+        region[left] = number
+        return Regions(
+            region, torch.cat([self.reach, others.reach]), torch.cat([self.apart, others.apart])
+        )
 
 
-def settled(
-    points: Tensor, index: Tensor, seed: Tensor, spacing: Tensor, tolerance: Tensor, least: int
-) -> Tensor:
-    """Regions (N,) from 0 on, -1 for none, of points (N, 3) with the seeds of their regions (N,):
-    without those that are no planes, merged where they touch and go on, borders to the nearest."""
+def accepted(graph: Graph, seed: Tensor, tolerance: Tensor, least: int, fixed: bool) -> Regions:
+    """The regions that are planes, of points with the seeds of their regions (N,)."""
+    points, index = graph.at, graph.index
     seeds, region = seed.unique(return_inverse=True)
     if len(seeds) and seeds[0] < 0:
         seeds, region = seeds[1:], region - 1
-    reach = tolerance[seeds]
+    if not len(seeds):
+        return Regions.none(points)
+    reach = tolerance[seeds].double()
     fit = Fit.of(points, region, len(reach))
-    edges = _edges(index, region)
-    reach = reach.maximum((3 * fit.variance[:, 0].sqrt()).minimum(2 * reach))
-    dense = _dense(points, region, fit, reach, edges, index.shape[1])
-    region = _bordered(points, region, fit, reach.where(dense, -1), edges)
-    fit = Fit.of(points, region, len(reach))
-    kept = dense & _planar(points, region, fit, reach, spacing) & (fit.size >= least)
-    region, reach, fit = _only(region, reach, fit, kept)
-    region, reach, fit = _merged(points, region, reach, fit, _edges(index, region))
-    for _ in range(ROUNDS):
-        region = _bordered(points, region, fit, reach, _around(index, region))
-    edges = _edges(index, region)
-    for _ in range(2):  # the second time by planes without the points of others
-        region = _bordered(points, region, Fit.of(points, region, len(reach)), reach, edges)
-    return region
+    if not fixed:
+        reach = reach.maximum((3 * fit.variance[:, 0].sqrt()).minimum(2 * reach))
+    spacing = graph.spacing.double()
+    found = Regions(region, reach, _means(region, spacing, fit.size))
+    if not fixed and graph.around < AROUND:  # means of noise lie in layers, by their cells
+        found, fit = _parted(points, found, fit)
+        found, fit = _parted(points, found, fit)
+    dense = _dense(points, found, fit, _edges(index, found.region), index.shape[1])
+    region = assigned(points, index, found.region, fit, found.reach.where(dense, -1))
+    found = found._replace(region=region)
+    fit = Fit.of(points, region, len(found.reach))
+    return found.kept(dense & _planar(points, found, fit) & (fit.size >= least))
 
 
-def _only(region: Tensor, reach: Tensor, fit: Fit, kept: Tensor) -> tuple[Tensor, Tensor, Fit]:
-    """The regions that are kept, numbered anew."""
-    number = torch.full((len(kept) + 1,), -1)
-    number[:-1][kept] = torch.arange(int(kept.sum()))
-    return number[region], reach[kept], Fit(*(part[kept] for part in fit))
+def assigned(points: Tensor, index: Tensor, region: Tensor, fit: Fit, reach: Tensor) -> Tensor:
+    """For points (N, 3) the nearest plane of those that their neighbours (N, K) have: (N,)."""
+    offset = (fit.normal * fit.centre).sum(1)
+    return ops.assign_planes(points, index, region, fit.normal, offset, reach)
+
+
+def _means(region: Tensor, values: Tensor, size: Tensor) -> Tensor:
+    inside = region >= 0
+    return summed(region[inside], values[inside], len(size)) / size.clamp(min=1)
+
+
+def _parted(points: Tensor, found: Regions, fit: Fit) -> tuple[Regions, Fit]:
+    """Regions whose distances to their planes fall into two heaps become two, and of those that
+    have many points in a thin layer that layer is left."""
+    rms = fit.variance[:, 0].sqrt()
+    thick = rms > 1e-2 * found.apart
+    if not thick.any():
+        return found, fit
+    of, order = _sample(found.region, fit.size, thick)
+    off = ((points[order] - fit.centre[of]) * fit.normal[of]).sum(1) / rms[of].clamp(min=1e-30)
+    by_off = off.argsort(stable=True)
+    by_off = by_off[of[by_off].argsort(stable=True)]
+    of, off = of[by_off], off[by_off]
+    count = torch.bincount(of, minlength=len(rms))
+    low, high = (rms * bound for bound in _layer(of, off, count))
+    layered = thick & (high - low < THIN * rms)
+    left, limit = _heaps(of, off, count)
+    heaps = thick & ~layered & (left < HEAPS)
+    if not (layered | heaps).any():
+        return found, fit
+    number = torch.arange(len(rms))
+    number[heaps] = len(rms) + torch.arange(int(heaps.sum()))
+    margin = (high - low).maximum(0.02 * found.apart)
+    low, high = low - margin, high + margin
+    inside = found.region >= 0
+    region = found.region.clone()
+    own = region[inside]
+    off = ((points[inside] - fit.centre[own]) * fit.normal[own]).sum(1)
+    above = torch.where(off > (limit * rms)[own], number[own], own)
+    out = layered[own] & ((off < low[own]) | (off > high[own]))
+    region[inside] = torch.where(out, -1, above)
+    reach, apart = (torch.cat([part, part[heaps]]) for part in found[1:])
+    fit = Fit.of(points, region, len(reach))
+    changed = torch.cat([heaps | layered, heaps[heaps]])
+    tight = (3 * fit.variance[:, 0].sqrt()).maximum(0.1 * apart).minimum(reach)
+    return Regions(region, torch.where(changed, tight, reach), apart), fit
+
+
+def _layer(of: Tensor, off: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    """From where to where the narrowest LAYER of the values is, by region; both sorted."""
+    start = count.cumsum(0) - count
+    steps = (LAYER * count).long()
+    rank = torch.arange(len(of)) - start[of]
+    last = rank + steps[of] < count[of]
+    here = last.nonzero()[:, 0]
+    there = here + steps[of[here]]
+    width = off[there] - off[here]
+    least = torch.full((len(count),), torch.inf, dtype=off.dtype)
+    least = least.scatter_reduce(0, of[here], width, "amin")
+    best = here[width <= least[of[here]]]
+    first = torch.full((len(count),), len(of)).scatter_reduce(0, of[best], best, "amin")
+    first = first.clamp(max=max(len(of) - 1, 0))
+    return off[first], off[(first + steps).clamp(max=len(of) - 1)]
+
+
+def _heaps(of: Tensor, off: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    """The share of the variance of values that is left in two heaps, by region, and the limit
+    between them (Otsu, "A threshold selection method", 1979); both sorted."""
+    start, share = count.cumsum(0) - count, count.clamp(min=1)
+    total = summed(of, off, len(count))
+    before = torch.cat([off.new_zeros(1), off.cumsum(0)])
+    low = (torch.arange(len(of)) - start[of] + 1).double()  # points up to this one
+    high = (count[of] - low).clamp(min=1)
+    sum_low = before[1:] - before[start[of]]
+    between = (sum_low**2 / low + (total[of] - sum_low) ** 2 / high) / count[of]
+    between = between - (total[of] / count[of]) ** 2
+    between[low == count[of]] = 0
+    best = off.new_zeros(len(count)).scatter_reduce(0, of, between, "amax")
+    here = (between >= best[of]).nonzero()[:, 0]
+    at = torch.full((len(count),), len(of)).scatter_reduce(0, of[here], here, "amin")
+    variance = summed(of, off * off, len(count)) / share - (total / share) ** 2
+    last = max(len(of) - 1, 0)
+    limit = (off[at.clamp(max=last)] + off[(at + 1).clamp(max=last)]) / 2
+    return 1 - best / variance.clamp(min=1e-30), limit
+
+
+def _sample(region: Tensor, size: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
+    """Some points of every region that is asked for, evenly in their order: regions (S,), sorted,
+    and points (S,)."""
+    inside = (region >= 0).nonzero()[:, 0]
+    inside = inside[which[region[inside]]]
+    of, order = region[inside].sort(stable=True)
+    size = torch.where(which, size, 0)
+    rank = torch.arange(len(of)) - (size.cumsum(0) - size)[of]
+    some = rank % (size[of] // SHARE + 1) == 0
+    return of[some], inside[order[some]]
+
+
+def settled(graph: Graph, found: Regions, least: int) -> Regions:
+    """Regions that touch and go on are one, borders go to the nearest plane, and what has then too
+    few points for its size is none."""
+    found = drawn(graph, joined(graph, _merged(graph, found)), ROUNDS)
+    fit = Fit.of(graph.at, found.region, len(found.reach))
+    apart = _means(found.region, graph.spacing.double(), fit.size)
+    area = 12 * (fit.variance[:, 1] * fit.variance[:, 2]).sqrt()
+    full = fit.size * apart.square() >= COVERED * area
+    kept = full & (fit.size >= least)
+    if not kept.all():
+        found = drawn(graph, found.kept(kept), ROUNDS)
+    for _ in range(2):
+        found = _reached(graph, found)
+    return drawn(graph, found, 1)
+
+
+def _reached(graph: Graph, found: Regions) -> Regions:
+    """The same with points in none on the nearest plane of their neighbours' neighbours."""
+    fit = Fit.of(graph.at, found.region, len(found.reach))
+    left = found.left()
+    left = left[(found.region[graph.index[left]] >= 0).any(1)]
+    region = found.region.clone()
+    for some in left.split(PIECE):
+        around = graph.index[graph.index[some]].flatten(1)
+        region[some] = assigned(graph.at[some], around, found.region, fit, found.reach)
+    return found._replace(region=region)
+
+
+def drawn(graph: Graph, found: Regions, rounds: int) -> Regions:
+    """The same with every point on the nearest plane of those around it."""
+    for _ in range(rounds):
+        fit = Fit.of(graph.at, found.region, len(found.reach))
+        region = assigned(graph.at, graph.index, found.region, fit, found.reach)
+        found = found._replace(region=region)
+    return found
 
 
 def _edges(index: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
@@ -124,50 +270,32 @@ def _edges(index: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
     return row, index[row, column]
 
 
-def _around(index: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
-    """Points in no region that touch one, and their neighbours' neighbours in any: (E,) each."""
-    free = (region < 0).nonzero()[:, 0]
-    free = free[(region[index[free]] >= 0).any(1)]
-    other = index[index[free]].flatten()
-    inside = region[other] >= 0
-    return free.repeat_interleave(index.shape[1] ** 2)[inside], other[inside]
-
-
 def _dense(
-    points: Tensor,
-    region: Tensor,
-    fit: Fit,
-    reach: Tensor,
-    edges: tuple[Tensor, Tensor],
-    neighbours: int,
+    points: Tensor, found: Regions, fit: Fit, edges: tuple[Tensor, Tensor], neighbours: int
 ) -> Tensor:
     """Which regions have most of the points around them that lie on their planes: (P,) bool."""
-    one, other = (end[region[edges[0]] >= 0] for end in edges)
-    of, regions = region[one], len(reach)
-    on_plane = fit.distance(points[other], of) <= reach[of]
+    one, other = (end[found.region[edges[0]] >= 0] for end in edges)
+    of, regions = found.region[one], len(found.reach)
+    on_plane = fit.distance(points[other], of) <= found.reach[of]
     others = torch.bincount(of[on_plane], minlength=regions)
     own = fit.size * neighbours - torch.bincount(of, minlength=regions)
     return own >= DENSE * (own + others)
 
 
-def _planar(points: Tensor, region: Tensor, fit: Fit, reach: Tensor, spacing: Tensor) -> Tensor:
+def _planar(points: Tensor, found: Regions, fit: Fit) -> Tensor:
     """Which regions are wide enough, thin for their tolerance, and not curved: (P,) bool."""
-    inside = region >= 0
-    apart = summed(region[inside], spacing[inside], len(reach)) / fit.size.clamp(min=1)
     rms = fit.variance[:, 0].sqrt()
-    wide = (12 * fit.variance[:, 1]).sqrt() >= NARROW * apart
-    curved = (_explained(points, region, fit) > CURVED) & (rms > 1e-2 * apart)
-    return wide & (rms <= EVEN * reach) & ~curved
+    wide = (12 * fit.variance[:, 1]).sqrt() >= NARROW * found.apart
+    thick = rms > 1e-2 * found.apart
+    curved = (_explained(points, found.region, fit, thick) > CURVED) & thick
+    return wide & (rms <= EVEN * found.reach) & ~curved
 
 
-def _explained(points: Tensor, region: Tensor, fit: Fit) -> Tensor:
-    """The share of the squared distances to its plane that a quadric explains, by region."""
+def _explained(points: Tensor, region: Tensor, fit: Fit, which: Tensor) -> Tensor:
+    """The share of the squared distances to its plane that a quadric explains, by region, of those
+    that are asked for."""
     regions = len(fit.size)
-    order = region.argsort(stable=True)
-    order = order[int((region < 0).sum()) :]
-    rank = torch.arange(len(order)) - (fit.size.cumsum(0) - fit.size)[region[order]]
-    order = order[rank % (fit.size[region[order]] // SHARE + 1) == 0]
-    of = region[order]
+    of, order = _sample(region, fit.size, which)
     spread = fit.variance.sqrt()
     spread = spread.clamp(min=1e-9).maximum(1e-9 * spread[:, 2:])
     along = torch.einsum("ni,nij->nj", points[order] - fit.centre[of], fit.axes[of]) / spread[of]
@@ -188,31 +316,107 @@ def _explained(points: Tensor, region: Tensor, fit: Fit) -> Tensor:
     return 1 - left * (count - 3) / (count - 6).clamp(min=1)
 
 
-def _merged(
-    points: Tensor, region: Tensor, reach: Tensor, fit: Fit, edges: tuple[Tensor, Tensor]
-) -> tuple[Tensor, Tensor, Fit]:
+def _merged(graph: Graph, found: Regions) -> Regions:
     """Regions that touch, where the centre of each lies on the plane of the other."""
-    while len(reach) > 1:
-        one, other = _touching(region, len(reach), edges)
+    edges = _edges(graph.index, found.region)
+    fit = Fit.of(graph.at, found.region, len(found.reach))
+    while len(found.reach) > 1:
+        one, other = _touching(found.region, len(found.reach), edges)
         far = torch.maximum(
             fit.distance(fit.centre[one], other), fit.distance(fit.centre[other], one)
         )
         along = (fit.normal[one] * fit.normal[other]).sum(1).abs()
-        joined = (far <= torch.minimum(reach[one], reach[other])) & (along > 0.97)
+        reach = torch.minimum(found.reach[one], found.reach[other])
+        joined = (far <= reach) & (along > 0.97)
         if not joined.any():
             break
         # Each into one that is larger, or as large and before it: chains end.
         one, other = one[joined], other[joined]
         larger = fit.size[one] >= fit.size[other]
-        into = torch.arange(len(reach))
+        into = torch.arange(len(found.reach))
         into[torch.where(larger, other, one)] = torch.where(larger, one, other)
         while not torch.equal(into[into], into):
             into = into[into]
-        region = torch.where(region < 0, -1, into[region])
-        kept = into == torch.arange(len(reach))
-        region, reach, fit = _only(region, reach, fit, kept)
-        fit = Fit.of(points, region, len(reach))
-    return region, reach, fit
+        region = torch.where(found.region < 0, -1, into[found.region])
+        found = found._replace(region=region).kept(into == torch.arange(len(into)))
+        fit = Fit.of(graph.at, found.region, len(found.reach))
+    return found
+
+
+def joined(graph: Graph, found: Regions) -> Regions:
+    """Regions that go on in one another without a step and hardly turn are one, where the whole is
+    as good as flat: cameras bend what is flat. What such a plane then has near it is of it."""
+    fit = Fit.of(graph.at, found.region, len(found.reach))
+    one, other = _edges(graph.index, found.region)
+    apart = (found.region[one] >= 0) & (found.region[other] >= 0)
+    one, other = one[apart], other[apart]
+    here, there = found.region[one], found.region[other]
+    if not len(here):
+        return found
+    low, high = torch.minimum(here, there), torch.maximum(here, there)
+    pair, of = (low * len(found.reach) + high).unique(return_inverse=True)
+    low, high = pair // len(found.reach), pair % len(found.reach)
+    step = fit.distance(graph.at[other], here).maximum(fit.distance(graph.at[one], there))
+    step = summed(of, step, len(pair)) / torch.bincount(of)
+    along = (fit.normal[low] * fit.normal[high]).sum(1).abs()
+    reach = torch.maximum(found.reach[low], found.reach[high])
+    on = (step <= 2 * reach) & (along > math.cos(math.radians(TURN)))
+    whole = _components(low[on], high[on], len(found.reach))
+    together = Fit.of(graph.at, _of(whole, found.region), len(whole))
+    bent = together.variance[:, 0].sqrt()
+    rms = fit.variance[:, 0].sqrt()
+    loudest = torch.zeros_like(rms).scatter_reduce(0, whole, rms, "amax")
+    limit = (BENT * (12 * together.variance[:, 1]).sqrt()).maximum(HALVES * loudest)
+    flat = (bent <= limit)[whole]
+    whole = torch.where(flat, whole, torch.arange(len(whole)))
+    grown = torch.bincount(whole, minlength=len(whole))[whole] > 1
+    reach = torch.where(grown, found.reach.maximum(3 * bent[whole]), found.reach)
+    region = _of(whole, found.region)
+    found = Regions(region, reach, found.apart)
+    low, high = whole[low], whole[high]
+    found = _swallowed(graph, found, low, high, grown)
+    inside = found.region[found.region >= 0]
+    return found.kept(torch.bincount(inside, minlength=len(whole)) > 0)
+
+
+def _swallowed(graph: Graph, found: Regions, low: Tensor, high: Tensor, grown: Tensor) -> Regions:
+    """The same, with regions that lie for the most part near one of the `grown` that they touch a
+    part of that."""
+    fit = Fit.of(graph.at, found.region, len(found.reach))
+    small = torch.cat([low, high])
+    large = torch.cat([high, low])
+    asked = grown[large] & (fit.size[large] > fit.size[small])
+    small, large = small[asked], large[asked]
+    order = fit.size[large].argsort(stable=True)  # the largest last: it stays
+    into = torch.arange(len(found.reach))
+    into[small[order]] = large[order]
+    inside = (found.region >= 0).nonzero()[:, 0]
+    own = found.region[inside]
+    near = fit.distance(graph.at[inside], into[own]) <= found.reach[into[own]]
+    share = summed(own, near.double(), len(into)) / fit.size.clamp(min=1)
+    along = (fit.normal * fit.normal[into]).sum(1).abs()
+    into = torch.where((share >= MOST) & (along > 0.9), into, torch.arange(len(into)))
+    while not torch.equal(into[into], into):
+        into = into[into]
+    return found._replace(region=_of(into, found.region))
+
+
+def _of(into: Tensor, region: Tensor) -> Tensor:
+    """What regions (N,) have become."""
+    return torch.where(region < 0, -1, into[region])
+
+
+def _components(one: Tensor, other: Tensor, regions: int) -> Tensor:
+    """The lowest of the regions (P,) to which each is linked by pairs."""
+    lowest = torch.arange(regions)
+    while True:
+        least = torch.minimum(lowest[one], lowest[other])
+        next_lowest = lowest.scatter_reduce(0, one, least, "amin")
+        next_lowest = next_lowest.scatter_reduce(0, other, least, "amin")
+        next_lowest = next_lowest[next_lowest]
+        if torch.equal(next_lowest, lowest):
+            return lowest
+        lowest = next_lowest
 
 
 def _touching(region: Tensor, regions: int, edges: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
@@ -222,25 +426,3 @@ def _touching(region: Tensor, regions: int, edges: tuple[Tensor, Tensor]) -> tup
     here, there = here[apart], there[apart]
     pairs = (torch.minimum(here, there) * regions + torch.maximum(here, there)).unique()
     return pairs // max(regions, 1), pairs % max(regions, 1)
-
-
-def _bordered(
-    points: Tensor, region: Tensor, fit: Fit, reach: Tensor, edges: tuple[Tensor, Tensor]
-) -> Tensor:
-    """Both points of each pair of neighbours go to the nearest plane of those they touch."""
-    if not len(reach):
-        return region
-    one, other = edges
-    point = torch.cat([one, other, one, other])
-    choice = torch.cat([region[other], region[one], region[one], region[other]])
-    far = fit.distance(points[point], choice)
-    within = (choice >= 0) & (far <= reach[choice])
-    point, choice, far = point[within], choice[within], far[within]
-    order = far.argsort(stable=True)
-    order = order[point[order].argsort(stable=True)]
-    point, choice = point[order], choice[order]
-    first = torch.ones_like(point, dtype=torch.bool)
-    first[1:] = point[1:] != point[:-1]
-    result = region.clone()
-    result[point[first]] = choice[first]
-    return result

@@ -17,14 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nvc3d import ops
-from nvc3d.geometry import plane_regions as regions
-
-NEIGHBOURS = 12
-"""Of a point, itself among them."""
-FLAT = 0.55
-"""Standard deviation along the normal, by that across it, up to which neighbours are flat."""
-NOISE = (0.02, 0.5)
-"""Least and greatest standard deviation from a plane that is believed, in spacings."""
+from nvc3d.geometry.plane_graph import NEIGHBOURS, Graph, sorted_and_distinct
+from nvc3d.geometry.plane_levels import Wanted, found
+from nvc3d.geometry.plane_regions import Fit
 
 
 class Planes(NamedTuple):
@@ -65,29 +60,16 @@ def find_planes(
     Raises:
         ValueError: on NaN or inf, another shape or dtype, and options out of range.
     """
-    cloud = _checked(points)
-    if distance is not None and not 0 < distance < math.inf:
-        raise ValueError(f"distance must be above 0, got {distance}")
-    if not 0 < angle < 90:
-        raise ValueError(f"angle must be between 0 and 90, got {angle}")
-    if not least_points >= 3:
-        raise ValueError(f"least_points must be 3 or more, got {least_points}")
-    exact = cloud.double()
-    low, high = exact.aminmax(dim=0) if len(cloud) else (exact.new_zeros(3), exact.new_zeros(3))
-    extent = float((high - low).max())
-    if len(cloud) < least_points or not extent > 0:
-        return _described(exact, torch.full((len(cloud),), -1))
-    # A power of two: nothing is rounded that was not before.
-    scale = 2.0 ** -math.ceil(math.log2(extent))
-    centred = (exact - (low + high) / 2) * scale
-    order, place = regions.sorted_and_distinct(centred)
-    found = _found(
-        centred[order],
-        None if distance is None else distance * scale,
-        math.cos(math.radians(angle)),
-        least_points,
-    )
-    return _described(exact, found[place], least_points)
+    exact = _checked(points).double()
+    wanted = Wanted.checked(distance, angle, least_points)
+    if len(exact) < max(least_points, NEIGHBOURS) or not (exact != exact[0]).any():
+        return described(exact, torch.full((len(exact),), -1))
+    centred, scale = scaled(exact)
+    order, place = sorted_and_distinct(centred)
+    if len(order) < NEIGHBOURS:
+        return described(exact, torch.full((len(exact),), -1))
+    region = found(Graph.of(centred[order]), wanted.scaled(scale))
+    return described(exact, region[place], least_points)
 
 
 def fit_planes(points: NDArray[np.floating] | Tensor, instance: NDArray | Tensor) -> Planes:
@@ -105,27 +87,15 @@ def fit_planes(points: NDArray[np.floating] | Tensor, instance: NDArray | Tensor
     if len(own) and int(own.min()) < -1:
         raise ValueError(f"instance must be 0 or more, or -1 for none, got {int(own.min())}")
     numbers, place = own.long().unique(return_inverse=True)
-    return _described(cloud.double(), place - int((numbers < 0).any()))
+    return described(cloud.double(), place - int((numbers < 0).any()))
 
 
-def _found(at: Tensor, distance: float | None, cosine: float, least: int) -> Tensor:
-    """The region of every distinct point (N, 3), -1 for none."""
-    k = min(NEIGHBOURS, len(at))
-    if k < 4:
-        return torch.full((len(at),), -1)
-    near = at.float()
-    squared, index = ops.knn(near[None], near[None], k)
-    index = index[0]
-    spacing = (squared[0, :, -1] * (math.pi / (k - 1))).sqrt()
-    normal, variance = ops.local_planes(near, index)
-    across = variance[:, 0][index].mean(1)  # of all neighbours: one alone is flat by chance
-    flat = (across <= FLAT**2 * variance[:, 1]) & (variance[:, 1] > 1e-4 * variance[:, 2])
-    noise = (across * (k / (k - 3))).sqrt().clamp(NOISE[0] * spacing, NOISE[1] * spacing)
-    tolerance = 5 * noise if distance is None else torch.full_like(spacing, distance)
-    seeds = (across / spacing.square()).argsort(stable=True)
-    seeds = seeds[flat[seeds]]
-    seed = ops.grow_planes(near, index, normal, tolerance, seeds, cosine=cosine, least=least)
-    return regions.settled(at, index, seed, spacing.double(), tolerance.double(), least)
+def scaled(points: Tensor) -> tuple[Tensor, float]:
+    """Points (N, 3), not all equal, around 0 and within -1 and 1, and by what they are smaller: a
+    power of two, so that nothing is rounded that was not before."""
+    low, high = points.aminmax(dim=0)
+    scale = 2.0 ** -math.ceil(math.log2(float((high - low).max())))
+    return (points - (low + high) / 2) * scale, scale
 
 
 def _checked(points: NDArray[np.floating] | Tensor) -> Tensor:
@@ -138,7 +108,7 @@ def _checked(points: NDArray[np.floating] | Tensor) -> Tensor:
     return cloud
 
 
-def _described(points: Tensor, region: Tensor, least: int = 1) -> Planes:
+def described(points: Tensor, region: Tensor, least: int = 1) -> Planes:
     """The planes of all points (N, 3), by their regions (N,), renumbered by their sizes."""
     count = torch.bincount(region[region >= 0])
     order = (-count).argsort(stable=True)
@@ -146,7 +116,7 @@ def _described(points: Tensor, region: Tensor, least: int = 1) -> Planes:
     number = torch.full((len(count) + 1,), -1)
     number[order] = torch.arange(len(order))
     instance = number[region]
-    fit = regions.Fit.of(points, instance, len(order))
+    fit = Fit.of(points, instance, len(order))
     offset = (fit.normal * fit.centre).sum(1)
     sign = torch.where(offset < -1e-9 * fit.centre.norm(dim=1), -1.0, 1.0)
     extent = (12 * fit.variance[:, 1:].flip(1)).sqrt()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from . import library, reference
 from .assign_anchors import assign_anchors
+from .assign_planes import assign_planes
 from .ball_query import ball_query
 from .chamfer_distance import chamfer_distance
 from .earth_movers_distance import EarthMovers, earth_movers_distance
@@ -23,13 +24,16 @@ from .local_planes import local_planes
 from .nearest import nearest
 from .nearest_both import nearest_both
 from .neighbours import Neighbours
+from .plane_moments import plane_moments
 from .pool_neighbours import Pooled, pool_neighbours
+from .shared_planes import shared_planes
 
 __all__ = [
     "EarthMovers",
     "Neighbours",
     "Pooled",
     "assign_anchors",
+    "assign_planes",
     "ball_query",
     "chamfer_distance",
     "earth_movers_distance",
@@ -41,6 +45,8 @@ __all__ = [
     "local_planes",
     "nearest",
     "nearest_both",
+    "plane_moments",
     "pool_neighbours",
     "reference",
+    "shared_planes",
 ]

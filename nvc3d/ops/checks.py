@@ -200,19 +200,72 @@ def check_choices(
     check_norm(norm)
 
 
-def check_neighbourhoods(points: Tensor, index: Tensor) -> None:
-    """One cloud (N, 3) and the neighbours (N, K) of its points."""
+def check_cloud(points: Tensor) -> None:
+    """One cloud (N, 3)."""
     shape = tuple(points.shape)
     check(points.dim() == 2 and shape[1] == 3, f"points must be (N, 3), got {shape}")
     check_float(points, "points")
-    check(
-        index.dim() == 2 and index.shape[0] == shape[0] and index.shape[1] > 0,
-        f"index must be ({shape[0]}, K), got {tuple(index.shape)}",
-    )
+
+
+def check_long(index: Tensor, points: Tensor, name: str) -> None:
+    """int64 beside a cloud."""
     check(
         index.dtype == torch.int64 and index.device == points.device,
-        f"index must be torch.int64 on {points.device}, got {index.dtype} on {index.device}",
+        f"{name} must be torch.int64 on {points.device}, got {index.dtype} on {index.device}",
     )
+
+
+def check_some_neighbourhoods(points: Tensor, index: Tensor) -> None:
+    """One cloud (N, 3) and some of its neighbourhoods (M, K)."""
+    check_cloud(points)
+    check(
+        index.dim() == 2 and 0 < index.shape[1] <= 64,
+        f"index must be (M, K) with K from 1 to 64, got {tuple(index.shape)}",
+    )
+    check_long(index, points, "index")
+
+
+def check_neighbourhoods(points: Tensor, index: Tensor) -> None:
+    """One cloud (N, 3) and the neighbours (N, K) of its points."""
+    check_cloud(points)
+    check(
+        index.dim() == 2 and index.shape[0] == points.shape[0] and index.shape[1] > 0,
+        f"index must be ({points.shape[0]}, K), got {tuple(index.shape)}",
+    )
+    check_long(index, points, "index")
+
+
+def check_regions(points: Tensor, region: Tensor, regions: int) -> None:
+    """One cloud (N, 3) and the regions (N,) of its points."""
+    check_cloud(points)
+    check(
+        region.shape == points.shape[:1],
+        f"region must be ({points.shape[0]},), got {tuple(region.shape)}",
+    )
+    check_long(region, points, "region")
+    check(regions >= 0, f"regions must not be negative, got {regions}")
+
+
+def check_planes(
+    points: Tensor, index: Tensor, region: Tensor, normal: Tensor, offset: Tensor, reach: Tensor
+) -> None:
+    """One cloud (N, 3), its neighbours among those with regions (M,), and their planes (P, ...)."""
+    check(region.dim() == 1, f"region must be (M,), got {tuple(region.shape)}")
+    check_neighbourhoods(points, index)
+    check_long(region, points, "region")
+    shape = tuple(normal.shape)
+    check(normal.dim() == 2 and shape[1] == 3, f"normal must be (P, 3), got {shape}")
+    check(
+        offset.shape == reach.shape == normal.shape[:1],
+        f"offset and reach must be ({shape[0]},), got {tuple(offset.shape)} "
+        f"and {tuple(reach.shape)}",
+    )
+    for tensor in (normal, offset, reach):
+        check(
+            tensor.dtype == points.dtype and tensor.device == points.device,
+            f"normal, offset and reach must be {points.dtype} on {points.device}, "
+            f"got {tensor.dtype} on {tensor.device}",
+        )
 
 
 def check_growth(points: Tensor, normal: Tensor, tolerance: Tensor, seeds: Tensor) -> None:
@@ -237,11 +290,11 @@ def check_growth(points: Tensor, normal: Tensor, tolerance: Tensor, seeds: Tenso
     )
 
 
-def check_choice(index: Tensor, size: int, name: str) -> None:
-    """Choices from 0 to size - 1; reads them, so it is not for tracing."""
-    bad = index[(index < 0) | (index >= size)]
+def check_choice(index: Tensor, size: int, name: str, first: int = 0) -> None:
+    """Choices from `first` to size - 1; reads them, so it is not for tracing."""
+    bad = index[(index < first) | (index >= size)]
     if len(bad):
-        check(False, f"{name} must be from 0 to {size - 1}, got {int(bad[0])}")
+        check(False, f"{name} must be from {first} to {size - 1}, got {int(bad[0])}")
 
 
 def check_index(index: Tensor) -> None:

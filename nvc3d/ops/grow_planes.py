@@ -21,8 +21,9 @@ def grow_planes(
     """Grow a region from each seed over the graph of neighbours, along the plane of its points.
 
     A region takes every neighbour of its points that is free, no farther from its plane than its
-    tolerance and whose normal is that of the plane within the angle. The plane is that of the
-    seed's neighbours first, and the tolerance the seed's; whenever there are twice as many points
+    tolerance and whose normal is that of the plane within the angle. The plane has the seed's
+    normal first, through the middle of its neighbours that are as near, and the tolerance is the
+    seed's; whenever there are twice as many points
     the plane is fitted again, by least squares in float64, and the tolerance is the median of
     theirs, or three times the rms of their distances where that is more, up to twice the median.
     So it is at the end, when what is too far is free again and the region grows once

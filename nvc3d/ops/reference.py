@@ -298,7 +298,10 @@ def grow_planes(
         if region[seed] >= 0 or tried[seed]:
             continue
         reach = float(tolerance[seed])
-        plane = _plane(at[index[seed]])
+        close = at[index[seed]]
+        close = close[((close - at[seed]) @ across[seed]).abs() <= reach]
+        centre = close.mean(0) if len(close) else at[seed]
+        plane = _Plane(centre, across[seed], at.new_zeros(3))
         region[seed], members = seed, [seed]
         for first in (24, 0):  # points of the first fit; none is fitted again at the end
             for head, i in enumerate(members):  # it grows on the way
@@ -322,6 +325,77 @@ def grow_planes(
             region[members] = -1
             tried[[*members, seed]] = True
     return region
+
+
+def shared_planes(points: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The plane that most of a neighbourhood shares: normal (M, 3), width (M,) and score (M,); see
+    ops.shared_planes."""
+    checks.check_some_neighbourhoods(points, index)
+    checks.check_choice(index, points.shape[0], "index")
+    m, k = index.shape
+    near = points.double()[index]
+    near = near - near[:, :1]  # (M, K, 3)
+    radius = near.norm(dim=2).amax(1)
+    last = min(k, 9) - 1
+    one, other = torch.triu_indices(last, last, 1, device=points.device) + 1
+    across = near[:, one].cross(near[:, other], dim=2)  # (M, W, 3)
+    length = across.norm(dim=2)
+    wide = length > 1e-2 * near[:, one].norm(dim=2) * near[:, other].norm(dim=2)
+    across = across / length.clamp(min=1e-300)[:, :, None]
+    off = (across @ near.mT).abs() / radius.clamp(min=1e-300)[:, None, None]  # (M, W, K)
+    score = _chances(k, points.device)[torch.arange(14, device=points.device), _within(off).long()]
+    score = torch.where(wide[:, :, None], score, 0.0).flatten(1)
+    score = torch.cat([score, score.new_zeros(m, 1)], 1)  # none
+    lowest, best = score.min(1)
+    best = torch.where(lowest < 0, best, 0)
+    pair, step = best // 14, torch.where(lowest < 0, best % 14, 14)
+    rows = torch.arange(m, device=points.device)
+    if len(one) == 0:
+        inside = torch.ones_like(near[:, :, :1])
+    else:
+        steps = torch.frexp((off[rows, pair] / 0.01).square()).exponent.clamp(0, 14)
+        inside = (steps <= step[:, None]).double()[:, :, None]
+    centre = (near * inside).sum(1, keepdim=True) / inside.sum(1, keepdim=True)
+    _, normal = _principal((near - centre) * inside)
+    width = torch.where(lowest < 0, 0.01 * torch.exp2(step / 2) * radius, 0.0)
+    dtype = points.dtype
+    return normal.to(dtype).contiguous(), width.to(dtype), lowest.to(dtype)
+
+
+def assign_planes(
+    points: Tensor, index: Tensor, region: Tensor, normal: Tensor, offset: Tensor, reach: Tensor
+) -> Tensor:
+    """The nearest plane of those that each point's neighbours are on (N,), -1 for none within its
+    reach; see ops.assign_planes."""
+    checks.check_planes(points, index, region, normal, offset, reach)
+    checks.check_choice(index, region.shape[0], "index")
+    checks.check_choice(region, normal.shape[0], "region", -1)
+    none = normal.shape[0]
+    choice = torch.where(region < 0, none, region)[index]  # (N, K)
+    planes = torch.cat([normal, normal.new_zeros(1, 3)]).double()[choice]
+    away = torch.cat([offset, offset.new_zeros(1)]).double()[choice]
+    within = torch.cat([reach, reach.new_full((1,), -1)]).double()[choice]
+    off = ((points.double()[:, None] * planes).sum(2) - away).abs()
+    off = torch.where(off <= within, off, torch.inf)
+    nearest = torch.where((off == off.amin(1, keepdim=True)) & off.isfinite(), choice, none)
+    least = nearest.amin(1)
+    return torch.where(least < none, least, -1)
+
+
+def plane_moments(points: Tensor, region: Tensor, regions: int) -> tuple[Tensor, Tensor, Tensor]:
+    """How many points each region has (P,), their means (P, 3) and scatter (P, 3, 3)."""
+    checks.check_regions(points, region, regions)
+    checks.check_choice(region, regions, "region", -1)
+    inside = region >= 0
+    at, of = points.double()[inside], region[inside]
+    size = torch.bincount(of, minlength=regions)
+    share = size.clamp(min=1)[:, None]
+    centre = at.new_zeros(regions, 3).index_add(0, of, at) / share
+    d = at - centre[of]
+    outer = (d[:, :, None] * d[:, None, :]).flatten(1)
+    scatter = at.new_zeros(regions, 9).index_add(0, of, outer) / share
+    dtype = points.dtype
+    return size, centre.to(dtype), scatter.view(regions, 3, 3).to(dtype)
 
 
 def gather_index(index: Tensor, size: int) -> Tensor:
@@ -353,6 +427,24 @@ def _principal(centred: Tensor) -> tuple[Tensor, Tensor]:
     normal = axes[..., 0]
     sign = normal.gather(-1, normal.abs().argmax(-1, keepdim=True)).sign()
     return variance.clamp(min=0), normal * sign
+
+
+def _within(off: Tensor) -> Tensor:
+    """How many of distances (..., K), by the radius, are below each width of a ladder, 0.01 times
+    2^(step / 2): (..., 14)."""
+    step = torch.frexp((off / 0.01).square()).exponent.clamp(0, 14).long()
+    count = off.new_zeros(*off.shape[:-1], 15).scatter_add(-1, step, torch.ones_like(off))
+    return count[..., :14].cumsum(-1)
+
+
+def _chances(k: int, device: torch.device) -> Tensor:
+    """The logarithm of the chance that n - 3 of k - 3 points of a ball, beside the three through
+    which a plane goes, are within each width of it: (14, k + 1), 0 where n says nothing."""
+    n = torch.arange(k + 1, device=device).double()
+    step = torch.arange(14, device=device).double()[:, None]
+    ways = (n.new_tensor(k - 2.0)).lgamma() - (n - 2).lgamma() - (k + 1 - n).lgamma()
+    share = (0.015 * torch.exp2(step / 2)).clamp(max=1).log()
+    return torch.where(n < 5, 0.0, (n - 3) * share + ways)
 
 
 class _Plane(NamedTuple):

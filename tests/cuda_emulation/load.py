@@ -16,11 +16,14 @@ from drivers import environment
 
 # Their work is done on the CPU, or by the plain definition.
 WITHOUT_CUDA = {
+    "assign_planes",
     "grow_planes",
     "local_planes",
     "optimal_matching",
+    "plane_moments",
     "pool_neighbours",
     "pool_neighbours_backward",
+    "shared_planes",
 }
 
 LIBRARY = sys.argv[1]

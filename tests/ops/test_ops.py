@@ -36,6 +36,7 @@ LENGTHS = (torch.tensor([9, 4]), torch.tensor([5, 11]))
 X, Y = cloud(2, 9, 3, seed=1), cloud(2, 11, 3, seed=2)
 NEAR = torch.cdist(X[0], X[0]).argsort(1)[:, :5]
 S = torch.tensor([4, 1, 8])
+REGION = torch.tensor([0, 1, 0, 1, -1, 1, 0, 0, -1])
 ROWS = torch.randint(-1, 9, (2, 9, 4))
 
 # name -> a call of the operator's schema, with every kind of argument it takes
@@ -60,6 +61,18 @@ CALLS: dict[str, list[tuple]] = {
     ],
     "pool_neighbours": [(X, ROWS), (cloud(2, 11, 20).double(), ROWS)],
     "pool_neighbours_backward": [(X, X, ROWS, ROWS[..., :3].clamp_max(8).int(), 11)],
+    "shared_planes": [(X[0], NEAR), (X[0].double(), NEAR[:4])],
+    "assign_planes": [
+        (
+            X[0],
+            NEAR,
+            torch.tensor([0, 1, 0, 1, -1, 1, 0, 0, -1]),
+            Y[0, :2],
+            Y[0, :2, 0],
+            X[0, :2, 1],
+        ),
+    ],
+    "plane_moments": [(X[0], torch.tensor([0, 1, 0, 1, -1, 1, 0, 0, -1]), 3)],
     "gather_index": [(torch.randint(-1, 11, (2, 9, 3)), 11)],
 }
 

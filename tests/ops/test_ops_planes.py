@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
@@ -85,6 +87,109 @@ def test_a_region_that_is_too_small_gives_its_points_back() -> None:
     assert (region == -1).all()
     none = ops.grow_planes(points, index, normal, tolerance, seeds[:0], cosine=0.9, least=1)
     assert (none == -1).all()
+
+
+def layers(n: int, apart: float, noise: float) -> Tensor:
+    """Points of two squares above one another, of n points each: (2 n, 3)."""
+    generator = torch.Generator().manual_seed(3)
+    points = torch.rand(2 * n, 3, generator=generator, dtype=torch.float64)
+    points[:n, 2], points[n:, 2] = 0, apart
+    return points + noise * torch.randn(2 * n, 3, generator=generator, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.002])
+def test_shared_planes_are_those_of_a_face_where_that_of_all_neighbours_lies_on_none(
+    noise: float,
+) -> None:
+    points = layers(300, 0.05, noise)  # which are about 0.06 from one another
+    index = ops.knn(points[None], points[None], 20).index[0]
+    normal, width, score = ops.shared_planes(points, index)
+    sure = score < -11
+    assert sure.double().mean() > 0.4
+    assert (normal[sure, 2] > 0.97).double().mean() > 0.95
+    assert (width[sure] < 0.025).double().mean() > 0.95
+    _, variance = ops.local_planes(points, index)
+    assert variance[:, 0].sqrt().median() > 0.015
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 5, 12, 20])
+def test_shared_planes_are_those_of_the_plain_definition(k: int) -> None:
+    points = torch.cat([layers(40, 0.05, 0.0), corner(40, 0.01), torch.zeros(6, 3).double()])
+    index = ops.knn(points[None], points[None], k).index[0]
+    got = ops.shared_planes(points, index)
+    plain = ops.reference.shared_planes(points, index)
+    torch.testing.assert_close(got[1], plain[1])
+    torch.testing.assert_close(got[2], plain[2])
+    sure = got[2] < 0
+    torch.testing.assert_close(got[0][sure], plain[0][sure], rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(got[0].norm(dim=1), torch.ones(len(points)).double())
+    assert (sure.any() or k < 5) and (got[1][~sure] == 0).all()
+
+
+def test_points_go_to_the_nearest_plane_around_them_within_its_reach() -> None:
+    points = torch.tensor([[0.0, 0, 0.1], [0, 0, 0.4], [0, 0, 0.5], [0, 0, 3], [0, 0, 0.9]])
+    normal = torch.tensor([[0.0, 0, 1], [0, 0, -1], [1, 0, 0]])
+    offset, reach = torch.tensor([0.0, -1, 9]), torch.tensor([0.5, 0.6, 0.1])
+    region = torch.tensor([0, 1, -1, 2])
+    everyone = torch.tensor([[0, 1, 2, 3]]).repeat(5, 1)
+    arguments = region, normal, offset, reach
+    found = ops.assign_planes(points, everyone, *arguments)
+    assert found.tolist() == [0, 0, 0, -1, 1]  # a tie goes to the lowest
+    lower = ops.assign_planes(points, everyone[:, :1], *arguments)
+    assert lower.tolist() == [0, 0, 0, -1, -1]
+    assert (ops.assign_planes(points, everyone[:, 2:3], *arguments) == -1).all()
+
+
+def test_nearest_planes_and_moments_are_those_of_the_plain_definition() -> None:
+    points = corner(300, 0.02)
+    index = ops.knn(points[None], points[None], 8).index[0]
+    generator = torch.Generator().manual_seed(1)
+    region = torch.randint(-1, 6, (600,), generator=generator)
+    region[region == 4] = -1
+    size, centre, scatter = ops.plane_moments(points, region, 6)
+    for got, plain in zip(
+        (size, centre, scatter), ops.reference.plane_moments(points, region, 6), strict=True
+    ):
+        torch.testing.assert_close(got, plain)
+    assert size[4] == 0 and (centre[4] == 0).all() and (scatter[4] == 0).all()
+    one = points[region == 2]
+    torch.testing.assert_close(scatter[2], one.T.cov(correction=0))
+    planes = scatter.new_tensor([[0, 0, 1], [1, 0, 0]]).repeat(3, 1)
+    arguments = points, index, region, planes, centre[:, 0], torch.full((6,), 0.1).double()
+    found = ops.assign_planes(*arguments)
+    assert torch.equal(found, ops.reference.assign_planes(*arguments)) and (found >= 0).any()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda o, p, i, r: o.shared_planes(p, i.repeat(1, 40)), "with K from 1 to 64, got"),
+        (lambda o, p, i, r: o.shared_planes(p, i + 4), "index must be from 0 to 4, got"),
+        (lambda o, p, i, r: o.plane_moments(p, r, 1), "region must be from -1 to 0, got 1"),
+        (lambda o, p, i, r: o.plane_moments(p, r[:4], 2), r"region must be \(5,\), got \(4,\)"),
+        (lambda o, p, i, r: o.plane_moments(p, r, -1), "regions must not be negative, got -1"),
+        (
+            lambda o, p, i, r: o.assign_planes(p, i, r, p[:2], p[:3, 0], p[:2, 0]),
+            r"offset and reach must be \(2,\), got \(3,\)",
+        ),
+        (
+            lambda o, p, i, r: o.assign_planes(p, i, r, p[:1], p[:1, 0], p[:1, 0]),
+            "region must be from -1 to 0, got 1",
+        ),
+        (
+            lambda o, p, i, r: o.assign_planes(p, i, r[:3], p[:2], p[:2, 0], p[:2, 0]),
+            "index must be from 0 to 2, got",
+        ),
+    ],
+)
+def test_planes_and_regions_that_do_not_fit_are_refused(
+    call: Callable[[object, Tensor, Tensor, Tensor], object], message: str
+) -> None:
+    points, region = torch.rand(5, 3), torch.tensor([0, 1, -1, 0, 1])
+    index = torch.arange(5)[:, None].repeat(1, 2)
+    for of in (ops, ops.reference):
+        with pytest.raises(ValueError, match=message):
+            call(of, points, index, region)
 
 
 @pytest.mark.parametrize(

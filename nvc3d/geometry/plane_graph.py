@@ -1,0 +1,106 @@
+"""Clouds as graphs of neighbours with the planes around every point, and thinner clouds of them."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from nvc3d import ops
+
+NEIGHBOURS = 12
+"""Of a point, itself among them."""
+AROUND = 40
+"""Of a point where there is noise."""
+FLAT = 0.55
+"""Standard deviation along the normal, by that across it, up to which neighbours are flat."""
+SPREAD = 4.0
+"""How many standard deviations of its neighbours a point may be from its plane."""
+NOISE = (0.02, 0.5)
+"""Least and greatest standard deviation from a plane that is believed, in spacings."""
+
+
+class Graph(NamedTuple):
+    """Points, their neighbours, and the planes of those."""
+
+    at: Tensor  # (N, 3) float64
+    near: Tensor  # (N, 3) float32: the same
+    index: Tensor  # (N, K)
+    spacing: Tensor  # (N,) float32
+    normal: Tensor  # (N, 3) float32
+    noise: Tensor  # (N,) float32: standard deviation across the planes around
+    flat: Tensor  # (N,) bool
+    around: int  # whose planes they are
+
+    @classmethod
+    def of(cls, at: Tensor, around: int = NEIGHBOURS, k: int = NEIGHBOURS) -> Graph:
+        """Of points (N, 3), float64, with k neighbours each and the planes of those `around`."""
+        near = at.float()
+        squared, index = ops.knn(near[None], near[None], min(around, len(at)))
+        return cls.of_neighbours(at, index[0], squared[0, :, -1], k)
+
+    @classmethod
+    def of_neighbours(
+        cls, at: Tensor, index: Tensor, squared: Tensor, k: int = NEIGHBOURS
+    ) -> Graph:
+        """Of points (N, 3), the neighbours (N, K) around them, how far the last of those is (N,),
+        and k that count as theirs."""
+        near, around = at.float(), index.shape[1]
+        spacing = (squared * (math.pi / (around - 1))).sqrt()
+        normal, variance = ops.local_planes(near, index)
+        index = index[:, :k].contiguous()
+        across = variance[:, 0][index].mean(1)  # of all neighbours: one alone is flat by chance
+        flat = (across <= FLAT**2 * variance[:, 1]) & (variance[:, 1] > 1e-4 * variance[:, 2])
+        noise = (across * (around / (around - 3))).sqrt()
+        return cls(at, near, index, spacing, normal, noise, flat, around)
+
+    def tolerance(self, distance: float | None) -> Tensor:
+        """How far from a plane a point of it may be: (N,) float32."""
+        if distance is not None:
+            return torch.full_like(self.spacing, distance)
+        low, high = NOISE
+        high *= (self.around / NEIGHBOURS) ** 0.5
+        return SPREAD * self.noise.clamp(low * self.spacing, high * self.spacing)
+
+
+def code(points: Tensor) -> Tensor:
+    """The places (N,) of points (N, 3) within -1 and 1 along a curve through 2^63 cells: what is
+    near in order is near in space."""
+    cells = ((points + 1) * (1 << 20)).long().clamp(0, (1 << 21) - 1)
+    code = torch.zeros(len(points), dtype=torch.int64)
+    for axis, cell in enumerate(cells.unbind(1)):
+        # Two zeros between any two bits.
+        for shift, mask in (
+            (32, 0x1F00000000FFFF),
+            (16, 0x1F0000FF0000FF),
+            (8, 0x100F00F00F00F00F),
+            (4, 0x10C30C30C30C30C3),
+            (2, 0x1249249249249249),
+        ):
+            cell = (cell | cell << shift) & mask
+        code |= cell << axis
+    return code
+
+
+def sorted_and_distinct(points: Tensor) -> tuple[Tensor, Tensor]:
+    """Indices of the distinct points of a cloud (N, 3) within -1 and 1, along the curve, whatever
+    the order was; and for each point the place of its equal among them (N,)."""
+    order = code(points).sort(stable=True).indices
+    at = points[order]
+    new = torch.ones(len(points), dtype=torch.bool)
+    new[1:] = (at[1:] != at[:-1]).any(1)
+    place = torch.empty_like(order)
+    place[order] = new.cumsum(0) - 1
+    return order[new], place
+
+
+def pooled(points: Tensor, cell: float) -> tuple[Tensor, Tensor]:
+    """The means (M, 3) of the points (N, 3) in each cell of about that size, and of each point its
+    mean (N,)."""
+    bits = max(0, round(math.log2(cell * (1 << 20))))
+    _, own, count = (code(points) >> 3 * bits).unique(return_inverse=True, return_counts=True)
+    total = torch.stack([torch.bincount(own, axis) for axis in points.unbind(1)], 1)
+    mean = total / count[:, None]
+    return mean, own
