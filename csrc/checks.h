@@ -292,8 +292,8 @@ inline void require_neighbourhoods(const Tensor& points, const Tensor& index) {
 // One cloud (N, 3) and the regions (N,) of its points.
 inline void require_regions(const Tensor& points, const Tensor& region, int64_t regions) {
   require_cloud(points);
-  require(region.dim() == 1 && region.size(0) == points.size(0), "region must be (",
-          points.size(0), ",), got ", shape(region));
+  require(region.dim() == 1 && region.size(0) == points.size(0), "region must be (", points.size(0),
+          ",), got ", shape(region));
   require_long(region, points, "region");
   require(regions >= 0, "regions must not be negative, got ", regions);
   require_index(region, regions, "region", -1);
@@ -307,9 +307,9 @@ inline void require_planes(const Tensor& points, const Tensor& index, const Tens
   require_long(region, points, "region");
   require(normal.dim() == 2 && normal.size(1) == 3, "normal must be (P, 3), got ", shape(normal));
   const int64_t planes = normal.size(0);
-  require(offset.dim() == 1 && offset.size(0) == planes && reach.dim() == 1 &&
-              reach.size(0) == planes,
-          "offset and reach must be (", planes, ",), got ", shape(offset), " and ", shape(reach));
+  require(
+      offset.dim() == 1 && offset.size(0) == planes && reach.dim() == 1 && reach.size(0) == planes,
+      "offset and reach must be (", planes, ",), got ", shape(offset), " and ", shape(reach));
   for (const Tensor* tensor : {&normal, &offset, &reach}) {
     require(dtype(*tensor) == dtype(points) && device(*tensor) == device(points),
             "normal, offset and reach must be ", dtype(points), " on ", device(points), ", got ",

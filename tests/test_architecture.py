@@ -12,7 +12,17 @@ import nvc3d
 
 ROOT = Path(nvc3d.__file__).parent
 # Small modules that anyone may use, and that use nothing but one another.
-SMALL = {"allocation", "atomic", "config", "extras", "interruption", "lazy", "local", "processes", "randomness"}
+SMALL = {
+    "allocation",
+    "atomic",
+    "config",
+    "extras",
+    "interruption",
+    "lazy",
+    "local",
+    "processes",
+    "randomness",
+}
 # Part -> the parts below it that it may import.
 BELOW = {
     "ops": set(),

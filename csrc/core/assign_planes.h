@@ -27,7 +27,8 @@ void assign_planes(const T* points, const int64_t* index, int64_t n, int64_t k,
         if (r == last || r < 0) continue;
         last = r;
         const double off = std::abs(vector3(normal + 3 * r).dot(point) - double{offset[r]});
-        if (off <= double{reach[r]} && (best < 0 || off < nearest || (off == nearest && r < best))) {
+        if (off <= double{reach[r]} &&
+            (best < 0 || off < nearest || (off == nearest && r < best))) {
           best = r;
           nearest = off;
         }

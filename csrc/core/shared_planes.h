@@ -58,7 +58,7 @@ class PlaneChance {
 template <class T>
 class SharedPlane {
  public:
-  static constexpr int64_t most = 64;  // neighbours
+  static constexpr int64_t most = 64;     // neighbours
   static constexpr int64_t pairs_of = 8;  // that span planes with the point
 
   SharedPlane(const T* points, const int64_t* row, int64_t k, const PlaneChance& chance)

@@ -28,17 +28,19 @@ TURN, BENT = 3.0, 0.006
 """How far, in degrees, regions may turn into one another that are one plane, and the rms of the
 whole, by its shorter side."""
 HALVES = 1.8
-"""How many times that of its parts the rms of a whole may be: of a Gaussian in halves it is 1.66."""
+"""How many times that of its parts the rms of a whole may be: of a Gaussian's halves it is 1.66."""
 MOST = 0.7
 """The share of its points by which a region lies near another plane."""
 COVERED = 0.1
 """The share of its rectangle that a region covers at least, by the spacing of its points."""
 PIECE = 1 << 15
-"""Points whose neighbours' neighbours are held at once."""
+"""Points whose neighbours are held at once."""
 SHARE = 2000
 """Points of a region, about, that tell whether it is curved."""
 ROUNDS = 2
 """How often points look for the nearest plane around them."""
+WIDELY = 128
+"""Neighbours among which points in none look for a plane."""
 HEAPS = 0.12
 """The share of the squared distances to a plane that is left when each point has the mean of the
 nearer of two heaps, below which there are two planes: an even spread has 0.25, a Gaussian 0.36."""
@@ -238,20 +240,21 @@ def settled(graph: Graph, found: Regions, least: int) -> Regions:
     kept = full & (fit.size >= least)
     if not kept.all():
         found = drawn(graph, found.kept(kept), ROUNDS)
-    for _ in range(2):
-        found = _reached(graph, found)
-    return drawn(graph, found, 1)
+    # The farther look has the last word: what it finds, the nearer one would lose again.
+    return _reached(graph, drawn(graph, _reached(graph, found), 1))
 
 
 def _reached(graph: Graph, found: Regions) -> Regions:
-    """The same with points in none on the nearest plane of their neighbours' neighbours."""
+    """The same with points in none on the nearest plane of the `WIDELY` around them."""
     fit = Fit.of(graph.at, found.region, len(found.reach))
     left = found.left()
     left = left[(found.region[graph.index[left]] >= 0).any(1)]
+    if not len(left):
+        return found
     region = found.region.clone()
     for some in left.split(PIECE):
-        around = graph.index[graph.index[some]].flatten(1)
-        region[some] = assigned(graph.at[some], around, found.region, fit, found.reach)
+        around = ops.knn(graph.near[some][None], graph.near[None], min(WIDELY, len(graph.at)))
+        region[some] = assigned(graph.at[some], around.index[0], found.region, fit, found.reach)
     return found._replace(region=region)
 
 

@@ -64,7 +64,7 @@ def test_a_box_has_its_six_faces_and_nothing_else(dtype: type) -> None:
     points, face = box(800)
     found = find_planes(points.astype(dtype))
     # Points on an edge lie on two faces: nothing but those may be in another.
-    assert agreement(found, face) > 0.998 and (found.instance >= 0).mean() > 0.998
+    assert agreement(found, face) > 0.999 and (found.instance >= 0).mean() > 0.999
     assert np.median(found.rms) < 1e-6 and found.rms.max() < 1e-4
     np.testing.assert_allclose(np.sort(found.offset), [0, 0, 0, 1, 2, 3], atol=1e-5)
     np.testing.assert_allclose(found.normal.max(1), 1, atol=1e-9)
@@ -167,10 +167,10 @@ def test_noise_above_the_spacing_of_points_hides_no_plane(deviation: float) -> N
     assert np.abs(right - right.round()).max() < np.sin(np.radians(1))
 
 
-def test_a_table_that_waves_more_than_its_points_are_off_it_is_one_plane() -> None:
+def test_a_table_that_waves_hardly_more_than_its_points_are_off_it_is_one_plane() -> None:
     points = rectangle(40000, (0, 0, 0), (1.2, 0, 0), (0, 0.8, 0))
     points[:, 2] = 0.002 * np.abs((points[:, 1] * 20) % 2 - 1)  # in folds of 5 cm
-    found = find_planes(points + np.random.default_rng(1).normal(0, 1e-4, points.shape))
+    found = find_planes(points + np.random.default_rng(1).normal(0, 1e-3, points.shape))
     assert found.points[0] > 0.98 * len(points)
 
 

@@ -225,7 +225,9 @@ def test_what_lies_flush_is_cut_out_of_the_planes_that_geometry_finds() -> None:
     assert cut(item["points"], region, alike).instance.max() == 1
     found = cut(item["points"], region, alike, typed=False)
     assert found.instance.max() == 2 and found.types.tolist() == [0, 0, 0]
-    nothing = Instances(torch.full_like(truth, -1), types[:0], Fit.of(item["points"], truth - 3, 0))
+    nothing = Instances(
+        torch.full_like(truth, -1), types[:0], Fit.of(item["points"], torch.full_like(truth, -1), 0)
+    )
     assert torch.equal(cut(item["points"], region, nothing).instance, region)
 
 
