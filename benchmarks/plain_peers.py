@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -107,9 +106,9 @@ def rows(values: Tensor, index: Tensor) -> Tensor:
 def use() -> None:
     """Answer by plain definitions from now on."""
 
-    def put(module: ModuleType, **functions: Any) -> None:
+    def put(place: object, **functions: Any) -> None:
         for name, function in functions.items():
-            setattr(module, name, function)
+            setattr(place, name, function)
 
     put(
         pointnet2_utils,
@@ -123,7 +122,5 @@ def use() -> None:
     put(pointnet2_ext, gather=grouping_operation)
     put(offsets, search=search, sample=sample, rows=rows)
     knn_cuda.KNN.forward = knn  # type: ignore[method-assign]
-    chamfer_dist.ChamferFunction.apply = staticmethod(  # type: ignore[method-assign]
-        lambda x, y: chamfer(x, y)[:2]
-    )
-    dist_chamfer_3D.chamfer_3DFunction.apply = staticmethod(chamfer)  # type: ignore[method-assign]
+    put(chamfer_dist.ChamferFunction, apply=staticmethod(lambda x, y: chamfer(x, y)[:2]))
+    put(dist_chamfer_3D.chamfer_3DFunction, apply=staticmethod(chamfer))

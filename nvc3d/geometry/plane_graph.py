@@ -27,7 +27,7 @@ class Graph(NamedTuple):
 
     at: Tensor  # (N, 3) float64
     near: Tensor  # (N, 3) float32: the same
-    index: Tensor  # (N, K)
+    index: Tensor  # type: ignore[assignment]  # (N, K); hides tuple.index
     spacing: Tensor  # (N,) float32
     normal: Tensor  # (N, 3) float32
     noise: Tensor  # (N,) float32: standard deviation across the planes around

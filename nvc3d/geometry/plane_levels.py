@@ -161,7 +161,8 @@ def _exact(graph: Graph, left: Tensor) -> bool:
 def _flattest(graph: Graph) -> tuple[Graph, Tensor | None]:
     """The points, or means of them among which many more are flat, and then the mean of each."""
     at, owner = graph.at, None
-    best, cell = (graph, owner), 2 * float(graph.spacing.median())
+    best: tuple[Graph, Tensor | None] = graph, owner
+    cell = 2 * float(graph.spacing.median())
     while graph.flat.double().mean() < ENOUGH and len(graph.at) >= 16 * NEIGHBOURS:
         if graph.around < AROUND:
             graph = Graph.of(at, AROUND)
