@@ -28,6 +28,7 @@ WORDS_OF = {
     "segmentation": WORDS,
     "classification": Vocabulary(("cup", "lid")),
     "hand_pose": Vocabulary(("open",)),
+    "planes": WORDS,
 }
 
 
