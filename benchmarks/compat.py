@@ -91,24 +91,24 @@ def snowflake() -> tuple[nn.Module, Run]:
     return model, run
 
 
-def point_transformer() -> tuple[nn.Module, Run]:
+def _pointcept(folder: str, name: str) -> tuple[nn.Module, Run]:
+    """A network that labels points, of Pointcept's packed clouds."""
     skip_init("pointcept.models")  # which imports every network, and what they need
-    skip_init("pointcept.models.point_transformer")
-    name = "pointcept.models.point_transformer.point_transformer_seg"
-    model = importlib.import_module(name).PointTransformerSeg26(in_channels=6, num_classes=13)
+    skip_init(f"pointcept.models.{folder}")
+    file, network = name.split(".")
+    module = importlib.import_module(f"pointcept.models.{folder}.{file}")
+    model = getattr(module, network)(in_channels=6, num_classes=13)
     points = torch.rand(6000, 3)
     batch = {"coord": points, "feat": torch.rand(6000, 6), "offset": torch.tensor([2500, 6000])}
     return model, lambda: (model(batch),)
+
+
+def point_transformer() -> tuple[nn.Module, Run]:
+    return _pointcept("point_transformer", "point_transformer_seg.PointTransformerSeg26")
 
 
 def point_transformer_v2() -> tuple[nn.Module, Run]:
-    skip_init("pointcept.models")
-    skip_init("pointcept.models.point_transformer_v2")
-    name = "pointcept.models.point_transformer_v2.point_transformer_v2m2_base"
-    model = importlib.import_module(name).PointTransformerV2(in_channels=6, num_classes=13)
-    points = torch.rand(6000, 3)
-    batch = {"coord": points, "feat": torch.rand(6000, 6), "offset": torch.tensor([2500, 6000])}
-    return model, lambda: (model(batch),)
+    return _pointcept("point_transformer_v2", "point_transformer_v2m2_base.PointTransformerV2")
 
 
 def diffusion() -> tuple[nn.Module, Run]:

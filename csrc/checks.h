@@ -207,17 +207,21 @@ inline void require_choices(const Tensor& grad, const Tensor& x, const Tensor& y
           device(x), ", got ", device(grad), " and ", device(index));
 }
 
+// Choices that are read on the CPU, each from `first` to size - 1.
+inline void require_index(const Tensor& index, int64_t size, const char* name, int64_t first = 0) {
+  const Tensor flat = torch::stable::contiguous(index);
+  const auto* values = static_cast<const int64_t*>(flat.data_ptr());
+  for (int64_t i = 0; i < flat.numel(); ++i)
+    require(first <= values[i] && values[i] < size, name, " must be from ", first, " to ", size - 1,
+            ", got ", values[i]);
+}
+
 // Rows (B, M, K) of `batch` times `size`, of which -1 is none.
 inline void require_rows(const Tensor& index, int64_t batch, int64_t size) {
   require(index.scalar_type() == ScalarType::Long, "index must be torch.int64, got ", dtype(index));
   require(index.dim() == 3 && index.size(0) == batch, "index must be (", batch, ", M, K), got ",
           shape(index));
-  if (!readable(index)) return;
-  const Tensor flat = torch::stable::contiguous(index);
-  const auto* rows = static_cast<const int64_t*>(flat.data_ptr());
-  for (int64_t i = 0; i < flat.numel(); ++i)
-    require(-1 <= rows[i] && rows[i] < size, "index must be from -1 to ", size - 1, ", got ",
-            rows[i]);
+  if (readable(index)) require_index(index, size, "index", -1);
 }
 
 // Values (B, N, C), and rows of them.
@@ -244,15 +248,6 @@ inline void require_pooled(const Tensor& maximum_grad, const Tensor& total_grad,
   for (const Tensor* tensor : {&total_grad, &index, &which})
     require(device(*tensor) == device(maximum_grad), "all must be on ", device(maximum_grad),
             ", got ", device(*tensor));
-}
-
-// Choices that are read on the CPU, each from `first` to size - 1.
-inline void require_index(const Tensor& index, int64_t size, const char* name, int64_t first = 0) {
-  const Tensor flat = torch::stable::contiguous(index);
-  const auto* values = static_cast<const int64_t*>(flat.data_ptr());
-  for (int64_t i = 0; i < flat.numel(); ++i)
-    require(first <= values[i] && values[i] < size, name, " must be from ", first, " to ", size - 1,
-            ", got ", values[i]);
 }
 
 inline void require_cloud(const Tensor& points) {

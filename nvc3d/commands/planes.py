@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nvc3d.commands.arguments import parser
 from nvc3d.commands.cameras import Images, add_camera, images
 from nvc3d.commands.saying import shown
-from nvc3d.commands.targets import named, with_end
+from nvc3d.commands.targets import of_views, with_end
 
 if TYPE_CHECKING:
     from nvc3d.geometry import Shape
@@ -141,12 +140,6 @@ def _table(found: PlanarAnswer) -> str:
 
 def _targets(given: Sequence[Path], output: Path) -> dict[Path, Path]:
     """Where what is told of each file goes, without the end of the names."""
-    from nvc3d.files import find_shapes
     from nvc3d.files.written import PLANES
 
-    def find(folder: Path) -> list[Path]:
-        pictures = (path for path in folder.rglob("*.png") if not path.name.startswith("."))
-        found = {*pictures, *find_shapes(folder)}
-        return sorted(path for path in found if not re.search(rf"{PLANES}$", path.stem))
-
-    return named(given, output, find, [f"{PLANES}{end}" for end in (".json", ".ply", ".glb")])
+    return of_views(given, output, [f"{PLANES}{end}" for end in (".json", ".ply", ".glb")], PLANES)

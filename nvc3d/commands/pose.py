@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nvc3d.commands.arguments import Parser, parser
 from nvc3d.commands.cameras import add_camera, images, numbers
 from nvc3d.commands.saying import shown
-from nvc3d.commands.targets import named, with_end
+from nvc3d.commands.targets import of_views, with_end
 
 if TYPE_CHECKING:
     from nvc3d.commands.posing.frames import Frame
@@ -171,15 +171,11 @@ def _said(answers: Sequence[HandPoseAnswer], chosen: bool) -> str:
 
 def _targets(given: Sequence[Path], output: Path) -> dict[Path, Path]:
     """Where what is told of each file goes, without the end of the names."""
-    from nvc3d.files import find_shapes
     from nvc3d.files.written import POSE
 
-    def find(folder: Path) -> list[Path]:
-        images = (path for path in folder.rglob("*.png") if not path.name.startswith("."))
-        found = {*images, *find_shapes(folder)}
-        return sorted(path for path in found if not re.search(rf"{POSE}(-\d+)?$", path.stem))
-
-    return named(given, output, find, [f"{POSE}{end}" for end in (".json", ".npy", ".png")])
+    return of_views(
+        given, output, [f"{POSE}{end}" for end in (".json", ".npy", ".png")], rf"{POSE}(-\d+)?"
+    )
 
 
 def _by_numbers(file: Path) -> list[tuple[int, str]]:

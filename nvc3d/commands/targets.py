@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -61,6 +62,21 @@ def named(
         # A folder has no suffix, so its name cannot be made any longer.
         targets[file] = output / (place if len(shared[short]) > 1 else short)
     return _without_answers(targets, ends) if written else targets
+
+
+def of_views(
+    given: Sequence[Path], output: Path, ends: Sequence[str], answers: str
+) -> dict[Path, Path]:
+    """As `named`, of depth images, clouds and meshes; `answers` is a regular expression of how the
+    stems end of what was written before."""
+    from nvc3d.files import find_shapes
+
+    def find(folder: Path) -> list[Path]:
+        images = (path for path in folder.rglob("*.png") if not path.name.startswith("."))
+        found = {*images, *find_shapes(folder)}
+        return sorted(path for path in found if not re.search(rf"{answers}$", path.stem))
+
+    return named(given, output, find, ends)
 
 
 def with_end(target: Path, end: str) -> Path:

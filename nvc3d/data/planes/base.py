@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nvc3d.data.draws import rows_drawn
 from nvc3d.data.stored import Stored, require_counts
 from nvc3d.geometry.intrinsics import Intrinsics
+from nvc3d.geometry.planes import fit_planes
 
 LEAST = 8
 """Points of a plane among those that are drawn; of one that has fewer, they are in none."""
@@ -46,6 +47,14 @@ class PlaneFrame:
     colors: NDArray[np.uint8] | None = None
     depth: NDArray[np.floating] | None = None
     camera: Intrinsics | None = None
+
+    @classmethod
+    def fitted(cls, points: NDArray[np.float64], own: NDArray[np.int64], **seen: Any) -> PlaneFrame:
+        """Of points whose planes (N,) are known, -1 for none, and what else is seen of them; the
+        planes are fitted to them, and of no known type."""
+        found = fit_planes(points, own)
+        types = np.zeros(len(found.offset), np.int64)
+        return cls(points, found.instance, found.normal, found.offset, types, **seen)
 
     def __post_init__(self) -> None:
         count, planes = len(self.points), len(self.offset)

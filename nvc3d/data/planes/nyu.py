@@ -15,7 +15,7 @@ from nvc3d.data.registry import DataSet, Wanted
 from nvc3d.data.stored import read_from
 from nvc3d.files import PathLike, hdf5, matlab
 from nvc3d.geometry.intrinsics import Intrinsics
-from nvc3d.geometry.planes import find_planes, fit_planes
+from nvc3d.geometry.planes import find_planes
 
 FILE, SPLITS = "nyu_depth_v2_labeled.mat", "splits.mat"
 CAMERA = Intrinsics(518.857901, 519.469611, 325.582449, 253.736166, 640, 480)
@@ -91,17 +91,8 @@ def _frame(path: Path, number: int) -> PlaneFrame:
     own = np.full(len(points), -1)
     _, pieces, sizes = np.unique(which, return_inverse=True, return_counts=True)
     own[plane >= 0] = np.where(sizes[pieces] >= LEAST, pieces, -1)
-    fitted = fit_planes(points, own)
-    return PlaneFrame(
-        points=points,
-        plane=fitted.instance,
-        normal=fitted.normal,
-        offset=fitted.offset,
-        types=np.zeros(len(fitted.offset), np.int64),
-        colors=image[v, u].astype(np.uint8),
-        depth=depth,
-        camera=camera,
-    )
+    colors = image[v, u].astype(np.uint8)
+    return PlaneFrame.fitted(points, own, colors=colors, depth=depth, camera=camera)
 
 
 def _open(root: Path, training: bool, wanted: Wanted) -> NYUDepth:

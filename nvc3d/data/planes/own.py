@@ -15,7 +15,6 @@ from nvc3d.data.registry import Wanted
 from nvc3d.data.stored import read_from
 from nvc3d.files import read_shape
 from nvc3d.geometry.mesh import Cloud, Mesh, drawn
-from nvc3d.geometry.planes import fit_planes
 
 DRAWN = 50000
 """Points of a mesh."""
@@ -72,15 +71,7 @@ class OwnPlanes(Planes):
         if self.colors and cloud.colors is None:
             raise ValueError("it has no colours, and the first of the folder has")
         points = np.asarray(cloud.points, np.float64) * (cloud.unit or 1.0)
-        fitted = fit_planes(points, numbers)
-        return PlaneFrame(
-            points=points,
-            plane=fitted.instance,
-            normal=fitted.normal,
-            offset=fitted.offset,
-            types=np.zeros(len(fitted.offset), np.int64),
-            colors=cloud.colors if self.colors else None,
-        )
+        return PlaneFrame.fitted(points, numbers, colors=cloud.colors if self.colors else None)
 
 
 def own_planes(root: Path, wanted: Wanted) -> tuple[OwnPlanes | None, OwnPlanes]:
