@@ -36,13 +36,16 @@ class Model:
 
         Args:
             shapes: an array or tensor (N, 3), a Cloud or a Mesh, or what `nvc3d.interop.as_shape`
-                knows of other libraries; a list, a tuple or an array (B, N, 3) of such.
+                knows of other libraries; a list, a tuple or an array (B, N, 3) of such. Of tasks of
+                `nvc3d.adapters` what those are of.
             options: those of the task: `seed`; of segmentation also `category`, of completion
                 `samples`, of hand pose `side`, `centre`, `cube`, `samples` and `refine`, of planes
                 `up` and `manhattan`.
 
         Raises ValueError on shapes and options that make no sense.
         """
+        if not self.task.of_shapes:
+            return self._said(shapes, options)
         several = isinstance(shapes, list | tuple) or getattr(shapes, "ndim", 0) == 3
         if several:
             return [self._answer(shape, options) for shape in shapes]
@@ -66,10 +69,14 @@ class Model:
         return self
 
     def _answer(self, shape: Any, options: dict[str, Any]) -> Answer:
+        said: Answer = self._said(as_shape(shape), options)
+        return said
+
+    def _said(self, what: Any, options: dict[str, Any]) -> Any:
         if self.task.answer is None:
             raise ValueError(f"models of task {self.task.name} answer on the command line only")
         try:
-            return self.task.answer(self.network, self.config, as_shape(shape), **options)
+            return self.task.answer(self.network, self.config, what, **options)
         except TypeError as error:
             if "unexpected keyword" in str(error):
                 raise ValueError(f"task {self.task.name}: {error}") from None

@@ -263,6 +263,7 @@ class Trainer:
                 data,  # type: ignore[arg-type] # torch asks for its own base class
                 batch_sampler=[share[self.rank :: self.world] for share in shares],
                 num_workers=training.workers,
+                collate_fn=getattr(data, "collate", None),
                 # The loader draws from the global generator otherwise, and a run that resumes
                 # inside an epoch would have drawn once more than one that never stopped.
                 generator=torch.Generator(),
@@ -416,6 +417,7 @@ def evaluation_batches(
         data,  # type: ignore[arg-type]
         batch_size=training.batch_size,
         num_workers=training.workers,
+        collate_fn=getattr(data, "collate", None),
         generator=torch.Generator(),  # the global one is left alone
     )
     for batch in _shielded(loader):

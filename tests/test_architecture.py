@@ -42,6 +42,7 @@ BELOW = {
         *("data", "encoders", "files", "geometry", "metrics", "nebula", "ops", "planar", "shapes"),
         "viz",
     },
+    "adapters": {"nebula", "metrics", "tasks", "viz"},
 }
 # On top: run folders, training and commands may use everything below them, in this order.
 TOP = ("claim", "journal", "checkpoint", "train", "loaded", "commands", "cli", "__main__")
@@ -89,6 +90,12 @@ def test_no_task_imports_another() -> None:
         for path in (ROOT / "tasks" / name).rglob("*.py"):
             used = {m.split(".")[2] for m in imported(path) if m.startswith("nvc3d.tasks.")}
             assert not used & (names - {name}), f"{path.relative_to(ROOT)}: {used}"
+
+
+def test_nobody_imports_an_adapter() -> None:
+    for part, path in parts():
+        if part != "adapters":
+            assert not any(name.startswith("nvc3d.adapters") for name in imported(path)), path
 
 
 def test_nobody_imports_a_command_but_the_command_line() -> None:

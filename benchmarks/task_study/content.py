@@ -13,11 +13,16 @@ from results import code
 import nvc3d
 from nvc3d.checkpoint import Run
 from nvc3d.config import to_dict
-from nvc3d.tasks import TASKS
+from nvc3d.tasks import ADAPTED, TASKS
 
 _ROOT = Path(nvc3d.__file__).parent
 _SHARED = ("nebula", "encoders", "tasks/bottleneck")
-_PARTS = (*_SHARED, *(f"tasks/{task}" for task in TASKS))
+# A task of an adapter stands on the whole of the adapter.
+_HOMES = {
+    task: "/".join(ADAPTED[task].split(".")[1:3]) if task in ADAPTED else f"tasks/{task}"
+    for task in TASKS
+}
+_PARTS = (*_SHARED, *dict.fromkeys(_HOMES.values()))
 # Read beside the import: a file edited while this runs must not lend its hash to the results.
 _CODE = {
     part: [
@@ -33,7 +38,7 @@ def depends(run: Run, folder: str | None, *functions: Callable[..., Any] | None)
     that have a part in it."""
     config: dict[str, Any] = {**to_dict(run.config), "data": folder}
     texts = [repr(sorted(config.items())), repr(sorted(to_dict(run.training).items()))]
-    for part in (*_SHARED, f"tasks/{run.task.name}"):
+    for part in (*_SHARED, _HOMES[run.task.name]):
         texts += _CODE[part]
     for function in functions:
         if isinstance(function, partial):

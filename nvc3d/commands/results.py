@@ -26,6 +26,11 @@ class _First:
     items: Items
     count: int
 
+    @property
+    def collate(self) -> Any:
+        """How they are made a batch, where the split says so."""
+        return getattr(self.items, "collate", None)
+
     def __len__(self) -> int:
         return self.count
 

@@ -94,7 +94,7 @@ class Items(Protocol):
     """The items of a split, as a data loader takes them.
 
     Those of training may offer `set_epoch(epoch)`; who loops over them calls that before every
-    epoch.
+    epoch. Where items cannot be stacked, `collate(items)` makes a batch of them.
     """
 
     def __len__(self) -> int: ...
@@ -160,6 +160,9 @@ class Task:
     answer: Callable[..., Answer] | None = None
     """(model, config or its model half, shape, **options) -> what the model says of the shape:
     arrays in, arrays out; None where the task has nothing to say of a single shape."""
+    of_shapes: bool = True
+    """whether it answers of shapes; else `answer` is handed what the user has, one or a list, as it
+    is, and gives one answer or a list"""
     look: Callable[[Any, Splits], Splits] = _as_they_are
     """(config, splits) -> the splits, their vocabulary with what only a look at the shapes of
     training can tell: for a model that begins to learn."""
