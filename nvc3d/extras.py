@@ -23,6 +23,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "hdf5": ("h5py",),
     "matlab": ("scipy",),
     "yaml": ("yaml",),
+    "images": ("PIL", "sklearn", "torchvision"),
     "metric": ("pytorch_metric_learning",),
 }
 

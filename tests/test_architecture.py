@@ -42,7 +42,7 @@ BELOW = {
         *("data", "encoders", "files", "geometry", "metrics", "nebula", "ops", "planar", "shapes"),
         "viz",
     },
-    "adapters": {"nebula", "metrics", "tasks", "viz"},
+    "adapters": {"data", "files", "nebula", "metrics", "tasks", "viz"},
 }
 # On top: run folders, training and commands may use everything below them, in this order.
 TOP = ("claim", "journal", "checkpoint", "train", "loaded", "commands", "cli", "__main__")

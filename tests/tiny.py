@@ -23,6 +23,7 @@ MODELS: dict[str, dict[str, Any]] = {
         input_points=64, points=256, coarse=32, seeds=48, hidden=16, views=1, **_CODE
     ),
     "hand_pose": dict(points=64, frames=16, hidden=16, **_CODE),
+    "images": dict(hidden=16, **_CODE),
     "planes": dict(points=64, frames=16, hidden=16, embedding=4, **_CODE),
     "segmentation": dict(points=64, hidden=16, **_CODE),
     "voxel_completion": dict(size=(16, 16, 16), width=4, **_CODE),

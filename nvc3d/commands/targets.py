@@ -42,9 +42,7 @@ def named(
     for path in given:
         found = find(path) if path.is_dir() else [path]
         if not found:
-            raise ValueError(
-                f"{shown(path)}: the folder holds no file of a known kind of cloud or mesh"
-            )
+            raise ValueError(f"{shown(path)}: the folder holds no file of a known kind")
         for file in found:
             # A file may be given twice, or its folder besides.
             if (at := os.path.abspath(file)) not in known:

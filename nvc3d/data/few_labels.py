@@ -27,11 +27,11 @@ def choose(labels: Sequence[int], fraction: float, seed: int) -> list[int]:
     return sorted(chosen)
 
 
-def repeated(count: int, labelled: Collection[int]) -> list[int]:
+def repeated(count: int, labelled: Collection[int], share: float = LABELLED_SHARE) -> list[int]:
     """The shapes of an epoch, by number: each of them once, and the labelled ones as often more as
-    it takes to be `LABELLED_SHARE` of all."""
+    it takes to be a share of all."""
     if not labelled:
         return [*range(count)]
     others = count - len(labelled)
-    times = max(ceil(others / (1 / LABELLED_SHARE - 1) / len(labelled)), 1)
+    times = max(ceil(others / (1 / share - 1) / len(labelled)), 1)
     return [*range(count), *sorted(labelled) * (times - 1)]

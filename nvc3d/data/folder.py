@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import operator
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
@@ -61,6 +61,8 @@ class Folder(Sequence[tuple[T, int, str]], Generic[T]):
     """
 
     what = "items"
+    suffixes: Container[str] | None = None
+    """of its files; None: those of shapes"""
     skipped: tuple[tuple[str, str], ...]
     """What cannot be used, by name, with the reason."""
     categories: tuple[str, ...]
@@ -69,7 +71,7 @@ class Folder(Sequence[tuple[T, int, str]], Generic[T]):
         self.root = Path(path)
         single = self.root.is_file()
         base = self.root.parent if single else self.root
-        files = [self.root] if single else find_files(self.root)
+        files = [self.root] if single else find_files(self.root, self.suffixes)
         self._files = {file.relative_to(base).as_posix(): file for file in files}
         self._layout = Layout(self.root, list(self._files))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections import defaultdict
+from collections.abc import Container
 from pathlib import Path
 
 from nvc3d.data.label_names import FILES
@@ -12,7 +13,7 @@ from nvc3d.data.naming import named
 from nvc3d.files import PathLike, find_shapes
 
 
-def find_files(folder: PathLike) -> list[Path]:
+def find_files(folder: PathLike, suffixes: Container[str] | None = None) -> list[Path]:
     """What `find_shapes` finds, without files that name labels (see `label_names`), and of several
     links to one file the first only.
 
@@ -23,7 +24,11 @@ def find_files(folder: PathLike) -> list[Path]:
         FileNotFoundError, NotADirectoryError: there is no such folder.
     """
     root = Path(folder)
-    found = [file for file in find_shapes(root) if not (file.parent == root and names_labels(file))]
+    found = [
+        file
+        for file in find_shapes(root, suffixes)
+        if not (file.parent == root and names_labels(file))
+    ]
     files: list[Path] = []
     again: list[str] = []
     first: dict[tuple[int, int], Path] = {}
@@ -48,7 +53,7 @@ def find_files(folder: PathLike) -> list[Path]:
         )
     if twins := [" and ".join(names) for names in alike.values() if len(names) > 1]:
         warnings.warn(
-            f"{root}: {len(twins)} names are there in several formats, each taken for a shape of "
+            f"{root}: {len(twins)} names are there in several formats, each taken for one of "
             f"its own: {named(twins)}",
             stacklevel=4,
         )

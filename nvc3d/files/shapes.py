@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
@@ -148,8 +148,12 @@ def reading(path: Path) -> Iterator[None]:
         raise ValueError(f"{path}: {said[0]}") from error
 
 
-def find_shapes(folder: PathLike) -> list[Path]:
+def find_shapes(folder: PathLike, suffixes: Container[str] | None = None) -> list[Path]:
     """List the files of a folder and its sub-folders that could hold shapes, without opening one.
+
+    Args:
+        folder: where to look.
+        suffixes: of other files to list instead, in lower case.
 
     Returns:
         Files of the known suffixes, and links to missing ones, in the order of their names. Hidden
@@ -165,6 +169,7 @@ def find_shapes(folder: PathLike) -> list[Path]:
         raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(root))
     if not root.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "this is not a folder", str(root))
+    wanted = by_suffix() if suffixes is None else suffixes
     found: list[Path] = []
     seen: set[str] = set()
     for parent, folders, names in os.walk(root, onerror=_unreadable, followlinks=True):
@@ -176,7 +181,7 @@ def find_shapes(folder: PathLike) -> list[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
             file = Path(parent, name)
-            known = file.suffix.lower() in by_suffix() and not name.startswith(".")
+            known = file.suffix.lower() in wanted and not name.startswith(".")
             # A link to nowhere stays in the list: who reads it learns what is missing.
             if known and (os.path.isfile(file) or not os.path.exists(file)):
                 found.append(file)

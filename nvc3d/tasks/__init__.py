@@ -12,8 +12,7 @@ from pkgutil import iter_modules
 
 from nvc3d.tasks.task import Batch, Items, Measure, Measured, Picture, Splits, Table, Task
 
-
-ADAPTED: dict[str, str] = {}
+ADAPTED = {"images": "nvc3d.adapters.images"}
 """Tasks whose items are no points -> the module of `nvc3d.adapters` that holds each."""
 
 

@@ -157,12 +157,14 @@ class Task:
     more than its metrics."""
     options: tuple[Option, ...] = ()
     """what `evaluate` can be asked for"""
-    answer: Callable[..., Answer] | None = None
+    answer: Callable[..., Any] | None = None
     """(model, config or its model half, shape, **options) -> what the model says of the shape:
     arrays in, arrays out; None where the task has nothing to say of a single shape."""
     of_shapes: bool = True
     """whether it answers of shapes; else `answer` is handed what the user has, one or a list, as it
     is, and gives one answer or a list"""
+    suffixes: tuple[str, ...] | None = None
+    """of the files that it answers of, by their paths; None: those of shapes"""
     look: Callable[[Any, Splits], Splits] = _as_they_are
     """(config, splits) -> the splits, their vocabulary with what only a look at the shapes of
     training can tell: for a model that begins to learn."""

@@ -20,6 +20,7 @@ class Vocabulary:
         sizes: the smallest and the largest radius of its shapes in metres, where these tell what
             they are.
         principal: whether its shapes are better seen along their principal axes than as they are.
+        image: channels, height and width of its images, where it is of images.
     """
 
     groups: tuple[str, ...] = ()
@@ -28,6 +29,7 @@ class Vocabulary:
     channels: int = 0
     principal: bool = False
     sizes: tuple[float, float] | None = None
+    image: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
         for name, values in self.of_group.items():
@@ -38,7 +40,7 @@ class Vocabulary:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {
+        values = {
             "groups": list(self.groups),
             "labels": list(self.labels),
             "of_group": {name: list(values) for name, values in self.of_group.items()},
@@ -46,13 +48,14 @@ class Vocabulary:
             "principal": self.principal,
             "sizes": None if self.sizes is None else list(self.sizes),
         }
+        return values if self.image is None else values | {"image": list(self.image)}
 
     @classmethod
     def from_dict(cls, values: Any) -> Vocabulary:
         """From what `to_dict` gave. Raises ValueError on anything else."""
-        # Older runs do not tell the last two.
+        # Older runs do not tell the last two, and none but those of images the image.
         later = {"principal": False, "sizes": None}
-        if not isinstance(values, dict) or set(later | values) != set(cls().to_dict()):
+        if not isinstance(values, dict) or set(later | values) - {"image"} != set(cls().to_dict()):
             raise ValueError(f"the vocabulary must have the fields {', '.join(cls().to_dict())}")
         values = later | values
         of_group, principal = values["of_group"], values["principal"]
@@ -66,6 +69,7 @@ class Vocabulary:
             values["channels"],
             principal,
             _range(values["sizes"]),
+            _image(values.get("image")),
         )
 
 
@@ -87,3 +91,14 @@ def _range(values: Any) -> tuple[float, float] | None:
     if not isinstance(values, list) or len(values) != 2 or not 0 < values[0] <= values[1]:
         raise ValueError(f"sizes in a vocabulary must be two positive numbers, got {values!r}")
     return float(values[0]), float(values[1])
+
+
+def _image(values: Any) -> tuple[int, int, int] | None:
+    if values is None:
+        return None
+    found = _numbers(values)
+    if len(found) != 3 or found[0] not in (1, 3) or min(found) < 1:
+        raise ValueError(
+            f"the image of a vocabulary must be channels, height and width, got {values!r}"
+        )
+    return found[0], found[1], found[2]

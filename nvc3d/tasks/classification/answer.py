@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from nvc3d.atomic import atomic_write
 from nvc3d.geometry.mesh import Cloud, Shape, frame, normalise
-from nvc3d.nebula import Nebula
+from nvc3d.nebula import Code, Nebula
+from nvc3d.tasks.bottleneck import Bottleneck
 from nvc3d.tasks.classification.config import ClassificationNet
 from nvc3d.tasks.classification.model import ClassificationModel
 from nvc3d.tasks.task import evaluating
@@ -86,12 +88,19 @@ def answer(
             torch.from_numpy(points.astype(np.float32))[None].to(device),
             None if size is None else torch.tensor([size], device=device),
         )
-    probabilities = found.scores[0].float().softmax(-1).cpu().numpy()
-    anchor = int(found.code.anchor[0])
-    if not isinstance(model.bottleneck, Nebula):
-        return ClassificationAnswer(model.categories, probabilities, anchor)
-    nats, rank = (float(value) for value in model.bottleneck.novelty(found.code.mean[0]))
-    return ClassificationAnswer(model.categories, probabilities, anchor, rank, nats)
+    probabilities = found.scores[0].float().softmax(-1)
+    return answered(model.categories, probabilities, found.code.at(0), model.bottleneck)
+
+
+def answered(
+    categories: tuple[str, ...], probabilities: Tensor, code: Code, bottleneck: Bottleneck
+) -> ClassificationAnswer:
+    """The answer of probabilities (categories,) and a code, of no leading dimension."""
+    chances, anchor = probabilities.cpu().numpy(), int(code.anchor)
+    if not isinstance(bottleneck, Nebula):
+        return ClassificationAnswer(categories, chances, anchor)
+    nats, rank = (float(value) for value in bottleneck.novelty(code.mean))
+    return ClassificationAnswer(categories, chances, anchor, rank, nats)
 
 
 def _size(shape: Shape, learned: tuple[float, float]) -> float:
