@@ -211,7 +211,15 @@ inline void require_choices(const Tensor& grad, const Tensor& x, const Tensor& y
 inline void require_index(const Tensor& index, int64_t size, const char* name, int64_t first = 0) {
   const Tensor flat = torch::stable::contiguous(index);
   const auto* values = static_cast<const int64_t*>(flat.data_ptr());
-  for (int64_t i = 0; i < flat.numel(); ++i)
+  const int64_t count = flat.numel();
+  const auto low = static_cast<uint64_t>(first), high = static_cast<uint64_t>(size - 1);
+  uint64_t signs = 0;  // the highest bit is set where a difference is below 0: a loop for vectors
+  for (int64_t i = 0; i < count; ++i) {
+    const auto value = static_cast<uint64_t>(values[i]);
+    signs |= (value - low) | (high - value);
+  }
+  if (signs >> 63 == 0) return;
+  for (int64_t i = 0; i < count; ++i)
     require(first <= values[i] && values[i] < size, name, " must be from ", first, " to ", size - 1,
             ", got ", values[i]);
 }
@@ -292,6 +300,16 @@ inline void require_regions(const Tensor& points, const Tensor& region, int64_t 
   require_long(region, points, "region");
   require(regions >= 0, "regions must not be negative, got ", regions);
   require_index(region, regions, "region", -1);
+}
+
+// The neighbours (N, K) of points, and the regions (N,) that those are in.
+inline void require_borders(const Tensor& index, const Tensor& region) {
+  require(region.dim() == 1, "region must be (N,), got ", shape(region));
+  require(index.dim() == 2 && index.size(0) == region.size(0) && index.size(1) > 0,
+          "index must be (", region.size(0), ", K), got ", shape(index));
+  require_long(index, region, "index");
+  require_long(region, region, "region");
+  require_index(index, region.size(0), "index");
 }
 
 // One cloud (N, 3), its neighbours (N, K) among those that have regions (M,), and their planes.

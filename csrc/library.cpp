@@ -49,4 +49,5 @@ STABLE_TORCH_LIBRARY(nvc3d, m) {
   m.def(
       "plane_moments(Tensor points, Tensor region, SymInt regions) "
       "-> (Tensor size, Tensor centre, Tensor scatter)");
+  m.def("region_borders(Tensor index, Tensor region) -> (Tensor one, Tensor other)");
 }

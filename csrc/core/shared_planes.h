@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "kernels.h"
@@ -32,10 +33,11 @@ class PlaneChance {
   static double width(int step) { return narrowest * std::exp2(0.5 * step); }
   // The first step whose width a distance is below, by the radius; `steps` where there is none.
   static int step(double distance) {
-    const double ratio = distance / narrowest;
-    int exponent = 0;
-    std::frexp(ratio * ratio, &exponent);
-    return ratio == 0 ? 0 : std::min(std::max(exponent, 0), steps);
+    const double squared = distance / narrowest * (distance / narrowest);
+    uint64_t bits;
+    std::memcpy(&bits, &squared, sizeof bits);
+    const int exponent = static_cast<int>(bits >> 52) - 1022;  // of what is 0 far below 0
+    return std::min(std::max(exponent, 0), steps);
   }
   double operator()(int step, int64_t n) const { return score_[step * (k_ + 1) + n]; }
 

@@ -17,10 +17,13 @@ std::tuple<Tensor, Tensor, Tensor> moments(Tensor points, Tensor region, int64_t
     Tensor size = new_index(points, {regions});
     Tensor centre = torch::stable::new_empty(points, {regions, 3});
     Tensor scatter = torch::stable::new_empty(points, {regions, 3, 3});
-    std::vector<double> sums(9 * regions);
+    const int64_t rows = moment_pieces(at.size(0), regions) * regions;
+    std::vector<double> sums(9 * rows);
+    std::vector<int64_t> counts(rows), first(regions);
     for_each_cloud(1, [&](int64_t, const Parallel& parallel) {
       plane_moments(pointer<T>(at), pointer<int64_t>(of), at.size(0), regions, sums.data(),
-                    pointer<int64_t>(size), pointer<T>(centre), pointer<T>(scatter), parallel);
+                    counts.data(), first.data(), pointer<int64_t>(size), pointer<T>(centre),
+                    pointer<T>(scatter), parallel);
     });
     return std::make_tuple(size, centre, scatter);
   });

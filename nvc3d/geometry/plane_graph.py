@@ -88,7 +88,7 @@ def sorted_and_distinct(points: Tensor) -> tuple[Tensor, Tensor]:
     """Indices of the distinct points of a cloud (N, 3) within -1 and 1, along the curve, whatever
     the order was; and for each point the place of its equal among them (N,)."""
     order = code(points).sort(stable=True).indices
-    at = points[order]
+    at = points.index_select(0, order)
     new = torch.ones(len(points), dtype=torch.bool)
     new[1:] = (at[1:] != at[:-1]).any(1)
     place = torch.empty_like(order)

@@ -72,22 +72,25 @@ def found(points: Graph, wanted: Wanted) -> Tensor:
             planes = _bridged(graph, planes, times, wanted)
     left = planes.left()
     if _exact(graph, left):
-        planes = _with_more(graph, planes, _shared(graph.at[left], EXACT, wanted), left)
+        at = graph.at.index_select(0, left)
+        planes = _with_more(graph, planes, _shared(at, EXACT, wanted), left)
         left = planes.left()
     most = _loudest(graph, planes)
     if len(left) >= SHARED:
-        rest = graph if len(left) == len(graph.at) else Graph.of(graph.at[left], graph.around)
+        at = graph.at.index_select(0, left)
+        rest = graph if len(left) == len(graph.at) else Graph.of(at, graph.around)
         more = _quiet(rest.at, _grown(rest, rest.flat, wanted), most)
         planes = _with_more(graph, planes, more, left)
         left = planes.left()
     most = _loudest(graph, planes)
     if len(left) >= SHARED:
-        more = _quiet(graph.at[left], _shared(graph.at[left], math.inf, wanted), most)
+        at = graph.at.index_select(0, left)
+        more = _quiet(at, _shared(at, math.inf, wanted), most)
         planes = _with_more(graph, planes, more, left)
         left = planes.left()
     cell = 2 * float(graph.spacing.median())
     while cell <= COARSE and len(left) >= SHARED:
-        at = graph.at[left]
+        at = graph.at.index_select(0, left)
         more = _quiet(at, _coarser(at, cell, wanted), most)
         planes = _with_more(graph, planes, more, left)
         cell, left = 2 * cell, planes.left()

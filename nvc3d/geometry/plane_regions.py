@@ -39,8 +39,8 @@ SHARE = 2000
 """Points of a region, about, that tell whether it is curved."""
 ROUNDS = 2
 """How often points look for the nearest plane around them."""
-WIDELY = 128
-"""Neighbours among which points in none look for a plane."""
+WIDELY = 32
+"""Points where regions end among which those in none look for a plane."""
 HEAPS = 0.12
 """The share of the squared distances to a plane that is left when each point has the mean of the
 nearer of two heaps, below which there are two planes: an even spread has 0.25, a Gaussian 0.36."""
@@ -64,9 +64,14 @@ class Fit(NamedTuple):
         sign = normal.gather(1, normal.abs().argmax(1, keepdim=True)).sign()
         return cls(count, centre, normal * sign, axes, variance.clamp(min=0))
 
+    def off(self, points: Tensor, region: Tensor) -> Tensor:
+        """How far points (M, 3) are above the planes of regions (M,)."""
+        away = points - self.centre.index_select(0, region)
+        return away.mul_(self.normal.index_select(0, region)).sum(1)
+
     def distance(self, points: Tensor, region: Tensor) -> Tensor:
-        """Of points (..., 3) to the planes of regions (...)."""
-        return ((points - self.centre[region]) * self.normal[region]).sum(-1).abs()
+        """Of points (M, 3) to the planes of regions (M,)."""
+        return self.off(points, region).abs_()
 
 
 def summed(region: Tensor, values: Tensor, regions: int) -> Tensor:
@@ -124,7 +129,7 @@ def accepted(graph: Graph, seed: Tensor, tolerance: Tensor, least: int, fixed: b
     if not fixed and graph.around < AROUND:  # means of noise lie in layers, by their cells
         found, fit = _parted(points, found, fit)
         found, fit = _parted(points, found, fit)
-    dense = _dense(points, found, fit, _edges(index, found.region), index.shape[1])
+    dense = _dense(points, found, fit, ops.region_borders(index, found.region), index.shape[1])
     region = assigned(points, index, found.region, fit, found.reach.where(dense, -1))
     found = found._replace(region=region)
     fit = Fit.of(points, region, len(found.reach))
@@ -150,7 +155,7 @@ def _parted(points: Tensor, found: Regions, fit: Fit) -> tuple[Regions, Fit]:
     if not thick.any():
         return found, fit
     of, order = _sample(found.region, fit.size, thick)
-    off = ((points[order] - fit.centre[of]) * fit.normal[of]).sum(1) / rms[of].clamp(min=1e-30)
+    off = fit.off(points.index_select(0, order), of) / rms[of].clamp(min=1e-30)
     by_off = off.argsort(stable=True)
     by_off = by_off[of[by_off].argsort(stable=True)]
     of, off = of[by_off], off[by_off]
@@ -165,10 +170,10 @@ def _parted(points: Tensor, found: Regions, fit: Fit) -> tuple[Regions, Fit]:
     number[heaps] = len(rms) + torch.arange(int(heaps.sum()))
     margin = (high - low).maximum(0.02 * found.apart)
     low, high = low - margin, high + margin
-    inside = found.region >= 0
     region = found.region.clone()
+    inside = _inside(region, layered | heaps)
     own = region[inside]
-    off = ((points[inside] - fit.centre[own]) * fit.normal[own]).sum(1)
+    off = fit.off(points.index_select(0, inside), own)
     above = torch.where(off > (limit * rms)[own], number[own], own)
     out = layered[own] & ((off < low[own]) | (off > high[own]))
     region[inside] = torch.where(out, -1, above)
@@ -217,11 +222,16 @@ def _heaps(of: Tensor, off: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
     return 1 - best / variance.clamp(min=1e-30), limit
 
 
+def _inside(region: Tensor, which: Tensor) -> Tensor:
+    """The points (M,) of those regions (N,) that are asked for (P,) bool."""
+    none = which.new_zeros(1)  # that -1 reads, the last
+    return torch.cat([which, none])[region].nonzero()[:, 0]
+
+
 def _sample(region: Tensor, size: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
     """Some points of every region that is asked for, evenly in their order: regions (S,), sorted,
     and points (S,)."""
-    inside = (region >= 0).nonzero()[:, 0]
-    inside = inside[which[region[inside]]]
+    inside = _inside(region, which)
     of, order = region[inside].sort(stable=True)
     size = torch.where(which, size, 0)
     rank = torch.arange(len(of)) - (size.cumsum(0) - size)[of]
@@ -245,16 +255,21 @@ def settled(graph: Graph, found: Regions, least: int) -> Regions:
 
 
 def _reached(graph: Graph, found: Regions) -> Regions:
-    """The same with points in none on the nearest plane of the `WIDELY` around them."""
-    fit = Fit.of(graph.at, found.region, len(found.reach))
-    left = found.left()
-    left = left[(found.region[graph.index[left]] >= 0).any(1)]
-    if not len(left):
+    """The same with points in none, beside a region, on the nearest plane of the `WIDELY` points
+    around them where regions end."""
+    border = torch.zeros_like(found.region, dtype=torch.bool)
+    border[ops.region_borders(graph.index, found.region)[0]] = True
+    ends = (border & (found.region >= 0)).nonzero()[:, 0]
+    left = (border & (found.region < 0)).nonzero()[:, 0]
+    if not len(left) or not len(ends):
         return found
-    region = found.region.clone()
+    fit = Fit.of(graph.at, found.region, len(found.reach))
+    region, of = found.region.clone(), found.region[ends]
+    near = graph.near.index_select(0, ends)[None]
     for some in left.split(PIECE):
-        around = ops.knn(graph.near[some][None], graph.near[None], min(WIDELY, len(graph.at)))
-        region[some] = assigned(graph.at[some], around.index[0], found.region, fit, found.reach)
+        around = ops.knn(graph.near.index_select(0, some)[None], near, min(WIDELY, len(ends)))
+        at = graph.at.index_select(0, some)
+        region[some] = assigned(at, around.index[0], of, fit, found.reach)
     return found._replace(region=region)
 
 
@@ -267,19 +282,13 @@ def drawn(graph: Graph, found: Regions, rounds: int) -> Regions:
     return found
 
 
-def _edges(index: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
-    """Neighbours in different regions, or one of them in none: (E,) each."""
-    row, column = (region[index] != region[:, None]).nonzero(as_tuple=True)
-    return row, index[row, column]
-
-
 def _dense(
     points: Tensor, found: Regions, fit: Fit, edges: tuple[Tensor, Tensor], neighbours: int
 ) -> Tensor:
     """Which regions have most of the points around them that lie on their planes: (P,) bool."""
     one, other = (end[found.region[edges[0]] >= 0] for end in edges)
     of, regions = found.region[one], len(found.reach)
-    on_plane = fit.distance(points[other], of) <= found.reach[of]
+    on_plane = fit.distance(points.index_select(0, other), of) <= found.reach[of]
     others = torch.bincount(of[on_plane], minlength=regions)
     own = fit.size * neighbours - torch.bincount(of, minlength=regions)
     return own >= DENSE * (own + others)
@@ -301,7 +310,8 @@ def _explained(points: Tensor, region: Tensor, fit: Fit, which: Tensor) -> Tenso
     of, order = _sample(region, fit.size, which)
     spread = fit.variance.sqrt()
     spread = spread.clamp(min=1e-9).maximum(1e-9 * spread[:, 2:])
-    along = torch.einsum("ni,nij->nj", points[order] - fit.centre[of], fit.axes[of]) / spread[of]
+    away = points.index_select(0, order) - fit.centre[of]
+    along = torch.einsum("ni,nij->nj", away, fit.axes[of]) / spread[of]
     w, v, u = along.unbind(1)
     terms = (torch.ones_like(u), u, v, u * u, u * v, v * v)
     matrix = points.new_zeros(regions, 6, 6)
@@ -321,7 +331,7 @@ def _explained(points: Tensor, region: Tensor, fit: Fit, which: Tensor) -> Tenso
 
 def _merged(graph: Graph, found: Regions) -> Regions:
     """Regions that touch, where the centre of each lies on the plane of the other."""
-    edges = _edges(graph.index, found.region)
+    edges = ops.region_borders(graph.index, found.region)
     fit = Fit.of(graph.at, found.region, len(found.reach))
     while len(found.reach) > 1:
         one, other = _touching(found.region, len(found.reach), edges)
@@ -350,7 +360,7 @@ def joined(graph: Graph, found: Regions) -> Regions:
     """Regions that go on in one another without a step and hardly turn are one, where the whole is
     as good as flat: cameras bend what is flat. What such a plane then has near it is of it."""
     fit = Fit.of(graph.at, found.region, len(found.reach))
-    one, other = _edges(graph.index, found.region)
+    one, other = ops.region_borders(graph.index, found.region)
     apart = (found.region[one] >= 0) & (found.region[other] >= 0)
     one, other = one[apart], other[apart]
     here, there = found.region[one], found.region[other]
@@ -359,7 +369,8 @@ def joined(graph: Graph, found: Regions) -> Regions:
     low, high = torch.minimum(here, there), torch.maximum(here, there)
     pair, of = (low * len(found.reach) + high).unique(return_inverse=True)
     low, high = pair // len(found.reach), pair % len(found.reach)
-    step = fit.distance(graph.at[other], here).maximum(fit.distance(graph.at[one], there))
+    step = fit.distance(graph.at.index_select(0, other), here)
+    step = step.maximum(fit.distance(graph.at.index_select(0, one), there))
     step = summed(of, step, len(pair)) / torch.bincount(of)
     along = (fit.normal[low] * fit.normal[high]).sum(1).abs()
     reach = torch.maximum(found.reach[low], found.reach[high])
@@ -393,9 +404,9 @@ def _swallowed(graph: Graph, found: Regions, low: Tensor, high: Tensor, grown: T
     order = fit.size[large].argsort(stable=True)  # the largest last: it stays
     into = torch.arange(len(found.reach))
     into[small[order]] = large[order]
-    inside = (found.region >= 0).nonzero()[:, 0]
+    inside = _inside(found.region, into != torch.arange(len(into)))
     own = found.region[inside]
-    near = fit.distance(graph.at[inside], into[own]) <= found.reach[into[own]]
+    near = fit.distance(graph.at.index_select(0, inside), into[own]) <= found.reach[into[own]]
     share = summed(own, near.double(), len(into)) / fit.size.clamp(min=1)
     along = (fit.normal * fit.normal[into]).sum(1).abs()
     into = torch.where((share >= MOST) & (along > 0.9), into, torch.arange(len(into)))

@@ -68,7 +68,7 @@ def find_planes(
     order, place = sorted_and_distinct(centred)
     if len(order) < NEIGHBOURS:
         return described(exact, torch.full((len(exact),), -1))
-    region = found(Graph.of(centred[order]), wanted.scaled(scale))
+    region = found(Graph.of(centred.index_select(0, order)), wanted.scaled(scale))
     return described(exact, region[place], least_points)
 
 

@@ -26,6 +26,7 @@ from .nearest_both import nearest_both
 from .neighbours import Neighbours
 from .plane_moments import plane_moments
 from .pool_neighbours import Pooled, pool_neighbours
+from .region_borders import region_borders
 from .shared_planes import shared_planes
 
 __all__ = [
@@ -48,5 +49,6 @@ __all__ = [
     "plane_moments",
     "pool_neighbours",
     "reference",
+    "region_borders",
     "shared_planes",
 ]

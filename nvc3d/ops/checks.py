@@ -246,6 +246,17 @@ def check_regions(points: Tensor, region: Tensor, regions: int) -> None:
     check(regions >= 0, f"regions must not be negative, got {regions}")
 
 
+def check_borders(index: Tensor, region: Tensor) -> None:
+    """The neighbours (N, K) of points, and the regions (N,) that those are in."""
+    check(region.dim() == 1, f"region must be (N,), got {tuple(region.shape)}")
+    check(
+        index.dim() == 2 and index.shape[:1] == region.shape and index.shape[1] > 0,
+        f"index must be ({len(region)}, K), got {tuple(index.shape)}",
+    )
+    check_long(index, region, "index")
+    check_long(region, region, "region")
+
+
 def check_planes(
     points: Tensor, index: Tensor, region: Tensor, normal: Tensor, offset: Tensor, reach: Tensor
 ) -> None:

@@ -398,6 +398,14 @@ def plane_moments(points: Tensor, region: Tensor, regions: int) -> tuple[Tensor,
     return size, centre.to(dtype), scatter.view(regions, 3, 3).to(dtype)
 
 
+def region_borders(index: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
+    """Points (E,) and their neighbours (E,) in other regions."""
+    checks.check_borders(index, region)
+    checks.check_choice(index, region.shape[0], "index")
+    one, which = (region[index] != region[:, None]).nonzero(as_tuple=True)
+    return one, index[one, which]
+
+
 def gather_index(index: Tensor, size: int) -> Tensor:
     """The index with 0 in place of -1, "none", refused where it is not from -1 to size - 1."""
     checks.check_index(index)

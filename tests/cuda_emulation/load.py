@@ -23,6 +23,7 @@ WITHOUT_CUDA = {
     "plane_moments",
     "pool_neighbours",
     "pool_neighbours_backward",
+    "region_borders",
     "shared_planes",
 }
 

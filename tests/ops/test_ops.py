@@ -73,6 +73,7 @@ CALLS: dict[str, list[tuple]] = {
         ),
     ],
     "plane_moments": [(X[0], torch.tensor([0, 1, 0, 1, -1, 1, 0, 0, -1]), 3)],
+    "region_borders": [(NEAR, torch.tensor([0, 1, 0, 1, -1, 1, 0, 0, -1]))],
     "gather_index": [(torch.randint(-1, 11, (2, 9, 3)), 11)],
 }
 

@@ -152,6 +152,10 @@ def test_nearest_planes_and_moments_are_those_of_the_plain_definition() -> None:
     ):
         torch.testing.assert_close(got, plain)
     assert size[4] == 0 and (centre[4] == 0).all() and (scatter[4] == 0).all()
+    for got, plain in zip(
+        ops.region_borders(index, region), ops.reference.region_borders(index, region), strict=True
+    ):
+        assert torch.equal(got, plain) and len(got)
     one = points[region == 2]
     torch.testing.assert_close(scatter[2], one.T.cov(correction=0))
     planes = scatter.new_tensor([[0, 0, 1], [1, 0, 0]]).repeat(3, 1)
@@ -168,6 +172,9 @@ def test_nearest_planes_and_moments_are_those_of_the_plain_definition() -> None:
         (lambda o, p, i, r: o.plane_moments(p, r, 1), "region must be from -1 to 0, got 1"),
         (lambda o, p, i, r: o.plane_moments(p, r[:4], 2), r"region must be \(5,\), got \(4,\)"),
         (lambda o, p, i, r: o.plane_moments(p, r, -1), "regions must not be negative, got -1"),
+        (lambda o, p, i, r: o.region_borders(i[:4], r), r"index must be \(5, K\), got \(4, 2\)"),
+        (lambda o, p, i, r: o.region_borders(i - 1, r), "index must be from 0 to 4, got -1"),
+        (lambda o, p, i, r: o.region_borders(i, r.int()), "region must be torch.int64 on cpu, got"),
         (
             lambda o, p, i, r: o.assign_planes(p, i, r, p[:2], p[:3, 0], p[:2, 0]),
             r"offset and reach must be \(2,\), got \(3,\)",
