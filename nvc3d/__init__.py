@@ -25,11 +25,12 @@ if TYPE_CHECKING:
         tasks,
         viz,
     )
-    from .loaded import load
+    from .loaded import Model, load
     from .nebula import Nebula
     from .planar import reconstruct_planes
 
 __all__ = [
+    "Model",
     "Nebula",
     "__version__",
     "compat",
@@ -56,8 +57,8 @@ def __getattr__(name: str) -> Any:
         return import_module(".nebula", __name__).Nebula
     if name == "reconstruct_planes":
         return import_module(".planar", __name__).reconstruct_planes
-    if name == "load":
-        return import_module(".loaded", __name__).load
+    if name in ("Model", "load"):
+        return getattr(import_module(".loaded", __name__), name)
     if name in __all__:
         return import_module(f".{name}", __name__)
     raise AttributeError(f"module 'nvc3d' has no attribute {name!r}")

@@ -141,7 +141,7 @@ def save_config(folder: Path, run: Run) -> None:
     """Write config.json."""
     model, data = halves(run.config)
     name = run.id or uuid4().hex
-    if data["data"] is not None:
+    if data["data"] not in (None, UNTOLD):
         local.remember(name, data["data"])
         data["data"] = UNTOLD
     values = {

@@ -10,6 +10,7 @@ from types import ModuleType
 EXTRAS: dict[str, tuple[str, ...]] = {
     "tasks": (
         "accelerate",
+        "huggingface_hub",
         "matplotlib",
         "safetensors",
         "tensorboard",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -9,27 +10,50 @@ from typing import Any
 import torch
 from torch import nn
 
-from nvc3d.checkpoint import load_run
+from nvc3d.card import card, read_measured
+from nvc3d.checkpoint import CheckpointError, Run, load_run, save_config, save_json, save_weights
+from nvc3d.config import TrainConfig
+from nvc3d.extras import require
 from nvc3d.geometry.mesh import Cloud
 from nvc3d.interop import as_shape
 from nvc3d.tasks import Task
-from nvc3d.tasks.task import Answer
+from nvc3d.tasks.task import UNTOLD, Answer
 from nvc3d.tasks.vocabulary import Vocabulary
 
+TRAVELS = ("config.json", "model.safetensors", "metrics.json")
+"""Of a run, what a model elsewhere needs."""
 
-class Model:
+require("huggingface_hub", "to load and to share models")
+from huggingface_hub import ModelCard, ModelHubMixin  # noqa: E402
+
+
+class Model(ModelHubMixin):
     """A model of a task: called with shapes, it answers.
+
+    `save_pretrained(folder)` writes it with its card, `push_to_hub("name/model")` also to the
+    Hugging Face Hub, by huggingface_hub's own mixin; `from_pretrained` loads either.
 
     Args:
         task: what it was trained for.
         config: its task's config; the model half alone will do.
         network: its trained network.
         vocabulary: the names of its data.
+        training: how it was trained.
+        measured: what its run's metrics.json holds.
     """
 
-    def __init__(self, task: Task, config: Any, network: nn.Module, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self,
+        task: Task,
+        config: Any,
+        network: nn.Module,
+        vocabulary: Vocabulary,
+        training: TrainConfig | None = None,
+        measured: dict[str, Any] | None = None,
+    ) -> None:
         self.task, self.config = task, config
         self.network, self.vocabulary = network.eval(), vocabulary
+        self.training, self.measured = training or task.training, measured or {}
 
     def __call__(self, shapes: Any, **options: Any) -> Any:
         """The answer of a shape, or a list of answers of several.
@@ -62,6 +86,47 @@ class Model:
             raise ValueError(f"models of task {self.task.name} generate no shapes")
         clouds = generate(count, torch.Generator().manual_seed(seed))
         return [Cloud(points) for points in clouds.float().cpu().numpy()]
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override] # nothing of the model is left to choose
+        cls, pretrained_model_name_or_path: str | Path, **options: Any
+    ) -> Model:
+        """The model of a folder that `save_pretrained` wrote, or of any run; or, where there is no
+        such folder, that of a repository of the hub.
+
+        Args:
+            pretrained_model_name_or_path: a folder, or NAME/MODEL.
+            options: those of `huggingface_hub.snapshot_download`: `revision`, `token`, `cache_dir`,
+                `force_download`, `local_files_only`.
+
+        Raises CheckpointError as `load` does, and where the hub has no such model.
+        """
+        folder = Path(pretrained_model_name_or_path)
+        if not folder.exists():
+            folder = _downloaded(str(pretrained_model_name_or_path), options)
+        return load(folder)
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        """Write config, weights and measures; nothing of them names a folder of their owner."""
+        save_config(save_directory, self._run)
+        save_weights(self.network, save_directory / "model.safetensors")
+        if self.measured:
+            save_json(save_directory / "metrics.json", self.measured)
+
+    def generate_model_card(
+        self, license: str | None = None, name: str = ".", **_: Any
+    ) -> ModelCard:
+        """The card, by the run's own numbers: its measures beside their baselines, splits, seed and
+        configs; `license` is an identifier of the hub, `name` that by which it will be loaded."""
+        return ModelCard(card(self._run, self.measured, name, license))
+
+    @property
+    def _run(self) -> Run:
+        """The run as others may know it."""
+        config = self.config
+        if config.data is not None:
+            config = dataclasses.replace(config, data=UNTOLD)
+        return Run(self.task, config, self.training, self.vocabulary)
 
     def to(self, device: torch.device | str) -> Model:
         """Move the network to a device; gives the model itself."""
@@ -101,4 +166,19 @@ def load(path: str | PathLike[str], device: torch.device | str = "cpu") -> Model
     """
     run, network = load_run(Path(path))
     assert run.vocabulary is not None
-    return Model(run.task, run.config, network, run.vocabulary).to(device)
+    path = Path(path)
+    measured = read_measured((path if path.is_dir() else path.parent) / "metrics.json")
+    model = Model(run.task, run.config, network, run.vocabulary, run.training, measured)
+    return model.to(device)
+
+
+def _downloaded(name: str, options: dict[str, Any]) -> Path:
+    """A copy of a repository of the hub, of what a model needs alone."""
+    hub = require("huggingface_hub", "to load models of the hub")
+    try:
+        return Path(hub.snapshot_download(name, allow_patterns=list(TRAVELS), **options))
+    except (hub.errors.HfHubHTTPError, OSError, ValueError) as error:
+        reason = str(error).splitlines() or [type(error).__name__]
+        raise CheckpointError(
+            f"{name} is neither a folder nor a model that the hub gives ({reason[0]})"
+        ) from None

@@ -45,7 +45,7 @@ BELOW = {
     "adapters": {"data", "files", "nebula", "metrics", "tasks", "viz"},
 }
 # On top: run folders, training and commands may use everything below them, in this order.
-TOP = ("claim", "journal", "checkpoint", "train", "loaded", "commands", "cli", "__main__")
+TOP = ("claim", "journal", "checkpoint", "train", "card", "loaded", "commands", "cli", "__main__")
 
 
 def parts() -> Iterator[tuple[str, Path]]:

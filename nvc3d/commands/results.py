@@ -77,9 +77,26 @@ def _measure(
     """Metrics and pictures of some items, written to a folder."""
     batches = evaluation_batches(items, run.training, next(model.parameters()).device)
     measured = run.task.metrics(model, batches, splits.vocabulary.groups)
-    save_json(folder / "metrics.json", {"step": step} | measured.to_dict())
+    counts = {"train": len(splits.train), "val": len(splits.val)}
+    values = {"step": step, "splits": counts, "data_set": _data_set(run)} | measured.to_dict()
+    save_json(folder / "metrics.json", values)
     run.task.pictures(model, measured.shown, folder)
     return measured
+
+
+def _data_set(run: Run) -> str | None:
+    """The name of the data set that was learned from; None of a folder of no known layout."""
+    if run.config.data is None:
+        return "built-in"
+    if not run.task.of_shapes:
+        return None
+    from nvc3d.data.registry import GIVES, find
+
+    try:
+        found = find(run.config.data, *GIVES)
+    except (OSError, ValueError):  # it could be either of two
+        return None
+    return found.name if found else None
 
 
 def interrupted(run: Run, folder: Path, outcome: Outcome) -> int:
