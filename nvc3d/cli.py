@@ -25,6 +25,7 @@ COMMANDS = {
     "classify": "tell the category of shapes",
     "pose": "tell the joints of the hands that a depth camera saw",
     "planes": "find the flat faces of scans: clouds, meshes or depth images",
+    "translate": "translate sentences, or text files line by line",
     "segment": "label the points of shapes, by part, or of scenes, by thing",
 }
 

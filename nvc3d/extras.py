@@ -25,6 +25,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "matlab": ("scipy",),
     "yaml": ("yaml",),
     "images": ("PIL", "sklearn", "torchvision"),
+    "text": ("sacrebleu", "sentencepiece"),
     "metric": ("pytorch_metric_learning",),
 }
 

@@ -12,7 +12,10 @@ from pkgutil import iter_modules
 
 from nvc3d.tasks.task import Batch, Items, Measure, Measured, Picture, Splits, Table, Task
 
-ADAPTED = {"images": "nvc3d.adapters.images"}
+ADAPTED = {
+    "images": "nvc3d.adapters.images",
+    "translation": "nvc3d.adapters.text.translation",
+}
 """Tasks whose items are no points -> the module of `nvc3d.adapters` that holds each."""
 
 

@@ -176,13 +176,16 @@ class Task:
     beside its metrics and pictures."""
 
     def splits(self, config: Any) -> Splits:
-        """The data of a config. Raises ValueError where nobody knows in which folder they lie, and
-        what `data` raises."""
+        """The data of a config. Raises as `told` does, and what `data` raises."""
+        self.told(config)
+        return self.data(config)
+
+    def told(self, config: Any) -> None:
+        """Raise ValueError where nobody knows in which folder the data of a config lie."""
         if config.data == UNTOLD:
             raise ValueError(
                 "the run was trained on a folder, and this machine does not know which: give --data"
             )
-        return self.data(config)
 
     def fresh(self, config: Any, splits: Splits) -> Any:
         """The model that a training begins with."""

@@ -1,0 +1,1 @@
+"""Text: sentences as pieces of words, what encodes them, and the tasks that stand on that."""
