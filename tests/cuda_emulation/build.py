@@ -76,10 +76,10 @@ def build(sanitizer: str = "", cuda: Path = CUDA, units: tuple[str, ...] = ()) -
         return name
 
     # torch's headers are most of what there is to compile: once for all kernels.
-    header = target(
-        "cuda_runtime.h.gch", HERE / "cuda_runtime.h", SANITIZERS[sanitizer], "c++-header"
-    )
-    common = f"-I{folder} -include {folder / 'cuda_runtime.h'} {SANITIZERS[sanitizer]}"
+    # Units of another copy run little, and are most of their time compiled.
+    own = f"{SANITIZERS[sanitizer]} -O0" if units else SANITIZERS[sanitizer]
+    header = target("cuda_runtime.h.gch", HERE / "cuda_runtime.h", own, "c++-header")
+    common = f"-I{folder} -include {folder / 'cuda_runtime.h'} {own}"
     objects = []
     kernels = [source for source in sorted(cuda.glob("*.cu")) if source.stem != "sort"]
     kernels.sort(key=lambda source: source.stem not in units)  # the first of two is linked
@@ -93,7 +93,7 @@ def build(sanitizer: str = "", cuda: Path = CUDA, units: tuple[str, ...] = ()) -
         if sanitizer:
             objects.append(str(BUILD / "plain" / f"{stem}.o"))
         else:
-            objects.append(target(f"{stem}.o", HERE / f"{stem}.cpp", ""))
+            objects.append(target(f"{stem}.o", HERE / f"{stem}.cpp", common, needs=f"| {header}"))
     lines += [f"build {library.name}: link {' '.join(objects)}"]
     lines += [f"  flags = {SANITIZERS[sanitizer]}"]
     if sanitizer:
