@@ -17,7 +17,9 @@ EVEN = 0.5
 """The rms, by the tolerance, above which distances fill it as those of a solid do, not of a plane:
 evenly spread ones have 0.58, those of a plane whose noise is a third of the tolerance 0.33."""
 CURVED = 0.2
-"""The share of the squared distances that a quadric explains in a region that is curved."""
+"""The share of its squared distances to a plane that a quadric explains of what is curved."""
+FARTHEST = 2.0
+"""How many rms from its plane points are that do not tell whether a region is curved."""
 LAYER, THIN = 0.3, 0.25
 """A layer is thin that has that share of a region's points in less than so many times its rms: of
 a Gaussian it is 0.77 rms wide."""
@@ -298,21 +300,21 @@ def _planar(points: Tensor, found: Regions, fit: Fit) -> Tensor:
     """Which regions are wide enough, thin for their tolerance, and not curved: (P,) bool."""
     rms = fit.variance[:, 0].sqrt()
     wide = (12 * fit.variance[:, 1]).sqrt() >= NARROW * found.apart
-    thick = rms > 1e-2 * found.apart
-    curved = (_explained(points, found.region, fit, thick) > CURVED) & thick
+    curved = _curved(points, found, fit)
     return wide & (rms <= EVEN * found.reach) & ~curved
 
 
-def _explained(points: Tensor, region: Tensor, fit: Fit, which: Tensor) -> Tensor:
-    """The share of the squared distances to its plane that a quadric explains, by region, of those
-    that are asked for."""
-    regions = len(fit.size)
-    of, order = _sample(region, fit.size, which)
+def _curved(points: Tensor, found: Regions, fit: Fit) -> Tensor:
+    """Which regions a quadric fits better than a plane, but for the few points that are the
+    farthest from it: they may be of others. (P,) bool."""
+    regions, thin = len(fit.size), 1e-2 * found.apart
     spread = fit.variance.sqrt()
+    of, order = _sample(found.region, fit.size, spread[:, 0] > thin)
     spread = spread.clamp(min=1e-9).maximum(1e-9 * spread[:, 2:])
     away = points.index_select(0, order) - fit.centre[of]
     along = torch.einsum("ni,nij->nj", away, fit.axes[of]) / spread[of]
-    w, v, u = along.unbind(1)
+    near = along[:, 0].abs() <= FARTHEST
+    of, (w, v, u) = of[near], along[near].unbind(1)
     terms = (torch.ones_like(u), u, v, u * u, u * v, v * v)
     matrix = points.new_zeros(regions, 6, 6)
     right = points.new_zeros(regions, 6, 1)
@@ -320,13 +322,15 @@ def _explained(points: Tensor, region: Tensor, fit: Fit, which: Tensor) -> Tenso
         right[:, i, 0] = summed(of, terms[i] * w, regions)
         for j in range(i, 6):
             matrix[:, i, j] = matrix[:, j, i] = summed(of, terms[i] * terms[j], regions)
-    total = summed(of, w * w, regions)
-    matrix += 1e-9 * fit.size.clamp(min=1)[:, None, None] * torch.eye(6, dtype=points.dtype)
-    explained = (torch.linalg.solve(matrix, right) * right).sum((1, 2))
-    # By the degrees of freedom: three more terms explain a little of any noise.
-    count = summed(of, torch.ones_like(w), regions)
-    left = 1 - explained / total.clamp(min=1e-300)
-    return 1 - left * (count - 3) / (count - 6).clamp(min=1)
+    count, total = matrix[:, 0, 0], summed(of, w * w, regions)
+    matrix = matrix + 1e-9 * count.clamp(min=1)[:, None, None] * torch.eye(6, dtype=points.dtype)
+    flat, bent = (
+        (total - (torch.linalg.solve(matrix[:, :k, :k], right[:, :k]) * right[:, :k]).sum((1, 2)))
+        / (count - k).clamp(min=1)  # degrees of freedom
+        for k in (3, 6)
+    )
+    thick = flat.clamp(min=0).sqrt() * spread[:, 0] > thin
+    return thick & (bent < (1 - CURVED) * flat)
 
 
 def _merged(graph: Graph, found: Regions) -> Regions:
