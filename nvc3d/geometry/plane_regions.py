@@ -20,6 +20,8 @@ CURVED = 0.2
 """The share of its squared distances to a plane that a quadric explains of what is curved."""
 FARTHEST = 2.0
 """How many rms from its plane points are that do not tell whether a region is curved."""
+EXACT = 0.02
+"""Of the spacing: the rms of planes whose points have next to no noise."""
 LAYER, THIN = 0.3, 0.25
 """A layer is thin that has that share of a region's points in less than so many times its rms: of
 a Gaussian it is 0.77 rms wide."""
@@ -337,13 +339,14 @@ def _merged(graph: Graph, found: Regions) -> Regions:
     """Regions that touch, where the centre of each lies on the plane of the other."""
     edges = ops.region_borders(graph.index, found.region)
     fit = Fit.of(graph.at, found.region, len(found.reach))
+    near = _near(found, fit)
     while len(found.reach) > 1:
         one, other = _touching(found.region, len(found.reach), edges)
         far = torch.maximum(
             fit.distance(fit.centre[one], other), fit.distance(fit.centre[other], one)
         )
         along = (fit.normal[one] * fit.normal[other]).sum(1).abs()
-        reach = torch.minimum(found.reach[one], found.reach[other])
+        reach = torch.minimum(near[one], near[other])
         joined = (far <= reach) & (along > 0.97)
         if not joined.any():
             break
@@ -357,7 +360,15 @@ def _merged(graph: Graph, found: Regions) -> Regions:
         region = torch.where(found.region < 0, -1, into[found.region])
         found = found._replace(region=region).kept(into == torch.arange(len(into)))
         fit = Fit.of(graph.at, found.region, len(found.reach))
+        near = _near(found, fit)
     return found
+
+
+def _near(found: Regions, fit: Fit) -> Tensor:
+    """How far (P,) what goes on in a region may be from its plane: of exact ones hardly at all."""
+    exact = EXACT * found.apart
+    rms = fit.variance[:, 0].sqrt()
+    return torch.where(rms < exact, found.reach.minimum(2 * exact), found.reach)
 
 
 def joined(graph: Graph, found: Regions) -> Regions:
@@ -377,7 +388,8 @@ def joined(graph: Graph, found: Regions) -> Regions:
     step = step.maximum(fit.distance(graph.at.index_select(0, one), there))
     step = summed(of, step, len(pair)) / torch.bincount(of)
     along = (fit.normal[low] * fit.normal[high]).sum(1).abs()
-    reach = torch.maximum(found.reach[low], found.reach[high])
+    near = _near(found, fit)
+    reach = torch.maximum(near[low], near[high])
     on = (step <= 2 * reach) & (along > math.cos(math.radians(TURN)))
     whole = _components(low[on], high[on], len(found.reach))
     together = Fit.of(graph.at, _of(whole, found.region), len(whole))
