@@ -43,6 +43,8 @@ SHARE = 2000
 """Points of a region, about, that tell whether it is curved."""
 ROUNDS = 2
 """How often points look for the nearest plane around them."""
+APART = 2.0
+"""Spacings up to which regions on one plane are one."""
 WIDELY = 32
 """Points where regions end among which those in none look for a plane."""
 HEAPS = 0.12
@@ -261,10 +263,7 @@ def settled(graph: Graph, found: Regions, least: int) -> Regions:
 def _reached(graph: Graph, found: Regions) -> Regions:
     """The same with points in none, beside a region, on the nearest plane of the `WIDELY` points
     around them where regions end."""
-    border = torch.zeros_like(found.region, dtype=torch.bool)
-    border[ops.region_borders(graph.index, found.region)[0]] = True
-    ends = (border & (found.region >= 0)).nonzero()[:, 0]
-    left = (border & (found.region < 0)).nonzero()[:, 0]
+    ends, left = _ends(found.region, ops.region_borders(graph.index, found.region)[0])
     if not len(left) or not len(ends):
         return found
     fit = Fit.of(graph.at, found.region, len(found.reach))
@@ -337,8 +336,8 @@ def _curved(points: Tensor, found: Regions, fit: Fit) -> Tensor:
 
 def _merged(graph: Graph, found: Regions) -> Regions:
     """Regions that touch, where the centre of each lies on the plane of the other."""
-    edges = ops.region_borders(graph.index, found.region)
     fit = Fit.of(graph.at, found.region, len(found.reach))
+    edges = _meeting(graph, found, fit)
     near = _near(found, fit)
     while len(found.reach) > 1:
         one, other = _touching(found.region, len(found.reach), edges)
@@ -362,6 +361,30 @@ def _merged(graph: Graph, found: Regions) -> Regions:
         fit = Fit.of(graph.at, found.region, len(found.reach))
         near = _near(found, fit)
     return found
+
+
+def _meeting(graph: Graph, found: Regions, fit: Fit) -> tuple[Tensor, Tensor]:
+    """Points of regions and what is of another, or of none, within APART: (E,) each."""
+    edges = ops.region_borders(graph.index, found.region)
+    ends, _ = _ends(found.region, edges[0])
+    if len(ends) < 2:
+        return edges
+    near = graph.near.index_select(0, ends)[None]
+    squared, index = ops.knn(near, near, min(WIDELY, len(ends)))
+    # Layers nearby make points seem nearer to one another than they are on their plane.
+    spread = (12 * (fit.variance[:, 1] * fit.variance[:, 2]).sqrt() / fit.size.clamp(min=1)).sqrt()
+    apart = spread.maximum(found.apart).minimum(2 * found.apart)
+    close = squared[0].sqrt() <= APART * apart[found.region[ends]][:, None]
+    one, which = close.nonzero(as_tuple=True)
+    other = ends[index[0][one, which]]
+    return torch.cat([edges[0], ends[one]]), torch.cat([edges[1], other])
+
+
+def _ends(region: Tensor, border: Tensor) -> tuple[Tensor, Tensor]:
+    """The points in regions, and those in none, of some that may come often, in their order."""
+    some = torch.zeros_like(region, dtype=torch.bool)
+    some[border] = True
+    return (some & (region >= 0)).nonzero()[:, 0], (some & (region < 0)).nonzero()[:, 0]
 
 
 def _near(found: Regions, fit: Fit) -> Tensor:
