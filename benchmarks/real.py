@@ -2,13 +2,13 @@
 
     python benchmarks/real.py --data DIR --quick                     # that it works: minutes
     python benchmarks/real.py modelnet10 sydney --data DIR           # two of the rows
-    python benchmarks/real.py --data DIR --encoders pointnet2 dgcnn  # the slowest networks, too
+    python benchmarks/real.py --data DIR --every          # VAEs, encoders, equal steps: a night
 
-All programs of a row share split, points and batches. Plain networks learn for as many steps as
-nvc3d's, and once more for as many as fit into nvc3d's time. Every result is stored as soon as it is
-there, under a hash of what it depends on: a stopped run goes on, and what was changed is computed
-anew. Results go to runs/benchmarks/real/ as JSON and Markdown. docs/real.md says what
-the rows are. Needs Python 3.11 or later, and Linux.
+All programs of a row share split, points and batches. Plain networks learn for as many steps as fit
+into nvc3d's time, and where every program is asked for also for as many as nvc3d's. Every result is
+stored as soon as it is there, under a hash of what it depends on: a stopped run goes on, and what
+was changed is computed anew. Results go to runs/benchmarks/real/ as JSON and Markdown. docs/real.md
+says what the rows are. Needs Python 3.11 or later, and Linux.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from cells import follow
 from real_study import report
 from real_study.cells import Cell
-from real_study.rows import ROWS, SLOW
+from real_study.rows import ROWS
 from results import write_between
 
 ROOT = Path(__file__).parents[1]
@@ -35,11 +35,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder of the rows' folders")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument(
-        "--encoders",
-        nargs="*",
-        choices=SLOW,
-        default=[],
-        help="to learn for as many steps too, plain ones and nvc3d's; default: none",
+        "--every",
+        action="store_true",
+        help="VAEs, other encoders, and plain networks for as many steps, too",
     )
     parser.add_argument("--quick", action="store_true", help="a few steps each")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
@@ -55,22 +53,22 @@ def parse() -> argparse.Namespace:
     return options
 
 
-def cells(options: argparse.Namespace, rows: Iterable[str], encoders: Iterable[str]) -> list[Cell]:
+def cells(options: argparse.Namespace, rows: Iterable[str], every: bool) -> list[Cell]:
     """All cells of some rows, seed by seed, so that a run stopped early has whole seeds to show."""
     return [
         Cell(name, program, seed, options.data, options.output, options.quick)
         for seed in sorted(set(options.seeds))
         for name in rows
-        for program in (*ROWS[name].own([*encoders]), *ROWS[name].references([*encoders]))
+        for program in (*ROWS[name].own(every), *ROWS[name].references(every))
     ]
 
 
 def main() -> None:
     options = parse()
-    asked = cells(options, options.rows or ROWS, options.encoders)
+    asked = cells(options, options.rows or ROWS, options.every)
     failed = follow(asked, options.output, options.workers, fresh=True)
     # What was computed at other times is shown, too.
-    every = cells(options, ROWS, SLOW)
+    every = cells(options, ROWS, True)
     report.save(every, options.output)
     text = report.markdown(every, options.output)
     print(f"\n{text}\n\nresults in {options.output}")

@@ -29,8 +29,6 @@ class Reference:
     given: Callable[[Batch], Tensor]
     missed: Callable[[Any, Batch], Tensor]
     """(what the network says, batch) -> what it lowers"""
-    like: str = ""
-    """nvc3d's encoder that does the same"""
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """What it lowers on a batch."""
@@ -42,23 +40,21 @@ def moved(batch: Batch) -> Batch:
     return batch | {"points": augmented(batch["points"])}
 
 
-def _of_categories(make: Callable[[int], nn.Module], like: str) -> Reference:
+def _of_categories(make: Callable[[int], nn.Module]) -> Reference:
     return Reference(
         lambda known: make(len(known.groups)),
         lambda batch: batch["points"],
         lambda scores, batch: cross_entropy(scores, batch["label"]),
-        like,
     )
 
 
-def _of_labels(make: Callable[[int, int], nn.Module], like: str) -> Reference:
+def _of_labels(make: Callable[[int, int], nn.Module]) -> Reference:
     return Reference(
         lambda known: make(3 + known.channels, len(known.labels)),
         _described,
         lambda scores, batch: cross_entropy(
             scores.transpose(1, 2), batch["point_labels"], ignore_index=-1
         ),
-        like,
     )
 
 
@@ -69,13 +65,13 @@ def _described(batch: Batch) -> Tensor:
 
 REFERENCES: dict[str, dict[str, Reference]] = {
     "classification": {
-        "PointNet": _of_categories(PointNet, "pointnet"),
-        "PointNet++": _of_categories(PointNet2, "pointnet2"),
-        "DGCNN": _of_categories(DGCNN, "dgcnn"),
+        "PointNet": _of_categories(PointNet),
+        "PointNet++": _of_categories(PointNet2),
+        "DGCNN": _of_categories(DGCNN),
     },
     "segmentation": {
-        "PointNet": _of_labels(PointNetLabels, "pointnet"),
-        "PointNet++": _of_labels(PointNet2Labels, "pointnet2"),
+        "PointNet": _of_labels(PointNetLabels),
+        "PointNet++": _of_labels(PointNet2Labels),
     },
     "completion": {
         "PCN": Reference(

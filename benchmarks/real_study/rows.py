@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,6 @@ from . import layouts
 from .plain import REFERENCES, Reference
 
 ENCODERS = ("pointnet", "pointnet2", "dgcnn")
-SLOW = ("pointnet2", "dgcnn")
-"""Encoders that one may leave out, and networks that learn for a number of steps where asked."""
 FOR_AS_LONG = ", for as long"
 """Of programs: a plain network that learns for as many seconds as nvc3d's default, not steps, by
 what both take for a batch."""
@@ -44,23 +42,23 @@ class Row(Setting):
     damaged: bool = False
     """measure on damaged clouds too, see `damage`"""
 
-    def own(self, encoders: Sequence[str]) -> list[str]:
-        """What nvc3d offers: its default network with each code, the default once more for fewer
-        steps, and its other encoders."""
+    def own(self, every: bool) -> list[str]:
+        """What nvc3d offers: its default network, plain and for fewer steps too, or with every code
+        and encoder."""
         default = self.default
+        if not every:
+            return [default, "plain", default + SOONER]
         codes = [default, *(code for code in CODES if code != default)]
         return [*codes, default + SOONER] + [
             f"{default}, {encoder}"
             for encoder in self.encoders
             if encoder != TASKS[self.task].config().encoder
-            and (encoder not in SLOW or encoder in encoders)
         ]
 
-    def references(self, encoders: Sequence[str]) -> list[str]:
-        """The plain networks, for as long as nvc3d's default, and for as many steps."""
+    def references(self, every: bool) -> list[str]:
+        """The plain networks, for as long as nvc3d's default, or for as many steps too."""
         found = REFERENCES[self.task]
-        quick = [n for n, r in found.items() if r.like not in SLOW or r.like in encoders]
-        return [*quick, *(name + FOR_AS_LONG for name in found)]
+        return [*(found if every else ()), *(name + FOR_AS_LONG for name in found)]
 
     def reference(self, program: str) -> Reference | None:
         """The plain network that a program is, if it is one."""
