@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .. import ops
 from ..ops import Neighbours, checks
-from .packed import farthest, packed_points, pad
+from .packed import alike, farthest, packed_points, pad
 from .ragged import ragged
 
 
@@ -59,24 +59,30 @@ def search(
             f"{wanted.tolist()} centres"
         )
     begin = counts.cumsum(0) - counts  # (B,)
-    some = wanted.nonzero()[:, 0]
-    here = pad(centres, (wanted.cumsum(0) - wanted)[some], wanted[some])
-    there = pad(points, begin[some], counts[some])
-    squared, index = ragged(
-        partial(ops.knn, check_finite=False),
-        here.points,
-        there.points,
-        here.lengths,
-        there.lengths,
-        there.lengths.clamp(max=k),
-        k,
-        padding=-1,
-    )  # (b, P, k)
-    distance = squared.sqrt().masked_fill(index < 0, 1e5)
-    index = torch.where(index < 0, index, index + there.begin[:, None, None])
-    real = torch.arange(index.shape[1], device=index.device) < here.lengths[:, None]  # (b, P)
-    first = there.begin[:, None].expand_as(real)[real]
-    return Neighbours(distance[real], index[real]), first
+    asked = wanted.nonzero()[:, 0]
+    distance = centres.new_empty(len(centres), k)
+    index = torch.empty(len(centres), k, dtype=torch.int64, device=centres.device)
+    for some in alike(wanted[asked], counts[asked]):
+        rows = asked[some]
+        here = pad(centres, (wanted.cumsum(0) - wanted)[rows], wanted[rows])
+        there = pad(points, begin[rows], counts[rows])
+        squared, near = ragged(
+            partial(ops.knn, check_finite=False),
+            here.points,
+            there.points,
+            here.lengths,
+            there.lengths,
+            there.lengths.clamp(max=k),
+            k,
+            padding=-1,
+        )  # (b, P, k)
+        near = torch.where(near < 0, near, near + there.begin[:, None, None])
+        row = torch.arange(near.shape[1], device=near.device)  # (P,)
+        real = row < here.lengths[:, None]  # (b, P)
+        place = (row + here.begin[:, None])[real]
+        distance[place] = squared.sqrt().masked_fill(near < 0, 1e5)[real]
+        index[place] = near[real]
+    return Neighbours(distance, index), begin.repeat_interleave(wanted)
 
 
 def rows(values: Tensor, index: Tensor) -> Tensor:

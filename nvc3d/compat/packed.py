@@ -27,6 +27,19 @@ def pad(points: Tensor, begin: Tensor, lengths: Tensor) -> Padded:
     return Padded(points[index], lengths, begin)
 
 
+def alike(*counts: Tensor) -> list[Tensor]:
+    """Which clouds to put side by side: positions in counts (B,) of points, in groups.
+
+    Within a group no count is twice another: padded to the largest, clouds then take at most twice
+    the memory of their points, and one large cloud among small ones costs nothing.
+    """
+    if len(counts[0]) == 0:
+        return []
+    sizes = torch.stack([torch.frexp(count.double()).exponent for count in counts])  # (S, B)
+    kinds, kind = sizes.unique(dim=1, return_inverse=True)
+    return [(kind == i).nonzero()[:, 0] for i in range(kinds.shape[1])]
+
+
 def farthest(points: Tensor, counts: Tensor, wanted: Tensor, start: Tensor) -> Tensor:
     """Pick points of clouds that lie one after the other, each as far as can be from all before.
 
@@ -38,17 +51,19 @@ def farthest(points: Tensor, counts: Tensor, wanted: Tensor, start: Tensor) -> T
     for k in wanted.unique().tolist():
         if k == 0:
             continue
-        rows = (wanted == k).nonzero()[:, 0]
-        clouds = pad(points, begin[rows], counts[rows])
-        index = ops.farthest_point_sampling(
-            clouds.points, k, clouds.lengths, start[rows], check_finite=False
-        )  # (rows, k)
-        place = goal[rows, None] + torch.arange(k, device=points.device)
-        picks[place] = index + begin[rows, None]
+        same = (wanted == k).nonzero()[:, 0]
+        for some in alike(counts[same]):
+            rows = same[some]
+            clouds = pad(points, begin[rows], counts[rows])
+            index = ops.farthest_point_sampling(
+                clouds.points, k, clouds.lengths, start[rows], check_finite=False
+            )  # (rows, k)
+            place = goal[rows, None] + torch.arange(k, device=points.device)
+            picks[place] = index + begin[rows, None]
     return picks
 
 
-def padded_pair(
+def padded_pairs(
     x: Tensor,
     y: Tensor,
     batch_x: Tensor | None,
@@ -56,8 +71,8 @@ def padded_pair(
     batch_size: int | None,
     cosine: bool = False,
     matched: bool = False,
-) -> tuple[Padded, Padded] | None:
-    """Both sides of the clouds in which x and y have points; None if there are none.
+) -> list[tuple[Padded, Padded]]:
+    """Both sides of the clouds in which x and y have points, those of like sizes together.
 
     If matched, a cloud in which only one side has points is refused.
     """
@@ -74,10 +89,14 @@ def padded_pair(
     lonely = ((x_counts > 0) != (y_counts > 0)).nonzero()[:, 0]
     if matched and len(lonely):
         raise ValueError(f"x and y must have points in the same clouds, not so {lonely.tolist()}")
-    if len(both) == 0:
-        return None
     x_begin, y_begin = (counts.cumsum(0) - counts for counts in (x_counts, y_counts))
-    return pad(x, x_begin[both], x_counts[both]), pad(y, y_begin[both], y_counts[both])
+    x_begin, x_counts, y_begin, y_counts = (
+        values[both] for values in (x_begin, x_counts, y_begin, y_counts)
+    )
+    return [
+        (pad(x, x_begin[rows], x_counts[rows]), pad(y, y_begin[rows], y_counts[rows]))
+        for rows in alike(x_counts, y_counts)
+    ]
 
 
 def packed_points(points: Tensor, name: str, cosine: bool = False) -> Tensor:

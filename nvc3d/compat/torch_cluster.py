@@ -24,7 +24,7 @@ from .packed import (
     counts_of,
     farthest,
     packed_points,
-    padded_pair,
+    padded_pairs,
 )
 from .ragged import ragged
 
@@ -296,10 +296,8 @@ def _knn(
     cosine: bool,
     batch_size: int | None,
 ) -> Tensor:
-    pair = padded_pair(x, y, batch_x, batch_y, batch_size, cosine)
-    if pair is None:
-        return _no_pairs(x)
-    return _pairs(_neighbours(*pair, k), *pair)
+    pairs = padded_pairs(x, y, batch_x, batch_y, batch_size, cosine)
+    return _joined([_pairs(_neighbours(*pair, k), *pair) for pair in pairs], x)
 
 
 @torch.jit.ignore
@@ -313,20 +311,18 @@ def _knn_graph(
     batch_size: int | None,
 ) -> Tensor:
     _check_flow(flow)
-    pair = padded_pair(x, x, batch, batch, batch_size, cosine)
-    if pair is None:
-        return _no_pairs(x)
-    index = _neighbours(*pair, k) if loop else _without_self(_neighbours(*pair, k + 1), *pair, k)
-    return _directed(_pairs(index, *pair), flow)
+    edges = []
+    for pair in padded_pairs(x, x, batch, batch, batch_size, cosine):
+        index = _neighbours(*pair, k + (not loop))
+        edges.append(_pairs(index if loop else _without_self(index, *pair, k), *pair))
+    return _directed(_joined(edges, x), flow)
 
 
 @torch.jit.ignore
 def _nearest(x: Tensor, y: Tensor, batch_x: Tensor | None, batch_y: Tensor | None) -> Tensor:
-    pair = padded_pair(x, y, batch_x, batch_y, None, matched=True)
-    if pair is None:
-        return torch.empty(0, dtype=torch.int64, device=x.device)
-    here, there = pair
-    return _pairs(_neighbours(there, here, 1), there, here)[1]
+    pairs = padded_pairs(x, y, batch_x, batch_y, None, matched=True)
+    found = [_pairs(_neighbours(there, here, 1), there, here) for here, there in pairs]
+    return _joined(found, x)[1]
 
 
 @torch.jit.ignore
@@ -344,17 +340,17 @@ def _radius(
         raise ValueError(f"r must not be negative, got {r}")
     if most < 1:
         raise ValueError(f"max_num_neighbors must be at least 1, got {most}")
-    pair = padded_pair(x, y, batch_x, batch_y, batch_size)
-    if pair is None:
-        return _no_pairs(x)
-    inside, centres = pair
-    k = min(most + ignore_same_index, inside.points.shape[1])
-    index = ops.ball_query(
-        centres.points, inside.points, r, k, centres.lengths, inside.lengths, check_finite=False
-    ).index
-    if ignore_same_index:
-        index = _without_self(index, *pair, most)
-    return _pairs(index, *pair)
+    found = []
+    for pair in padded_pairs(x, y, batch_x, batch_y, batch_size):
+        inside, centres = pair
+        k = min(most + ignore_same_index, inside.points.shape[1])
+        index = ops.ball_query(
+            centres.points, inside.points, r, k, centres.lengths, inside.lengths, check_finite=False
+        ).index
+        found.append(
+            _pairs(_without_self(index, *pair, most) if ignore_same_index else index, *pair)
+        )
+    return _joined(found, x)
 
 
 @torch.jit.ignore
@@ -409,8 +405,12 @@ def _pairs(index: Tensor, there: Padded, here: Padded) -> Tensor:
     return torch.stack([first, second])
 
 
-def _no_pairs(x: Tensor) -> Tensor:
-    return torch.empty(2, 0, dtype=torch.int64, device=x.device)
+def _joined(pairs: list[Tensor], x: Tensor) -> Tensor:
+    """The pairs (2, pairs) of groups of clouds, cloud after cloud."""
+    if len(pairs) == 1:
+        return pairs[0]
+    found = torch.cat([*pairs, torch.empty(2, 0, dtype=torch.int64, device=x.device)], 1)
+    return found[:, found[0].argsort(stable=True)]
 
 
 def _check_flow(flow: str) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor
 
+from nvc3d import ops
 from nvc3d.compat.torch_cluster import fps, knn, knn_graph, nearest, radius, radius_graph
 
 
@@ -24,6 +26,33 @@ BATCH_Y = torch.tensor([0, 0, 1, 2, 3])
 
 def pairs(edges: Tensor) -> list[tuple[int, int]]:
     return sorted(map(tuple, edges.t().tolist()))
+
+
+def test_one_large_cloud_among_small_ones_is_not_padded_for(monkeypatch) -> None:
+    counts = torch.tensor([3000, *[7, 12, 9] * 60, 400])
+    batch = torch.arange(len(counts)).repeat_interleave(counts)
+    x = torch.rand(len(batch), 3, generator=torch.Generator().manual_seed(0))
+    taken = []
+
+    def watched(call: Callable, points: Tensor, *rest, **named):
+        taken.append(points.shape[0] * points.shape[1])
+        return call(points, *rest, **named)
+
+    for name in ("knn", "ball_query", "farthest_point_sampling"):
+        monkeypatch.setattr(ops, name, partial(watched, getattr(ops, name)))
+    results = [knn_graph(x, 4, batch), radius_graph(x, 0.2, batch), fps(x, batch, 0.1, False)]
+    results.append(nearest(x, x + 0.01, batch, batch))
+    assert max(taken) <= 2 * len(x)
+    begin = 0
+    for part in x.split(counts.tolist()):
+        alone = [knn_graph(part, 4), radius_graph(part, 0.2), fps(part, None, 0.1, False)]
+        alone.append(nearest(part, part + 0.01))
+        for i, expected in enumerate(alone):
+            width = expected.shape[-1]
+            assert torch.equal(results[i][..., :width], expected + begin)
+            results[i] = results[i][..., width:]
+        begin += len(part)
+    assert not any(rest.numel() for rest in results)
 
 
 # --- golden values: printed by torch-cluster 1.6.3 (commit 3d1d9e3, CPU, torch 2.13) ----------
