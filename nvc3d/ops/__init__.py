@@ -19,6 +19,7 @@ from .earth_movers_distance import EarthMovers, earth_movers_distance
 from .farthest_point_sampling import farthest_point_sampling
 from .group import group
 from .grow_planes import grow_planes
+from .interpolate import interpolate
 from .knn import knn
 from .local_planes import local_planes
 from .nearest import nearest
@@ -28,11 +29,13 @@ from .plane_moments import plane_moments
 from .pool_neighbours import Pooled, pool_neighbours
 from .region_borders import region_borders
 from .shared_planes import shared_planes
+from .voxel_downsample import Voxels, voxel_downsample
 
 __all__ = [
     "EarthMovers",
     "Neighbours",
     "Pooled",
+    "Voxels",
     "assign_anchors",
     "assign_planes",
     "ball_query",
@@ -41,6 +44,7 @@ __all__ = [
     "farthest_point_sampling",
     "group",
     "grow_planes",
+    "interpolate",
     "knn",
     "library",
     "local_planes",
@@ -51,4 +55,5 @@ __all__ = [
     "reference",
     "region_borders",
     "shared_planes",
+    "voxel_downsample",
 ]

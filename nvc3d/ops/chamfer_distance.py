@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, overload
 
+import torch
 from torch import Tensor
 
 from .nearest_both import nearest_both
@@ -17,6 +18,7 @@ def chamfer_distance(
     x_lengths: Tensor | None = None,
     y_lengths: Tensor | None = None,
     norm: int = 2,
+    squared: bool = True,
     point_reduction: Literal["mean", "sum", "max"] = "mean",
     batch_reduction: Literal["mean", "sum"] | None = "mean",
     check_finite: bool = True,
@@ -29,6 +31,7 @@ def chamfer_distance(
     x_lengths: Tensor | None = None,
     y_lengths: Tensor | None = None,
     norm: int = 2,
+    squared: bool = True,
     point_reduction: None,
     batch_reduction: None,
     check_finite: bool = True,
@@ -40,6 +43,7 @@ def chamfer_distance(
     x_lengths: Tensor | None = None,
     y_lengths: Tensor | None = None,
     norm: int = 2,
+    squared: bool = True,
     point_reduction: Literal["mean", "sum", "max"] | None = "mean",
     batch_reduction: Literal["mean", "sum"] | None = "mean",
     check_finite: bool = True,
@@ -60,7 +64,10 @@ def chamfer_distance(
         y_lengths: the same for y.
         norm: 2 for squared Euclidean distances; 1 for L1 distances, |dx| + |dy| + |dz|, by which
             the nearest point is then found too. (The "CD-L1" of the completion benchmarks is
-            neither: it is the mean of the unsquared Euclidean distance, `nvc3d.metrics.cd_l1`.)
+            neither: see `squared`.)
+        squared: False takes plain Euclidean distances in place of squared ones. Half of the result
+            is then the "CD-L1" of the completion benchmarks, as a loss; `nvc3d.metrics.cd_l1` is
+            the measure. Where points coincide the gradient is 0.
         point_reduction: "mean", "sum" or "max" over the points of each cloud, or None for the
             distances themselves.
         batch_reduction: "mean" or "sum" over the batch, or None.
@@ -85,11 +92,14 @@ def chamfer_distance(
         raise ValueError(
             f"batch_reduction must be None where point_reduction is None, got {batch_reduction!r}"
         )
-    there, back = nearest_both(x, y, x_lengths, y_lengths, norm=norm, check_finite=check_finite)
+    if norm == 1 and not squared:
+        raise ValueError("norm must be 2 where squared is False, got 1")
+    found = nearest_both(x, y, x_lengths, y_lengths, norm=norm, check_finite=check_finite)
+    there, back = (side.squared if squared else root(side.squared) for side in found)
     if point_reduction is None:
-        return there.squared, back.squared
-    loss = _over_points(there.squared, x_lengths, point_reduction)
-    loss = loss + _over_points(back.squared, y_lengths, point_reduction)  # (B,)
+        return there, back
+    loss = _over_points(there, x_lengths, point_reduction)
+    loss = loss + _over_points(back, y_lengths, point_reduction)  # (B,)
     if batch_reduction is None:
         return loss
     if loss.shape[0] == 0:
@@ -105,3 +115,9 @@ def _over_points(distance: Tensor, lengths: Tensor | None, reduction: str) -> Te
     if reduction == "sum":
         return total
     return total / (distance.shape[1] if lengths is None else lengths)
+
+
+def root(squared: Tensor) -> Tensor:
+    """The root, with gradient 0 at 0, where that of torch is infinite."""
+    positive = squared > 0
+    return torch.where(positive, torch.where(positive, squared, 1).sqrt(), 0)

@@ -9,10 +9,10 @@ points coincide: 0. NaN and infinite points are refused.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from ... import ops
+from ...ops.chamfer_distance import root
 
 
 class ChamferFunction:
@@ -47,7 +47,7 @@ class _Chamfer(nn.Module):
             first, second = there.squared, back.squared  # 0 in padding
             counts = lengths1, lengths2
         if plain:
-            first, second = _sqrt(first), _sqrt(second)
+            first, second = root(first), root(second)
         return (first.sum(1) / counts[0]).mean(), (second.sum(1) / counts[1]).mean()
 
 
@@ -90,9 +90,3 @@ def _without_zeros(points: Tensor) -> tuple[Tensor, Tensor]:
     zero = (points == 0).all(2)  # (B, N)
     order = zero.int().argsort(dim=1, stable=True)
     return points.gather(1, order[..., None].expand_as(points)), (~zero).sum(1)
-
-
-def _sqrt(squared: Tensor) -> Tensor:
-    """The root, with gradient 0 at 0, where that of torch is infinite."""
-    positive = squared > 0
-    return torch.where(positive, torch.where(positive, squared, 1).sqrt(), 0)
