@@ -2,9 +2,11 @@
 
     python benchmarks/hand_lifting.py --data DIR               # DIR/hands/, the published truths
     python benchmarks/hand_lifting.py --data DIR --markdown docs/hand_pose.md
+    python benchmarks/hand_lifting.py --data DIR --maps --markdown docs/images.md
 
 In: where the joints are seen, relative to the palm's pixel, over their root mean square distance
-from it; so neither depth nor place nor size is told. Out: mm relative to the palm.
+from it; so neither depth nor place nor size is told. With --maps it is told as by the networks that
+find joints in photographs, by a score map for each joint. Out: mm relative to the palm.
 """
 
 from __future__ import annotations
@@ -39,6 +41,9 @@ ANSWERS = 8
 BEFORE, AFTER = 0.7, 0.75
 """Of a sequence what comes before is learned from, and what comes after is measured on."""
 MEASURES = ("error", "aligned", "best")
+MAP, EXTENT, SPREAD = 16, 2.5, 25 / 256
+"""Pixels of a side of a score map, how far it reaches from the palm, and the deviation of the
+Gaussian in it, of a side: the authors' (VO-handpose), whose maps have 256 and are pooled to 32."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +99,32 @@ def load(data: Path, setting: str) -> tuple[Hands, Hands]:
     return Hands.of(first, truths), Hands.of(last, truths)
 
 
+class ScoreMaps(nn.Module):
+    """Places of joints (B, 2 J) as a map of each, (B, J * MAP * MAP): a Gaussian around it."""
+
+    def forward(self, seen: Tensor) -> Tensor:
+        centres = EXTENT * ((2 * torch.arange(MAP) + 1) / MAP - 1)
+        places = seen.unflatten(-1, (-1, 2, 1))  # (B, J, 2, 1)
+        apart = (places - centres) / (2 * EXTENT * SPREAD)
+        across, down = (-0.5 * apart.square()).exp().unbind(-2)  # (B, J, MAP) each
+        return (down[..., None] * across[..., None, :]).flatten(1)
+
+
 class Lifter(nn.Module):
     """A perceptron whose bottleneck is any that tasks have; or, at its side, the nebula of the
     authors' released code, that shapes the features and is not decoded."""
 
-    def __init__(self, joints: int, kind: str) -> None:
+    def __init__(self, joints: int, kind: str, maps: bool = False) -> None:
         super().__init__()
         # First of all: with the same seed, all start from the same encoder.
         self.encoder = nn.Sequential(
-            *(nn.Linear(2 * joints, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU())
+            *([ScoreMaps()] if maps else []),
+            *(
+                nn.Linear(joints * MAP * MAP if maps else 2 * joints, WIDTH),
+                nn.ReLU(),
+                nn.Linear(WIDTH, WIDTH),
+                nn.ReLU(),
+            ),
         )
         self.side = kind == "side"
         # As released: losses are means over a latent's numbers, and 0.01 is the gravity's weight.
@@ -136,12 +158,12 @@ class Lifter(nn.Module):
         return UNIT * self.decoder(code).unflatten(-1, (-1, 3))
 
 
-def lifted(kind: str) -> Callable[[Hands, Tensor, int, int], Tensor]:
+def lifted(kind: str) -> Callable[[Hands, Tensor, int, int, bool], Tensor]:
     """What a network with this bottleneck answers once it has learned."""
 
-    def answer(known: Hands, seen: Tensor, seed: int, steps: int) -> Tensor:
+    def answer(known: Hands, seen: Tensor, seed: int, steps: int, maps: bool) -> Tensor:
         torch.manual_seed(seed)
-        model = Lifter(known.joints.shape[1], kind).train()
+        model = Lifter(known.joints.shape[1], kind, maps).train()
         optimizer = torch.optim.Adam(model.parameters(), RATE)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         generator = torch.Generator().manual_seed(seed)  # the batches are the same for all
@@ -156,11 +178,11 @@ def lifted(kind: str) -> Callable[[Hands, Tensor, int, int], Tensor]:
     return answer
 
 
-def mean_hand(known: Hands, seen: Tensor, *_: int) -> Tensor:
+def mean_hand(known: Hands, seen: Tensor, *_: Any) -> Tensor:
     return known.joints.mean(0).expand(1, len(seen), -1, -1)
 
 
-def nearest_hands(known: Hands, seen: Tensor, *_: int) -> Tensor:
+def nearest_hands(known: Hands, seen: Tensor, *_: Any) -> Tensor:
     """Those of training that look most like it in the image."""
     index = torch.cdist(seen, known.seen).topk(ANSWERS, largest=False).indices
     return known.joints[index].movedim(1, 0)
@@ -194,12 +216,12 @@ Results = dict[str, dict[str, BySeed]]
 """By row and measure."""
 
 
-def study(known: Hands, asked: Hands, seeds: list[int], steps: int) -> Results:
+def study(known: Hands, asked: Hands, seeds: list[int], steps: int, maps: bool = False) -> Results:
     """All rows of a setting; what has no chance in it once."""
     found: Results = {row: {name: {} for name in MEASURES} for row in ROWS}
     for row, seed in itertools.product(ROWS, seeds):
         if row in LEARNED or seed == seeds[0]:
-            answers = ROWS[row](known, asked.seen, seed, steps)
+            answers = ROWS[row](known, asked.seen, seed, steps, maps)
             for name, value in measures(answers, asked.joints).items():
                 found[row][name][seed] = value
     return found
@@ -228,13 +250,16 @@ def main() -> None:
     options.add_argument("--data", type=Path, required=True, help="folder of hands/")
     options.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     options.add_argument("--steps", type=int, default=STEPS)
+    options.add_argument("--maps", action="store_true", help="score maps in")
+    options.add_argument("--settings", nargs="+", choices=SETTINGS, default=list(SETTINGS))
     options.add_argument("--markdown", type=Path, help="write the tables into this page too")
     given = options.parse_args()
     tables = []
-    for setting in SETTINGS:
+    for setting in given.settings:
         known, asked = load(given.data, setting)
-        found = study(known, asked, given.seeds, given.steps)
-        tables.append(table(setting, (len(known.seen), len(asked.seen)), found))
+        found = study(known, asked, given.seeds, given.steps, given.maps)
+        title = f"{setting}, score maps" if given.maps else setting
+        tables.append(table(title, (len(known.seen), len(asked.seen)), found))
         print(f"{tables[-1]}\n", flush=True)
     if given.markdown:
         write_between(given.markdown, "lifting", "\n\n".join(tables))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-import torch
 from torch.utils.data import Dataset, Subset
 
 from nvc3d.adapters.images.config import ImagesConfig
@@ -63,9 +62,9 @@ class LabelledImages(Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         """The item as a dict of
 
-        - image: (C, H, W) uint8,
-        - label: () int64, -1 where there is none,
-        - labelled: () bool, whether the label may be learned from,
+        - image: (C, H, W) uint8, an array,
+        - label: int, -1 where there is none,
+        - labelled: bool, whether the label may be learned from,
         - name: str.
         """
         which = self._items[index]
@@ -73,8 +72,8 @@ class LabelledImages(Dataset[dict[str, Any]]):
         # What stands in for a broken file may have a label that is not to be known.
         labelled = which in self.labelled and label == self.images.label(which) and label >= 0
         return {
-            "image": torch.from_numpy(pixels),
-            "label": torch.tensor(label),
-            "labelled": torch.tensor(labelled),
+            "image": pixels,
+            "label": label,
+            "labelled": labelled,
             "name": name,
         }

@@ -141,4 +141,4 @@ def read_idx(path: Path, axes: int) -> Bytes:
         if prod(shape) != len(content) - begin:
             told = " x ".join(map(str, shape))
             raise ValueError(f"its header tells of {told} bytes, and {len(content) - begin} follow")
-        return np.frombuffer(content, np.uint8, offset=begin).reshape(shape)
+        return np.frombuffer(bytearray(content), np.uint8, offset=begin).reshape(shape)
