@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,11 +117,6 @@ def idx(folder: Path, size: int | None, measured: float) -> tuple[Stack | None, 
     there are more files than two.
     """
     stacks = {path: _stack(path) for path in idx_files(folder)}
-    for one, other in zip(stacks.values(), [*stacks.values()][1:], strict=False):
-        if one[0].shape[1:] != other[0].shape[1:]:
-            raise ValueError(
-                f"{folder}: {one[0].shape[1:]} and {other[0].shape[1:]} pixels lie in one folder"
-            )
     known = np.unique(np.concatenate([labels for _, labels in stacks.values()]))
     names = tuple(map(str, known.tolist()))
     made = {
@@ -135,6 +132,8 @@ def idx(folder: Path, size: int | None, measured: float) -> tuple[Stack | None, 
             f"{folder}: expected one IDX file of images called train and one called t10k or test, "
             f"got {', '.join(path.name for path in made)}"
         )
+    if train[0].shape != test[0].shape:
+        raise ValueError(f"{folder}: images of {train[0].shape} and of {test[0].shape} in one set")
     return None if measured == 1 else train[0], test[0]
 
 
@@ -187,12 +186,13 @@ class ImageFolder(Folder[Bytes]):
             self._hold([], skipped, "left out")
         self.shape = self._common(found, size)
         eager = np.prod(self.shape) * len(found) <= EAGER_BYTES
-        entries: list[_File | _Kept] = []
+        entries = []
         for name in found:
-            category = self._layout.category(name, "")
-            entry = _File(name, category, self._files[name], self.shape)
+            load = partial(_load, self._files[name], self.shape)
             try:
-                entries.append(_Kept(name, category, entry.load()) if eager else entry)
+                # An array is itself as an array.
+                load = partial(np.asarray, load()) if eager else load
+                entries.append(_Entry(name, self._layout.category(name, ""), load))
             except FAULTS as error:
                 skipped.append((name, str(error).removeprefix(f"{self._files[name]}: ")))
         self._hold(entries, skipped, "left out")
@@ -220,29 +220,16 @@ class ImageFolder(Folder[Bytes]):
         return (channels, *most)
 
 
-@dataclass(frozen=True)
-class _File:
-    """An image that is read whenever it is asked for."""
+class _Entry(NamedTuple):
+    """An image in memory, or one that is read whenever it is asked for."""
 
     name: str
     category: str
-    path: Path
-    shape: Shape
-
-    def load(self) -> Bytes:
-        return fitted(read_image(self.path), self.shape)
+    load: Callable[[], Bytes]
 
 
-@dataclass(frozen=True)
-class _Kept:
-    """An image in memory."""
-
-    name: str
-    category: str
-    pixels: Bytes
-
-    def load(self) -> Bytes:
-        return self.pixels
+def _load(path: Path, shape: Shape) -> Bytes:
+    return fitted(read_image(path), shape)
 
 
 def images_in(
