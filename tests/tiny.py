@@ -26,6 +26,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "images": dict(hidden=16, **_CODE),
     "planes": dict(points=64, frames=16, hidden=16, embedding=4, **_CODE),
     "segmentation": dict(points=64, hidden=16, **_CODE),
+    "topics": dict(layers=1, heads=2, hidden=16, pieces=100, **_CODE),
     "translation": dict(layers=1, heads=2, hidden=16, pieces=100, **_CODE),
     "voxel_completion": dict(size=(16, 16, 16), width=4, **_CODE),
 }

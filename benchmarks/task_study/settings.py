@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import planar
+from . import planar, translating
 from .poses import COLUMNS, NEAREST, beside_nearest, in_form
 from .setting import Measure, Setting
 from .uses import USES
@@ -134,6 +134,29 @@ def _planes(shown: str, **config: Any) -> Setting:
     )
 
 
+def _captions(shown: str, steps: int, **config: Any) -> Setting:
+    """Captions of photographs, from German to English."""
+    return Setting(
+        f"Multi30k{shown}",
+        "translation",
+        config,
+        {"steps": steps, "batch_size": 1, "learning_rate": 3e-3, "save_every": steps},
+        (
+            Measure("translation", "BLEU", 2),
+            Measure("translation", "chrF", 2),
+            Measure("translation", "KL", 2, less_is_better=True),
+            Measure("translation", "active units", 1),
+            Measure("translation", "anchors used", 1),
+        ),
+        "multi30k",
+        columns=translating.COLUMNS,
+        change=translating.in_form,
+        measured=translating.on_test,
+    )
+
+
+_SMALL = {"pieces": 2000, "dropout": 0.3}
+
 STUDIES: dict[str, tuple[Setting, ...]] = {
     "classification": (
         _labels(0.01, "1 %"),
@@ -161,6 +184,14 @@ STUDIES: dict[str, tuple[Setting, ...]] = {
     "planes": (
         _planes(""),
         _planes(", without colours", attributes=False),
+    ),
+    "translation": (
+        _captions("", 6000),
+        _captions(", codes of pieces", 6000, code="pieces", free_bits=1.0, latent_dim=32),
+        _captions(", the code at each step", 6000, each_step=True, word_dropout=0.2),
+        _captions(", 500 pairs", 800, train_first=500, **_SMALL),
+        _captions(", 2,000 pairs", 1500, train_first=2000, **_SMALL),
+        _captions(", 5,000 pairs", 3000, train_first=5000, **_SMALL),
     ),
     **USES,
 }

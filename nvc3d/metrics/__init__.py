@@ -1,5 +1,6 @@
 """The numbers by which each field judges its answers, as its reference code computes them."""
 
+from nvc3d.metrics.clusters import clusters
 from nvc3d.metrics.completion import (
     Comparison,
     best_of,
@@ -56,6 +57,7 @@ __all__ = [
     "best_of",
     "cd_l1",
     "cd_l2",
+    "clusters",
     "compare",
     "compare_sets",
     "confined_argmax",

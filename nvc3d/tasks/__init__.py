@@ -14,6 +14,7 @@ from nvc3d.tasks.task import Batch, Items, Measure, Measured, Picture, Splits, T
 
 ADAPTED = {
     "images": "nvc3d.adapters.images",
+    "topics": "nvc3d.adapters.text.topics",
     "translation": "nvc3d.adapters.text.translation",
 }
 """Tasks whose items are no points -> the module of `nvc3d.adapters` that holds each."""

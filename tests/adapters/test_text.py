@@ -187,13 +187,14 @@ def test_padding_and_what_is_yet_to_come_do_not_matter() -> None:
     torch.testing.assert_close(both.scores[: len(alone.scores)], alone.scores)
 
 
+@torch.no_grad()
 def test_a_wide_beam_finds_the_best_of_all() -> None:
     network = model().double()
     memory, _ = network.remember(network.numbers(["Ein Hund"]))
     (found,) = search(network.decoder, memory, torch.tensor([2]), 100, 0.0)
     pieces, end = range(4, len(network.pieces)), 3
     every = [[end], *([a, end] for a in pieces), *([a, b] for a in pieces for b in pieces)]
-    best = (-1e9, [0])
+    best: tuple[float, list[int]] = (-1e9, [0])
     for size in (1, 2):
         rows = torch.tensor([row for row in every if len(row) == size])
         begun = torch.cat([torch.full((len(rows), 1), 2), rows[:, :-1]], 1)
@@ -327,3 +328,68 @@ def test_a_code_of_pieces_is_measured_too() -> None:
     few = type(splits.val)({"source": ["Ein Hund.", "Zwei."], "target": ["A dog.", "Two."]})
     measured = TASK.metrics(network, evaluation_batches(few, TrainConfig(batch_size=1)), ())
     assert {*measured.overall["translation"]} == {"BLEU", "chrF", "KL", "active units"}
+
+
+# --- topics ---------------------------------------------------------------------------------------
+
+
+def test_anchors_are_topics_with_words_and_sentences(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [f"{one} {two}" for one in ("red", "blue", "green") for two in ("cat", "dog", "owl")]
+    (tmp_path / "train.txt").write_text("\n".join(lines * 4))
+    (tmp_path / "val.txt").write_text("\n".join(lines))
+    run = tmp_path / "run"
+    words = f"train topics --data={tmp_path} --output={run} --labelled=0 --steps=20 --anchors=3"
+    size = "--dim=16 --layers=1 --heads=2 --hidden=16 --latent-dim=4 --pieces=40"
+    assert main([*words.split(), *size.split()]) == 0
+    assert "Topics, the largest first:" in capsys.readouterr().out
+    listed = (run / "topics.txt").read_text().splitlines()
+    assert listed[0].startswith("anchor ") and listed[1].strip() in lines
+    told = nvc3d.load(run)(["red cat", "blue owl"])
+    assert [one.category in one.categories for one in told] == [True, True]
+    assert told[0].categories == ("anchor 0", "anchor 1", "anchor 2")
+
+
+def test_labelled_texts_are_classified() -> None:
+    task = TASKS["topics"]
+    own = config("topics", labelled=0.5)
+    splits = task.splits(own)
+    torch.manual_seed(0)
+    network = task.model(own, splits.vocabulary).train()
+    batch = splits.train.collate([splits.train[0], splits.train[1]])
+    terms = task.loss(network, batch)
+    assert set(terms) == {"total", "cross_entropy", "nebula", "words"}
+    unused = [i for i, used in enumerate(batch["labelled"]) if not used]
+    for i in unused:
+        batch["label"][i] = "never heard of"
+    torch.manual_seed(1)
+    first = task.loss(network, batch)["cross_entropy"]
+    batch["label"] = ["buy"] * len(batch["label"])
+    torch.manual_seed(1)
+    assert 0 < len(unused) < len(batch["label"])
+    assert not torch.equal(task.loss(network, batch)["cross_entropy"], first)
+    measured = task.metrics(
+        network, evaluation_batches(splits.val, TrainConfig()), splits.vocabulary.groups
+    )
+    assert {"accuracy", "NMI", "nats"} < {*measured.overall["topics"]}
+    answer = task.answer(network, own, "Two dogs buy a ball.")
+    assert answer.categories == splits.vocabulary.groups and answer.novelty is not None
+    with pytest.raises(ValueError, match="a text must be a str with words in it, got ' '"):
+        task.answer(network, own, " ")
+
+
+@pytest.mark.parametrize(
+    ("text", "change", "said"),
+    [
+        ("a\tx\na\ty\na\tz\n" * 9, {}, "two labels at least, or --labelled 0, got a"),
+        ("x\ny\nz\n" * 9, {"words": 0.0}, "no label is used, so the pieces must be told"),
+        ("\n\n", {}, "holds no text"),
+    ],
+)
+def test_texts_that_teach_nothing_are_refused(
+    tmp_path: Path, text: str, change: dict[str, Any], said: str
+) -> None:
+    (tmp_path / "t.tsv").write_text(text)
+    with pytest.raises(ValueError, match=said):
+        TASKS["topics"].splits(config("topics", data=str(tmp_path / "t.tsv"), **change))

@@ -21,6 +21,7 @@ from task_study.cells import Cell
 from task_study.outside import mahalanobis
 from task_study.uses import USES
 
+from nvc3d.adapters.text import grammar
 from nvc3d.tasks import TASKS
 
 FEW = {"shapes": 46, "points": 64}
@@ -186,3 +187,31 @@ def test_a_quick_study_of_planes_has_every_form_and_geometry(
     # Geometry looks at the same points, and at no network.
     assert len({values["geometry alone: VOI flush"] for values in found.values()}) == 1
     assert asked[2].name() != asked[3].name()
+
+
+def test_a_quick_study_of_translation_has_every_code_and_control(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("sentencepiece")
+    own = settings.STUDIES["translation"][0]
+    size = {"dim": 16, "layers": 1, "hidden": 32, "pieces": 100, "latent_dim": 4, "anchors": 3}
+    small = replace(own, config={**size, "train_first": 60}, folder=None)
+    monkeypatch.setitem(settings.STUDIES, "translation", (small,))
+    monkeypatch.setattr(setting, "QUICK_STEPS", 2)
+    monkeypatch.setitem(grammar.SIZES, "test", 10)
+    asked = [Cell("translation", 0, column, 1, None, quick=True) for column in own.columns]
+    runs = {cell.code: small.change(cell.training, cell.code, tmp_path) for cell in asked}
+    names = runs["none"].task.data(runs["none"].config).vocabulary
+    sizes = {
+        column: sum(p.numel() for p in run.task.model(run.config, names).parameters())
+        for column, run in runs.items()
+    }
+    assert sizes["none"] < sizes["none, wide"] == pytest.approx(sizes["nebula"], rel=0.02)
+    told = {
+        cell.code: set(cells.compute(cell, tmp_path)["values"])
+        for cell in asked
+        if cell.code in ("none, wide", "noise", "nebula, metric")
+    }
+    assert told["nebula, metric"] == {measure.name for measure in own.measures}
+    assert told["none, wide"] == {"translation: BLEU", "translation: chrF"}
+    assert told["noise"] == told["none, wide"] | {"translation: active units"}

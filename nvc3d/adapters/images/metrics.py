@@ -10,8 +10,7 @@ from torch import Tensor
 
 from nvc3d.adapters.images.loss import nats
 from nvc3d.adapters.images.model import ImagesModel
-from nvc3d.extras import require
-from nvc3d.metrics import Confusion
+from nvc3d.metrics import Confusion, clusters
 from nvc3d.nebula import Nebula
 from nvc3d.tasks.shown import Codes, Few
 from nvc3d.tasks.task import Batch, Measure, Measured, evaluating
@@ -107,17 +106,3 @@ def metrics(model: ImagesModel, batches: Iterable[Batch], categories: Sequence[s
         if bool((truth == label).any())
     }
     return Measured({"images": {name: overall[name] for name in own}}, {"category": by}, found)
-
-
-def clusters(anchor: Tensor, truth: Tensor) -> dict[str, float]:
-    """Purity, Hungarian accuracy and NMI of clusters (B,) beside labels (B,)."""
-    counts = torch.zeros(int(anchor.max()) + 1, int(truth.max()) + 1, dtype=torch.int64)
-    counts.index_put_((anchor, truth), torch.ones_like(truth), accumulate=True)
-    scores = require("sklearn.metrics", "to judge clusters")
-    assign = require("scipy.optimize", "to pair clusters and categories").linear_sum_assignment
-    paired = counts[assign(counts.numpy(), maximize=True)].sum()
-    return {
-        "purity": float(counts.amax(1).sum() / len(truth)),
-        "Hungarian": float(paired / len(truth)),
-        "NMI": float(scores.normalized_mutual_info_score(truth.numpy(), anchor.numpy())),
-    }

@@ -94,7 +94,12 @@ _AFTER_A = {"m": ("er", "en"), "f": ("e", "e"), "n": ("es", "es"), "p": ("e", "e
 
 
 def pairs(source: str, target: str, seed: int) -> dict[str, Pairs]:
-    """Sentences for training, validation and test, none of them twice.
+    """Sentences for training, validation and test, none of them twice. Raises as `drawn`."""
+    return {part: found for part, (found, _) in drawn(source, target, seed).items()}
+
+
+def drawn(source: str, target: str, seed: int) -> dict[str, tuple[Pairs, list[str]]]:
+    """The same, and the verb of each first clause.
 
     Raises ValueError on other languages than "de" and "en", or one alone.
     """
@@ -104,14 +109,16 @@ def pairs(source: str, target: str, seed: int) -> dict[str, Pairs]:
             "give --data for others"
         )
     rng = np.random.default_rng(seed)
-    drawn: dict[str, str] = {}
-    while len(drawn) < sum(SIZES.values()):
-        drawn.setdefault(*_sentence(rng))
-    german, english = [*drawn], [*drawn.values()]
-    columns = (german, english) if source == "de" else (english, german)
+    made: dict[str, tuple[str, str]] = {}
+    while len(made) < sum(SIZES.values()):
+        german, *others = _sentence(rng)
+        made.setdefault(german, (others[0], others[1]))
+    english, verbs = map(list, zip(*made.values(), strict=True))
+    columns = ([*made], english) if source == "de" else (english, [*made])
     found, first = {}, 0
     for part, size in SIZES.items():
-        found[part] = Pairs(*(column[first : first + size] for column in columns))
+        own = slice(first, first + size)
+        found[part] = Pairs(*(column[own] for column in columns)), verbs[own]
         first += size
     return found
 
@@ -147,8 +154,8 @@ def _noun(rng: np.random.Generator, some: tuple, case: int) -> _Drawn:  # type: 
     )
 
 
-def _sentence(rng: np.random.Generator) -> tuple[str, str]:
-    """A sentence, and what it is in English."""
+def _sentence(rng: np.random.Generator) -> tuple[str, str, str]:
+    """A sentence, what it is in English, and its first verb there."""
     who, what, verb = _noun(rng, _BEINGS, 0), _noun(rng, _THINGS, 1), _one(rng, _VERBS)
     place, there = _one(rng, _PLACES) if rng.random() < 0.4 else ("", "")
     past = rng.random() < 0.5
@@ -170,7 +177,7 @@ def _sentence(rng: np.random.Generator) -> tuple[str, str]:
         english[-1] += (
             f" {joined} {other.english} {does.english[int(other.plural)]} {thing.english}"
         )
-    return _written(german), _written(english)
+    return _written(german), _written(english), verb.english[1]
 
 
 def _written(words: list[str]) -> str:

@@ -44,9 +44,7 @@ def find(data: str, source: str, target: str) -> dict[str, Pairs]:
         raise FileNotFoundError(f"there is no folder or file {path}")
     parts: dict[str, Pairs] = {}
     for name, pairs in _found(path, source, target):
-        match = _PART.search(name.lower())
-        word = match[1] if match else "train"
-        part = {"v": "val", "d": "val", "t": "train" if word == "train" else "test"}[word[0]]
+        part = part_of(name)
         parts[part] = parts.get(part, Pairs([], [])) + pairs
     if not parts:
         raise ValueError(
@@ -54,6 +52,14 @@ def find(data: str, source: str, target: str) -> dict[str, Pairs]:
             "or NAME.tsv with a column of each"
         )
     return parts
+
+
+def part_of(name: str) -> str:
+    """Which part of a data set a file is, by its name: "train", "val" or "test"."""
+    match = _PART.search(name.lower())
+    if match is None:
+        return "train"
+    return "test" if match[1] in ("test", "tst") else "val"
 
 
 def _found(path: Path, source: str, target: str) -> Iterator[tuple[str, Pairs]]:
