@@ -6,11 +6,14 @@ word for word will do.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from nvc3d.adapters.text.pairs import Pairs
+
+T = TypeVar("T")
 
 LANGUAGES = ("de", "en")
 SIZES = {"train": 4000, "val": 100, "test": 100}
@@ -129,11 +132,11 @@ class _Drawn(NamedTuple):
     plural: bool
 
 
-def _one(rng: np.random.Generator, some: tuple) -> tuple:  # type: ignore[type-arg]
-    return some[int(rng.integers(len(some)))]  # type: ignore[no-any-return]
+def _one(rng: np.random.Generator, some: Sequence[T]) -> T:
+    return some[int(rng.integers(len(some)))]
 
 
-def _noun(rng: np.random.Generator, some: tuple, case: int) -> _Drawn:  # type: ignore[type-arg]
+def _noun(rng: np.random.Generator, some: Sequence[tuple[str, ...]], case: int) -> _Drawn:
     """A noun with what stands before it, in the nominative (0) or the accusative (1)."""
     one, gender, many, english, englishes = _one(rng, some)
     plural, definite = rng.random() < 0.3, rng.random() < 0.5

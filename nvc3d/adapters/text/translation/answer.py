@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
 
 import torch
 
@@ -40,28 +39,6 @@ class Translation:
         with atomic_write(path) as file:
             file.write(json.dumps(self.__dict__, indent=2, ensure_ascii=False).encode() + b"\n")
         return [Path(path)]
-
-
-@overload
-def answer(
-    model: TranslationModel,
-    config: TranslationNet,
-    texts: str,
-    *,
-    beam: int = ...,
-    length_penalty: float = ...,
-) -> Translation: ...
-
-
-@overload
-def answer(
-    model: TranslationModel,
-    config: TranslationNet,
-    texts: Sequence[str],
-    *,
-    beam: int = ...,
-    length_penalty: float = ...,
-) -> list[Translation]: ...
 
 
 def answer(

@@ -84,7 +84,7 @@ def parts(config: TranslationConfig) -> tuple[Pairs, Pairs, Pairs | None]:
         # By the sentence: what stands there twice is on one side.
         held = deal(train.source, config.seed, [share], "sentences")[0]
         taken = {train.source[i] for i in held}
-        both = [], []
+        both: tuple[list[int], list[int]] = ([], [])
         for i, sentence in enumerate(train.source):
             both[sentence in taken].append(i)
         train, val = train.at(both[0]), train.at(both[1])
