@@ -17,6 +17,7 @@ SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")
 _COVERAGE = 0.9999
 """Of all characters of a corpus: the rarest are unknown, so that what unknown means is learned."""
 _SENTENCES = 1_000_000
+_CHUNK = 10_000
 _WHY = "to cut words into pieces"
 
 
@@ -92,6 +93,11 @@ class Pieces:
         """The numbers of the pieces of each text."""
         found: list[list[int]] = self._model.encode(list(texts), num_threads=1)
         return found
+
+    def sizes(self, texts: Sequence[str]) -> list[int]:
+        """How many pieces each text has; of any number of texts."""
+        chunks = (texts[i : i + _CHUNK] for i in range(0, len(texts), _CHUNK))
+        return [len(row) for chunk in chunks for row in self.encode(chunk)]
 
     def decode(self, numbers: Sequence[Sequence[int]]) -> list[str]:
         """The texts of pieces."""

@@ -66,7 +66,7 @@ def data(config: TopicsConfig) -> Splits:
         )
     pieces = Pieces.learned(train.text, config.pieces)
     columns = train._asdict() | {"labelled": [i in chosen for i in range(len(labels))]}
-    sizes = [min(len(row), config.longest) + 1 for row in pieces.encode(train.text)]
+    sizes = [min(size, config.longest) + 1 for size in pieces.sizes(train.text)]
     buckets = Buckets(columns, sizes, config.batch_pieces, config.seed)
     return Splits(buckets, _items(val), Vocabulary(groups, pieces.names))
 

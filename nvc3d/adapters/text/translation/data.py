@@ -31,7 +31,7 @@ def data(config: TranslationConfig) -> Splits:
         return Splits(_items(Pairs([], [])), _items(held_out), Vocabulary())
     train = train.at([*range(len(train.source))][: config.train_first])
     pieces = Pieces.learned(train.source + train.target, config.pieces)
-    sizes = [max(map(len, both)) for both in zip(*map(pieces.encode, train), strict=True)]
+    sizes = [*map(max, *map(pieces.sizes, train))]
     fit = [i for i, size in enumerate(sizes) if size <= config.longest]
     if len(fit) < len(sizes):
         warnings.warn(
