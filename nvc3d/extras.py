@@ -23,6 +23,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "draco": ("DracoPy",),
     "hdf5": ("h5py",),
     "matlab": ("scipy",),
+    "shards": ("webdataset", "braceexpand", "fsspec"),
     "yaml": ("yaml",),
     "images": ("PIL", "sklearn", "torchvision"),
     "text": ("sacrebleu", "sentencepiece"),

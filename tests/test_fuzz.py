@@ -1,0 +1,155 @@
+"""Files that were changed at random: every reader, checkpoints, configs, shards.
+
+NVC3D_FUZZ_SECONDS says for how long, a moment by default; NVC3D_FUZZ_SEED what is changed.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import signal
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny import untrained
+
+from nvc3d.checkpoint import load_run, load_state, save_state
+from nvc3d.data.shards import Shards
+from nvc3d.files import read_shape, write_cloud
+from nvc3d.files.registry import writable
+from nvc3d.geometry.mesh import Cloud
+
+SECONDS = float(os.environ.get("NVC3D_FUZZ_SECONDS", "4"))
+SEED = int(os.environ.get("NVC3D_FUZZ_SEED", "0"))
+HANGS = 20  # seconds, with other work on the machine
+MEMORY = 3 * 2**30  # bytes that a process of torch may grow by
+EDGES = (0, 1, 2, 127, 128, 255)
+NUMBERS = (b"-1", b"0", b"99999999999999999999", b"1e308", b"nan", b"[]", b"{}", b'"', b"\\")
+TEXTS = {
+    "mesh.obj": b"v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 2 3\nf 1//1 3//1 4//1\n",
+    "mesh.off": b"OFF\n4 2 0\n0 0 0\n1 0 0\n0 1 0\n0 0 1\n3 0 1 2\n3 0 2 3\n",
+    "mesh.stl": b"solid a\nfacet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 1 0 0\n"
+    b"vertex 0 1 0\nendloop\nendfacet\nendsolid\n",
+}
+Target = tuple[Path, Callable[[], object]]
+
+
+@pytest.fixture(scope="module")
+def targets(tmp_path_factory: pytest.TempPathFactory) -> list[Target]:
+    """Files that are whole, and what reads them."""
+    folder = tmp_path_factory.mktemp("whole")
+    rng = np.random.default_rng(0)
+    points = rng.random((20, 3)).astype(np.float32)
+    color = rng.integers(0, 256, (20, 3)).astype(np.uint8)
+    found: list[Target] = []
+
+    def add(path: Path, read: Callable[[], object]) -> None:
+        found.append((path, read))
+
+    for suffix in writable():
+        path = folder / f"cloud{suffix}"
+        try:
+            write_cloud(path, Cloud(points, {"color": color}))
+        except (ImportError, ValueError):
+            continue
+        add(path, lambda path=path: read_shape(path))
+    for name, content in TEXTS.items():
+        (folder / name).write_bytes(content)
+        add(folder / name, lambda path=folder / name: read_shape(path))
+    (folder / "set").mkdir()
+    run = untrained(folder / "run", "classification", shapes=23, encoder="pointnet")
+    for name in ("config.json", "model.safetensors"):
+        add(run / name, lambda: load_run(run))
+    state = {"format": 3, "step": 1, "model": {"a": torch.ones(9)}, "random": [{}]}
+    save_state(state, run / "state.pt")
+    add(run / "state.pt", lambda: load_state(run / "state.pt"))
+    webdataset = pytest.importorskip("webdataset", reason="needs webdataset")
+    tar = folder / "set" / "000000.tar"
+    with webdataset.TarWriter(str(tar), encoder=False) as sink:
+        for i in range(3):
+            data = (folder / "cloud.ply").read_bytes()
+            sink.write({"__key__": f"mug/{i}", "ply": data})
+    add(tar, lambda: [entry.load() for entry in Shards([str(tar)])._entries])
+    return found
+
+
+def changed(data: bytes, rng: random.Random) -> bytes:
+    """A few bytes of a file are others, come twice, are gone, or are a number that nobody
+    expects."""
+    out = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 4, 16))):
+        if not out:
+            break
+        at = rng.randrange(len(out))
+        if rng.random() < 0.4:  # where a file says what it is
+            at = rng.randrange(min(len(out), 512))
+        kind = rng.randrange(7)
+        if kind == 0:
+            out[at] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            out[at] = rng.choice(EDGES)
+        elif kind == 2:
+            out[at : at + 4] = rng.choice((b"\xff" * 4, b"\0" * 4, b"\xff\xff\xff\x7f"))
+        elif kind == 3:
+            del out[at : at + rng.randrange(1, 64)]
+        elif kind == 4:
+            out[at:at] = out[at : at + rng.randrange(1, 64)]
+        elif kind == 5:
+            out[at : at + rng.randrange(4)] = rng.choice(NUMBERS)
+        else:
+            del out[at:]
+    return bytes(out)
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """What takes too long, or too much memory, fails."""
+
+    def late(*_: object) -> None:
+        raise AssertionError(f"it takes more than {HANGS} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(HANGS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_changed_files_are_read_or_refused(targets: list[Target]) -> None:
+    rng = random.Random(SEED)
+    whole = {path: path.read_bytes() for path, _ in targets}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    end, count = time.monotonic() + SECONDS, 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        while time.monotonic() < end:
+            path, read = targets[count % len(targets)]
+            data = changed(whole[path], rng)
+            path.write_bytes(data)
+            try:
+                with bounded():
+                    read()
+            except (ValueError, OSError) as error:
+                assert str(error).strip(), path.name
+            except BaseException as error:
+                raise AssertionError(
+                    f"{path.name}, seed {SEED}, file {count}: {type(error).__name__}: {error}; "
+                    f"first bytes {data[:200]!r}"
+                ) from error
+            finally:
+                path.write_bytes(whole[path])
+            count += 1
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) * 1024
+    assert grown < MEMORY, f"{grown / 1e9:.1f} GB"
+    for _, read in targets:
+        read()
+    print(f"{count} files")
