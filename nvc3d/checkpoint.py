@@ -3,7 +3,9 @@
 config.json         the task, its config in two halves (model, data), the names of its data, and the
                     training config; which folder was trained on is not in it (see nvc3d.local)
 model.safetensors   the weights
+best.safetensors    the weights of the checkpoint that was validated best
 state.pt            all that is needed to go on: weights, optimiser, random numbers, step
+state-STEP.pt       those before, where more than one is kept
 metrics.json        the measures of the finished model
 losses.csv          the losses, every few steps
 ask.txt             which shapes to label first, where that was asked for
@@ -13,8 +15,10 @@ log/                TensorBoard
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
+import warnings
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -37,9 +41,11 @@ from nvc3d.tasks.task import UNTOLD
 from nvc3d.tasks.vocabulary import Vocabulary
 
 FORMAT = 3
+BEST = "best.safetensors"
 FILES = (
     "config.json",
     "model.safetensors",
+    BEST,
     "state.pt",
     "metrics.json",
     "losses.csv",
@@ -71,11 +77,12 @@ def load_run(
 ) -> tuple[Run, nn.Module]:
     """A finished or stopped run and its model, on the CPU and in evaluation mode.
 
-    `folder` is the run folder or any file of it. Raises CheckpointError where something is
-    missing, damaged, written by a newer nvc3d, or made by another task than `task`, or than any of
-    several.
+    `folder` is the run folder or any file of it; best.safetensors asks for those weights. Raises
+    CheckpointError where something is missing, damaged, written by a newer nvc3d, or made by
+    another task than `task`, or than any of several.
     """
     folder = Path(folder)
+    name = BEST if folder.name == BEST else "model.safetensors"
     if folder.is_file():
         folder = folder.parent
     run = load_config(folder)
@@ -84,7 +91,7 @@ def load_run(
         raise CheckpointError(
             f"{folder} holds a model of task {run.task.name}, not of {' or '.join(wanted)}"
         )
-    format, weights = read_weights(folder / "model.safetensors")
+    format, weights = read_weights(folder / name)
     if run.vocabulary is None:
         run = replace(run, vocabulary=_names_among(weights, run.task.name, folder))
     assert run.vocabulary is not None
@@ -96,7 +103,7 @@ def load_run(
         raise CheckpointError(
             f"{folder} describes a model that cannot be made: {str(error).splitlines()[0]}"
         ) from None
-    _fill(model, weights, folder / "model.safetensors")
+    _fill(model, weights, folder / name)
     return run, model.eval()
 
 
@@ -106,10 +113,10 @@ def holds_run(folder: Path) -> bool:
     return any((folder / name).exists() for name in ("model.safetensors", "state.pt"))
 
 
-def prepare(folder: Path, model: nn.Module, processes: int = 1) -> None:
+def prepare(folder: Path, model: nn.Module, processes: int = 1, keep: int = 1) -> None:
     """Make the run folder, free of what a killed run left half-written.
 
-    Raises OSError where the disk cannot hold the checkpoints of a run of so many processes.
+    Raises OSError where the disk cannot hold so many checkpoints of a run of so many processes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in FILES:
@@ -121,8 +128,9 @@ def prepare(folder: Path, model: nn.Module, processes: int = 1) -> None:
     weights = parameters + buffers
     state = parameters + 2 * learned + processes * buffers  # with the two moments of the optimiser
     # A file is there twice while it is being replaced; those of a run before make room.
-    present = sum(f.stat().st_size for n in FILES if (f := folder / n).is_file())
-    needed = weights + state + max(weights, state) + 2**20 - present
+    files = [*(folder / name for name in FILES), *_kept(folder)]
+    present = sum(file.stat().st_size for file in files if file.is_file())
+    needed = 2 * weights + keep * state + max(weights, state) + 2**20 - present
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise OSError(
@@ -133,8 +141,47 @@ def prepare(folder: Path, model: nn.Module, processes: int = 1) -> None:
 
 def clear(folder: Path) -> None:
     """Delete the run that a folder holds."""
-    for name in FILES:
-        (folder / name).unlink(missing_ok=True)
+    for path in [*(folder / name for name in FILES), *_kept(folder)]:
+        path.unlink(missing_ok=True)
+
+
+def keep_state(folder: Path, step: int, count: int) -> None:
+    """Let the state just written stay beside those to come, and delete all but the newest, and
+    those of steps that a run which went on from an earlier one has yet to take."""
+    for path in _kept(folder):
+        if int(path.stem[6:]) > step:
+            path.unlink()
+    if count > 1:
+        path = folder / f"state-{step}.pt"
+        path.unlink(missing_ok=True)
+        try:
+            os.link(folder / "state.pt", path)  # no byte is written twice
+        except OSError:  # a file system without links
+            shutil.copyfile(folder / "state.pt", path)
+    for path in _kept(folder)[count if count > 1 else 0 :]:
+        path.unlink()
+
+
+def load_newest(folder: Path, config: Any = None) -> dict[str, Any]:
+    """The newest state in a run folder that can be read, as `load_state`; of one that is damaged,
+    a warning. Raises CheckpointError, of the newest, where none can be."""
+    try:
+        return load_state(folder / "state.pt", config)
+    except CheckpointError as error:
+        for path in _kept(folder):
+            try:
+                state = load_state(path, config)
+            except CheckpointError:
+                continue
+            warnings.warn(f"{error}; the run goes on from {path.name}", stacklevel=2)
+            return state
+        raise
+
+
+def _kept(folder: Path) -> list[Path]:
+    """The states beside the newest one, the last first."""
+    found = [path for path in folder.glob("state-*.pt") if path.stem[6:].isdecimal()]
+    return sorted(found, key=lambda path: int(path.stem[6:]), reverse=True)
 
 
 def save_config(folder: Path, run: Run) -> None:

@@ -89,6 +89,19 @@ class TrainConfig(Checked):
     """End after so many minutes; the learning rate is lowered in time for it."""
     save_every: Annotated[int, Bound("at least", 1)] = 500
     """Steps between two checkpoints."""
+    accumulate: Annotated[int, Bound("at least", 1)] = 1
+    """Parts into which each batch is split, one after the other: less memory, the same step."""
+    ema: Annotated[float, Bound("at least", 0), Bound("below", 1)] = 0.0
+    """Decay of the mean of the weights (0.999, say), which is then measured and saved in their
+    place; 0: the last weights are."""
+    patience: Annotated[int, Bound("at least", 0)] = 0
+    """End after so many checkpoints without a better validation, with the best weights; 0: do
+    not."""
+    on_nan: Literal["stop", "skip"] = "stop"
+    """What is done with a batch that holds NaN or whose loss is none: its files are named, and the
+    run stops or goes on without the batch."""
+    keep: Annotated[int, Bound("at least", 1)] = 1
+    """Checkpoints that can be resumed, the newest; the best weights are kept besides."""
     workers: Annotated[int, Bound("at least", 0)] = 0
     """Processes that prepare data; 0: the training process does it."""
 

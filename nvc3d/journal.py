@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
+from time import perf_counter
 
 from nvc3d.atomic import atomic_write
 from nvc3d.extras import require
@@ -73,14 +75,28 @@ class Journal:
             disable=not (main and progress),
         )
         self.validated: dict[str, str] = {}
+        self.seconds: dict[str, float] = {}
+        """What takes how long, a mean over the last steps: data, and steps."""
+
+    @contextmanager
+    def clock(self, what: str) -> Iterator[None]:
+        """Take the time of the block."""
+        began = perf_counter()
+        yield
+        took = perf_counter() - began
+        self.seconds[what] = 0.9 * self.seconds.get(what, took) + 0.1 * took
 
     def losses(self, step: int, progress: float, values: dict[str, float], rate: float) -> None:
         """Show the losses of a step, after which the run has come so far, 0 to 1."""
         shown = {name: f"{v:.4g}" for name, v in values.items() if name != "gradient_norm"}
-        self.bar.set_postfix({"step": step} | shown | self.validated, refresh=False)
+        times = {f"{what}_time": f"{1e3 * s:.3g}ms" for what, s in self.seconds.items()}
+        self.bar.set_postfix({"step": step} | shown | self.validated | times, refresh=False)
         self.bar.update(min(progress, 1.0) - self.bar.n)
         if step % LOG_EVERY == 0:
             self._log("train", step, values | {"learning_rate": rate})
+            if self.writer:
+                for what, seconds in self.seconds.items():
+                    self.writer.add_scalar(f"time/{what}", seconds, step)
 
     def validation(self, step: int, values: dict[str, float]) -> None:
         """Show the losses on shapes that are not trained on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -20,13 +21,16 @@ from torch.utils.data import DataLoader
 from nvc3d import processes
 from nvc3d.allocation import keep_freed_memory
 from nvc3d.checkpoint import (
+    BEST,
     FORMAT,
     CheckpointError,
     Run,
     clear,
     holds_run,
-    load_state,
+    keep_state,
+    load_newest,
     prepare,
+    read_weights,
     save_config,
     save_state,
     save_weights,
@@ -37,6 +41,7 @@ from nvc3d.extras import require
 from nvc3d.interruption import Interruption, shielded
 from nvc3d.journal import Journal
 from nvc3d.randomness import random_state, seed, set_random_state
+from nvc3d.standing import Standing, averaged, not_finite, parts
 from nvc3d.tasks import Batch, Splits
 from nvc3d.tasks.task import Items
 
@@ -119,24 +124,34 @@ def _train(trainer: Trainer, progress: bool) -> Outcome:
     began = time.monotonic() - trainer.elapsed
     journal = Journal(trainer.folder / "log", run.task.name, trainer.step, trainer.main, progress)
     with Interruption(launched="LOCAL_RANK" in os.environ) as interruption, journal:
-        while trainer.step < training.steps:
-            with processes.in_step():  # a file that only one process reads may be broken
+        while trainer.step < training.steps and not trainer.is_stale:
+            # A file that only one process reads may be broken.
+            with journal.clock("data"), processes.in_step():
                 batch = next(stream)
-            trainer.elapsed, stop = processes.largest(
-                [time.monotonic() - began, interruption.requested]
+            bad = not_finite(batch)
+            trainer.elapsed, stop, spoilt = processes.largest(
+                [time.monotonic() - began, interruption.requested, bool(bad)]
             )
             if stop or trainer.progress >= 1:
                 break
             rate = learning_rate(trainer.progress, training)
-            losses = trainer.advance(batch, rate)
+            if spoilt:
+                with processes.in_step():
+                    trainer.leave_out(bad)
+                continue
+            with journal.clock("step"):
+                losses = trainer.advance(batch, rate)
             journal.losses(trainer.step, trainer.progress, losses, rate)
             if trainer.step % training.save_every == 0 and trainer.step < training.steps:
-                trainer.save()
                 with processes.in_step():
-                    journal.validation(trainer.step, trainer.validate())
-        trainer.save()
-    finished = trainer.progress >= 1
-    return Outcome(trainer.model.eval(), trainer.splits, trainer.step, finished, trainer.main)
+                    means = trainer.validate()
+                    journal.validation(trainer.step, means)
+                trainer.judge(means)
+                trainer.save()
+        if not trainer.is_stale:
+            trainer.save()
+    finished = trainer.progress >= 1 or trainer.is_stale
+    return Outcome(trainer.result().eval(), trainer.splits, trainer.step, finished, trainer.main)
 
 
 class Trainer:
@@ -191,21 +206,24 @@ class Trainer:
             )
         self.step, self.elapsed = 0, 0.0
         self.saved_step, self.skipped = 0, 0
+        self.standing = Standing()
 
         with processes.in_step():
             saved = None
             if resume and (holds_run(folder) or not (folder / "config.json").exists()):
-                saved = load_state(folder / "state.pt", run.config)
+                saved = load_newest(folder, run.config)
             seed(run.config.seed)
             self.splits = run.task.look(run.config, run.task.splits(run.config))
             self.share = self._share()
             self.model = run.task.fresh(run.config, self.splits)
             if self.main:
-                prepare(folder, self.model, self.world)
+                prepare(folder, self.model, self.world, self.training.keep)
         self.objective, self.optimizer = self.accelerator.prepare(
             Objective(self.model, run.task.loss),
             torch.optim.AdamW(parameter_groups(self.model, self.training.weight_decay)),
         )
+        decay = self.training.ema
+        self.mean = averaged(self.model, decay) if decay > 0 else None
         with processes.in_step():
             if self.main and rehearsal:
                 rehearsal(self.model, self.splits)
@@ -229,8 +247,10 @@ class Trainer:
         """One step of the optimiser; its losses by name. NonFiniteLoss leaves the weights alone."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        losses: dict[str, Tensor] = self.objective(batch)
-        self.accelerator.backward(losses["total"])
+        skips = self.training.on_nan == "skip"
+        # What a head measures of a step that is left out must not stay.
+        before = {n: b.clone() for n, b in self.model.named_buffers()} if skips else {}
+        losses = self._backward(batch)
         norm = float(self.accelerator.clip_grad_norm_(self.model.parameters(), self.training.clip))
         # Of all processes, so that they take the same turn, and the means are the batch's.
         table = processes.rows([*(value.item() for value in losses.values()), norm])
@@ -238,13 +258,65 @@ class Trainer:
         values = dict(zip(losses, means, strict=True))
         # float16 overflows now and then: its scaler skips the step and scales the next one down.
         self.skipped = 0 if math.isfinite(norm) else self.skipped + 1
-        allowed = SKIPS if self.training.precision == "float16" else 0
-        if not all(map(math.isfinite, means)) or self.skipped > allowed:
-            raise NonFiniteLoss(self._diverged(values, norm))
-        self.optimizer.step()
+        allowed = SKIPS if skips or self.training.precision == "float16" else 0
+        finite = all(map(math.isfinite, means))
+        if not (finite or skips) or self.skipped > allowed:
+            raise NonFiniteLoss(self._diverged(values, norm) + _of(batch))
+        scaled = self.training.precision == "float16"
+        if skips and not (finite and (scaled or math.isfinite(norm))):
+            for name, buffer in self.model.named_buffers():
+                buffer.copy_(before[name])
+            warnings.warn(
+                f"step {self.step + 1} is left out, its loss or gradient is not finite{_of(batch)}",
+                stacklevel=2,
+            )
+        else:
+            self.optimizer.step()
+            if self.mean is not None:
+                self.mean.update_parameters(self.model)
         self.optimizer.zero_grad()
         self.step += 1
         return values | {"gradient_norm": norm}
+
+    def _backward(self, batch: Batch) -> dict[str, Tensor]:
+        """The losses of a batch by name, their gradients added up over its parts."""
+        losses: dict[str, Tensor] = {}
+        pieces = list(parts(batch, self.training.accumulate))
+        for i, (share, piece) in enumerate(pieces):
+            with ExitStack() as alone:
+                if i + 1 < len(pieces):  # processes exchange gradients once a step
+                    alone.enter_context(self.accelerator.no_sync(self.objective))
+                own: dict[str, Tensor] = self.objective(piece)
+                self.accelerator.backward(own["total"] * share if share < 1 else own["total"])
+            for name, value in own.items():
+                term = value.detach() * share if share < 1 else value.detach()
+                losses[name] = losses[name] + term if name in losses else term
+        return losses
+
+    def leave_out(self, bad: list[str]) -> None:
+        """Go on to the next step, without the batch that holds such items; or stop, if asked to.
+
+        Raises ValueError, which names them.
+        """
+        if bad:
+            held = f"the batch of step {self.step + 1} holds NaN or inf in {_few(bad)}"
+            if self.training.on_nan == "stop":
+                raise ValueError(f"{held}: mend or remove them, or --on-nan skip")
+            warnings.warn(f"{held}: it is left out", stacklevel=2)
+        self.step += 1
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the last so many validations, those of `patience`, were no better."""
+        return 0 < self.training.patience <= self.standing.since
+
+    def result(self) -> nn.Module:
+        """The model that is measured and saved: with the last weights, their mean, or the best."""
+        if self.is_stale and self.main and (self.folder / BEST).is_file():
+            self.model.load_state_dict(read_weights(self.folder / BEST)[1])
+            save_weights(self.model, self.folder / "model.safetensors")
+            return self.model
+        return self._current
 
     def batches(self) -> Iterator[Batch]:
         """This process's share of every batch from the current step on, without end.
@@ -278,13 +350,27 @@ class Trainer:
             return {}
         loader = evaluation_batches(self.splits.val, self.training, self.accelerator.device)
         means: dict[str, float] = {}
-        self.model.eval()
+        model = self._current
+        model.eval()
         with torch.random.fork_rng(), torch.no_grad():
             for i, batch in enumerate(islice(loader, VALIDATION_BATCHES)):
-                for name, value in self.run.task.loss(self.model, batch).items():
+                for name, value in self.run.task.loss(model, batch).items():
                     means[name] = (means.get(name, 0.0) * i + value.item()) / (i + 1)
-        self.model.train()
+        model.train()
         return means
+
+    def judge(self, means: dict[str, float]) -> None:
+        """Take note of a validation, and keep the weights if it was never better."""
+        if self.training.patience:
+            means = processes.of_main(means)  # all must end together
+        with processes.in_step():
+            if "total" in means and self.standing.judge(means["total"]) and self.main:
+                save_weights(self._current, self.folder / BEST)
+
+    @property
+    def _current(self) -> nn.Module:
+        """What is validated and saved: the model with its last weights, or with their mean."""
+        return self.model if self.mean is None else self.mean.module
 
     def save(self) -> None:
         """Write a checkpoint; the one before it stays whole until this one is."""
@@ -302,9 +388,12 @@ class Trainer:
                     "scaler": scaler.state_dict() if scaler else None,
                     "random": randoms,
                     "others": [_differing(one, own[0]) for one in own[1:]],
+                    "standing": self.standing.state_dict(),
+                    "mean": None if self.mean is None else self.mean.state_dict(),
                 }
                 save_state(state, self.folder / "state.pt")
-                save_weights(self.model, self.folder / "model.safetensors")
+                keep_state(self.folder, self.step, self.training.keep)
+                save_weights(self._current, self.folder / "model.safetensors")
         self.saved_step = self.step
 
     def restore(self, saved: dict[str, Any]) -> None:
@@ -320,6 +409,12 @@ class Trainer:
                 set_random_state(saved["random"][self.rank])
             self.step = self.saved_step = int(saved["step"])
             self.elapsed = float(saved["elapsed"])
+            if "standing" in saved:
+                self.standing.load_state_dict(saved["standing"])
+            if self.mean is not None:
+                # A run that began without a mean begins one of the weights it has now.
+                mean = saved.get("mean") or averaged(self.model, self.training.ema).state_dict()
+                self.mean.load_state_dict(mean)
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"{self.folder / 'state.pt'} does not fit this run; resume with the config it was "
@@ -366,6 +461,16 @@ def _differing(state: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
         for name, value in state.items()
         if not (isinstance(value, Tensor) and torch.equal(value, other[name]))
     }
+
+
+def _of(batch: Batch) -> str:
+    """Which files a batch is of, to be added to what went wrong with it."""
+    names = batch.get("name")
+    return f"; its batch is of {_few([str(name) for name in names])}" if names else ""
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 class Objective(nn.Module):

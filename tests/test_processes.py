@@ -135,6 +135,8 @@ noted = task(model=lambda config, vocabulary: Noted(config.noise))
 
 attempt("curve", t.run(20, t.PlaneConfig(noise=0.0)))
 found["losses"] = losses[:]
+choices = dict(accumulate=2, ema=0.5, patience=50, on_nan="skip", keep=2)
+attempt("parts", t.run(20, t.PlaneConfig(noise=0.0), **choices))
 attempt("whole", noted)
 attempt("half", t.interrupt_at(11, signal.SIGTERM, noted) if rank == 1 else noted)
 attempt("half again", noted, resume=True)
@@ -201,6 +203,14 @@ def test_two_processes_have_the_curve_of_one(trainings: Path, tmp_path: Path) ->
     # Shown are the losses of the whole batch, not of one process's share.
     two = outcome(trainings, "losses")
     assert two[0] == two[1] and len(two[0]) == 20  # type: ignore[arg-type]
+
+
+def test_parts_and_means_are_those_of_one_process(trainings: Path, tmp_path: Path) -> None:
+    assert outcome(trainings, "parts") == [20, 20]
+    train(run(20, PlaneConfig(noise=0.0), accumulate=2, ema=0.5), tmp_path, progress=False)
+    torch.testing.assert_close(
+        contents(tmp_path), contents(trainings / "parts"), rtol=1e-5, atol=1e-5
+    )
 
 
 def test_a_resumed_run_of_two_processes_has_the_same_bits(trainings: Path) -> None:

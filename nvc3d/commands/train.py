@@ -178,7 +178,7 @@ def _plain(box: str) -> str:
 
 def _absolute(config: Any) -> Any:
     """The task's config with a data folder that means the same wherever it is read again."""
-    if config.data in (None, UNTOLD):
+    if config.data in (None, UNTOLD) or "://" in config.data:
         return config
     return dataclasses.replace(config, data=str(Path(config.data).expanduser().absolute()))
 
