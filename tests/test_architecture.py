@@ -22,6 +22,7 @@ SMALL = {
     "local",
     "processes",
     "randomness",
+    "standing",
 }
 # Part -> the parts below it that it may import.
 BELOW = {
@@ -45,7 +46,18 @@ BELOW = {
     "adapters": {"data", "files", "nebula", "metrics", "tasks", "viz"},
 }
 # On top: run folders, training and commands may use everything below them, in this order.
-TOP = ("claim", "journal", "checkpoint", "train", "card", "loaded", "commands", "cli", "__main__")
+TOP = (
+    "claim",
+    "journal",
+    "checkpoint",
+    "train",
+    "card",
+    "loaded",
+    "export",
+    "commands",
+    "cli",
+    "__main__",
+)
 
 
 def parts() -> Iterator[tuple[str, Path]]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from nvc3d.cli import COMMANDS
+from nvc3d.commands.train import parse
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
@@ -71,3 +75,22 @@ def test_the_page_shows_every_example_as_it_is() -> None:
     assert sorted(shown) == EXAMPLES
     for name, code in shown.items():
         assert code == (ROOT / "examples" / name).read_text(), f"{name} differs from the page"
+
+
+@pytest.mark.parametrize("page", ["training.md", "deploy.md"])
+def test_the_commands_of_a_page_are_ones(page: str) -> None:
+    """Commands of nvc3d in code that a shell would run: their options are there."""
+    text = (ROOT / "docs" / page).read_text()
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.S)
+    commands = [line for block in blocks for line in block.splitlines() if "nvc3d " in line]
+    given = [re.findall(r"nvc3d (\w+)(.*?)(?:#|$)", line)[-1] for line in commands]
+    asked = [(name, rest) for name, rest in given if name in COMMANDS]
+    assert asked
+    for name, rest in asked:
+        if name == "train":
+            task, *options = shlex.split(rest)
+            parse(task, options)
+        else:
+            source = (ROOT / "nvc3d" / "commands" / f"{name}.py").read_text()
+            for option in re.findall(r"--\w+", rest):
+                assert f'"{option}"' in source, (name, option)

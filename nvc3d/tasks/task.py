@@ -126,6 +126,20 @@ def _silent(model: Any, splits: Splits, config: Any, folder: Path) -> list[str]:
 
 
 @dataclass(frozen=True)
+class Program:
+    """A trained network's answer as a module of tensors alone, which needs no nvc3d where it runs
+    but the operators."""
+
+    module: nn.Module
+    """called with the inputs in their order; gives a tuple of the outputs"""
+    inputs: dict[str, Tensor]
+    """examples by name, the batch first"""
+    outputs: tuple[str, ...]
+    free: tuple[str, ...] = ("points",)
+    """those of the inputs whose second axis, points, may be of any size too"""
+
+
+@dataclass(frozen=True)
 class Task:
     """A task as the trainer and the command line see it; they know nothing else of it.
 
@@ -165,6 +179,8 @@ class Task:
     is, and gives one answer or a list"""
     suffixes: tuple[str, ...] | None = None
     """of the files that it answers of, by their paths; None: those of shapes"""
+    program: Callable[[Any, Any], Program] | None = None
+    """(model, config or its model half) -> what is exported of it; None where nothing can be"""
     look: Callable[[Any, Splits], Splits] = _as_they_are
     """(config, splits) -> the splits, their vocabulary with what only a look at the shapes of
     training can tell: for a model that begins to learn."""

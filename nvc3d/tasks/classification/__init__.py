@@ -11,6 +11,7 @@ from nvc3d.tasks.classification.loss import loss
 from nvc3d.tasks.classification.metrics import MEASURES, metrics
 from nvc3d.tasks.classification.model import Classification, ClassificationModel
 from nvc3d.tasks.classification.pictures import pictures
+from nvc3d.tasks.classification.program import program
 from nvc3d.tasks.task import Task
 
 TASK = Task(
@@ -23,6 +24,7 @@ TASK = Task(
     pictures=pictures,
     measures=MEASURES,
     answer=answer,
+    program=program,
     look=look,
     end=ask,
 )

@@ -10,6 +10,7 @@ from nvc3d.tasks.completion.loss import loss
 from nvc3d.tasks.completion.metrics import MEASURES, metrics
 from nvc3d.tasks.completion.model import Completion, CompletionModel, begin
 from nvc3d.tasks.completion.pictures import pictures
+from nvc3d.tasks.completion.program import program
 from nvc3d.tasks.task import Task
 
 TASK = Task(
@@ -25,6 +26,7 @@ TASK = Task(
     evaluate=evaluate,
     options=OPTIONS,
     answer=answer,
+    program=program,
 )
 
 __all__ = ["TASK", "Completion", "CompletionConfig", "CompletionModel"]

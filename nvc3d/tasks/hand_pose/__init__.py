@@ -11,6 +11,7 @@ from nvc3d.tasks.hand_pose.loss import loss
 from nvc3d.tasks.hand_pose.metrics import MEASURES, metrics
 from nvc3d.tasks.hand_pose.model import HandPose, HandPoseModel, begin
 from nvc3d.tasks.hand_pose.pictures import pictures
+from nvc3d.tasks.hand_pose.program import program
 from nvc3d.tasks.task import Task
 
 TASK = Task(
@@ -27,6 +28,7 @@ TASK = Task(
     evaluate=evaluate,
     options=OPTIONS,
     answer=answer,
+    program=program,
 )
 
 __all__ = ["TASK", "HandPose", "HandPoseAnswer", "HandPoseConfig", "HandPoseModel"]

@@ -10,6 +10,7 @@ from nvc3d.tasks.planes.loss import loss
 from nvc3d.tasks.planes.metrics import MEASURES, metrics
 from nvc3d.tasks.planes.model import PlanesModel, PointPlanes
 from nvc3d.tasks.planes.pictures import pictures
+from nvc3d.tasks.planes.program import program
 from nvc3d.tasks.task import Task
 
 TASK = Task(
@@ -22,6 +23,7 @@ TASK = Task(
     pictures=pictures,
     measures=MEASURES,
     answer=answer,
+    program=program,
     training=TrainConfig(steps=3000, batch_size=8, learning_rate=3e-3),
 )
 

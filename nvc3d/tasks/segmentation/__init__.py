@@ -10,6 +10,7 @@ from nvc3d.tasks.segmentation.loss import loss
 from nvc3d.tasks.segmentation.metrics import MEASURES, metrics
 from nvc3d.tasks.segmentation.model import Segmentation, SegmentationModel
 from nvc3d.tasks.segmentation.pictures import pictures
+from nvc3d.tasks.segmentation.program import program
 from nvc3d.tasks.task import Task
 
 TASK = Task(
@@ -24,6 +25,7 @@ TASK = Task(
     evaluate=evaluate,
     options=OPTIONS,
     answer=answer,
+    program=program,
 )
 
 __all__ = [

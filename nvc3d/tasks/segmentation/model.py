@@ -10,6 +10,7 @@ from torch.nn.functional import one_hot
 
 from nvc3d.encoders import make
 from nvc3d.encoders.layers import shared_mlp
+from nvc3d.geometry.unit_ball import unit_ball
 from nvc3d.nebula import Code
 from nvc3d.tasks.bottleneck import Bottleneck, bottleneck
 from nvc3d.tasks.segmentation.config import SegmentationNet
@@ -88,7 +89,8 @@ class SegmentationModel(nn.Module):
         if category is None or category.shape != (batch,):
             got = "none" if category is None else tuple(category.shape)
             raise ValueError(f"category must be ({batch},), got {got}")
-        if int(category.min()) < 0 or int(category.max()) >= count:
+        told = not torch.compiler.is_compiling()
+        if told and (int(category.min()) < 0 or int(category.max()) >= count):
             raise ValueError(
                 f"category must be from 0 to {count - 1}, "
                 f"got {int(category.min())} to {int(category.max())}"
@@ -100,7 +102,4 @@ def in_one_frame(points: Tensor) -> Tensor:
     """Clouds (B, N, 3), the middle of each one's bounding box at 0, its farthest point 1 away."""
     if points.dim() != 3 or 0 in points.shape:
         return points  # the encoder says what is wrong with it
-    low, high = points.aminmax(dim=1, keepdim=True)
-    centred = points - (low / 2 + high / 2)
-    radius = torch.linalg.vector_norm(centred, dim=-1).amax(1)[:, None, None]
-    return centred / torch.where(radius > 0, radius, 1)
+    return unit_ball(points)[0]

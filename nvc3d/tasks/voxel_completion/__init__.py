@@ -11,6 +11,7 @@ from nvc3d.tasks.voxel_completion.loss import loss
 from nvc3d.tasks.voxel_completion.metrics import MEASURES, metrics
 from nvc3d.tasks.voxel_completion.model import VoxelCompletion, VoxelCompletionModel, begin
 from nvc3d.tasks.voxel_completion.pictures import pictures
+from nvc3d.tasks.voxel_completion.program import program
 
 TASK = Task(
     name="voxel_completion",
@@ -23,6 +24,7 @@ TASK = Task(
     pictures=pictures,
     measures=MEASURES,
     answer=answer,
+    program=program,
 )
 
 __all__ = ["TASK", "VoxelCompletion", "VoxelCompletionConfig", "VoxelCompletionModel"]

@@ -26,7 +26,7 @@ class FoldingDecoder(nn.Module):
         self.second = Fold(code_dim, 3, hidden)
 
     def forward(self, embedding: Tensor, partial: Tensor, point_features: Tensor) -> list[Tensor]:
-        sheet = self.grid.to(partial.dtype).expand(len(embedding), -1, -1)  # (B, N, 2)
+        sheet = self.grid.to(partial.dtype).expand(embedding.shape[0], -1, -1)  # (B, N, 2)
         once = self.first(embedding, sheet).to(partial.dtype)
         return [once, once + self.second(embedding, once)]
 

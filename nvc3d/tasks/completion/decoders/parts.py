@@ -54,7 +54,7 @@ def surroundings(at: Tensor, points: Tensor, features: Tensor) -> Tensor:
         squared, index = ops.knn(at, points, min(NEIGHBOURS, points.shape[1]))  # (B, S, K)
     weight = 1 / (squared + 1e-8)
     weight = (weight / weight.sum(-1, keepdim=True)).to(features.dtype)
-    batch = torch.arange(len(index), device=index.device)[:, None, None]
+    batch = torch.arange(index.shape[0], device=index.device)[:, None, None]
     around = (features[batch, index] * weight[..., None]).sum(2)  # (B, S, C)
     # Points of a scan lie about a tenth of its size apart: layers learn best from inputs near 1.
     offsets = 10 * (points[batch, index] - at[:, :, None])  # (B, S, K, 3)
