@@ -16,9 +16,9 @@ LIMITS = {
     ("nearest", "torch.cdist"): 4096,
     ("nearest", "PyTorch3D"): 20_000,
     ("chamfer", "PyTorch3D"): 20_000,
-    ("knn", "torch.cdist"): 20_000,
+    ("knn", "torch.cdist"): 16_000,
     ("ball_query", "PyTorch3D"): 20_000,
-    ("knn", "PyTorch3D"): 20_000,
+    ("knn", "PyTorch3D"): 16_000,
     ("knn", "faiss"): 20_000,
     ("farthest_point_sampling", "PyTorch3D"): 200_000,
     ("farthest_point_sampling", "torch-cluster"): 200_000,
@@ -57,7 +57,8 @@ def rows() -> list[Row]:
 
             name = f"{crowd.__name__} {size}"
             table.append(Row("nearest", name, size, hostile, checking.distances))
-    for batch, size, dim in ((8, 2048, 3), (8, 2048, 64), (1, 100_000, 3)):
+    wide = ((1, 20_000, dim) for dim in (2, 4, 6, 8, 12))
+    for batch, size, dim in ((8, 2048, 3), (8, 2048, 64), (1, 100_000, 3), *wide):
 
         def graph(batch: int = batch, size: int = size, dim: int = dim) -> tuple[Any, ...]:
             points = torch.rand(batch, size, dim, generator=torch.Generator().manual_seed(1))
@@ -90,6 +91,13 @@ def rows() -> list[Row]:
 
             name = f"{kind.__name__} {batch}×{size}→{k}"
             table.append(Row("farthest_point_sampling", name, size, sample, checking.picks))
+    for dim in (2, 4, 6, 8, 12):
+
+        def spread(dim: int = dim) -> tuple[Any, ...]:
+            return torch.rand(1, 20_000, dim, generator=torch.Generator().manual_seed(1)), 1024
+
+        name = f"1×20000→1024, {dim}-d"
+        table.append(Row("farthest_point_sampling", name, 20_000, spread, checking.picks))
     for crowd in workloads.HOSTILE:
 
         def crowded(kind: Any = crowd) -> tuple[Any, ...]:

@@ -114,13 +114,13 @@ class LowestIndices {
 };
 
 // The walk of one packet of queries.
-template <class T>
+template <class T, int Dim>
 class BallSearch {
  public:
-  BallSearch(const Tree<T>& tree, T squared_radius) : tree_(tree), radius_(squared_radius) {}
+  BallSearch(const Tree<T, Dim>& tree, T squared_radius) : tree_(tree), radius_(squared_radius) {}
 
   // Query q of the packet gets its answer in distance + row[q] * k and index + row[q] * k.
-  void run(const Packet<T>& packet, const int64_t (&row)[lanes], int64_t k, T* distance,
+  void run(const Packet<T, Dim>& packet, const int64_t (&row)[lanes], int64_t k, T* distance,
            int64_t* index) {
     packet_ = &packet;
     for (int q = 0; q < lanes; ++q) {
@@ -134,7 +134,7 @@ class BallSearch {
 
  private:
   void walk(int h, int64_t g) {
-    const Group<T>& group = tree_.level[h].group[g];
+    const Group<T, Dim>& group = tree_.level[h].group[g];
     const Vec<T> away = box_distance<SquaredL2>(group, packet_->lower, packet_->upper);
     Ints first =
         select(away < Vec<T>::all(radius_), Ints::load(group.least_index), Ints::all(no_index));
@@ -149,25 +149,15 @@ class BallSearch {
     }
   }
 
-  void look(const Group<T>& group, int c, const Leaf<T>& leaf) {
+  void look(const Group<T, Dim>& group, int c, const Leaf<T, Dim>& leaf) {
     const Vec<T> radius = Vec<T>::all(radius_);
-    Vec<T> outside[3];
-    NVC3D_UNROLL
-    for (int axis = 0; axis < 3; ++axis) {
-      outside[axis] = max(max(Vec<T>::all(group.lower[axis][c]) - packet_->at[axis],
-                              packet_->at[axis] - Vec<T>::all(group.upper[axis][c])),
-                          Vec<T>::all(0));
-    }
-    const Mask<T> near = distance3<SquaredL2>(outside[0], outside[1], outside[2]) < radius;
+    const Mask<T> near = distances_to_box<SquaredL2>(group, c, packet_->at) < radius;
     const Mask<T> low = less<T>(Ints::all(group.least_index[c]), Ints::load(bound_));
     const Ints index = Ints::load(leaf.index);
     bool full = false;
     for (uint32_t wanted = (near & low).bits(); wanted; wanted &= wanted - 1) {
       const int q = lowest_bit(wanted);
-      const Vec<T> d =
-          distance3<SquaredL2>(Vec<T>::load(leaf.at[0]) - Vec<T>::all(packet_->query[0][q]),
-                               Vec<T>::load(leaf.at[1]) - Vec<T>::all(packet_->query[1][q]),
-                               Vec<T>::load(leaf.at[2]) - Vec<T>::all(packet_->query[2][q]));
+      const Vec<T> d = packet_->template distances<SquaredL2>(q, leaf);
       const Mask<T> inside = (d < radius) & less<T>(index, Ints::all(bound_[q]));
       if (!inside.any()) continue;
       lowest_[q].take(d, index, inside);
@@ -177,29 +167,29 @@ class BallSearch {
     if (full) highest_ = reduce_max(Ints::load(bound_));
   }
 
-  const Tree<T>& tree_;
+  const Tree<T, Dim>& tree_;
   const T radius_;
-  const Packet<T>* packet_ = nullptr;
+  const Packet<T, Dim>* packet_ = nullptr;
   int32_t bound_[lanes];        // of each query: only lower indices can enter
   int32_t highest_ = no_index;  // of these
   LowestIndices<T> lowest_[lanes];
 };
 
-// The rows of x (n, 3) that are listed, through trees.
-template <class T>
+// The rows of x (n, Dim) that are listed, through trees.
+template <class T, int Dim>
 void balls_by_tree(const T* x, const int64_t* rows, int64_t count, const T* y, int64_t m,
                    T squared_radius, int64_t k, T* distance, int64_t* index,
                    const Parallel& parallel) {
-  Scratch<T> listed(3 * count);
+  Scratch<T> listed(Dim * count);
   for (int64_t i = 0; i < count; ++i) {
-    for (int axis = 0; axis < 3; ++axis) listed[3 * i + axis] = x[3 * rows[i] + axis];
+    for (int axis = 0; axis < Dim; ++axis) listed[Dim * i + axis] = x[Dim * rows[i] + axis];
   }
-  const TreePair<T> trees(listed.data(), count, y, m, parallel);
+  const TreePair<T, Dim> trees(listed.data(), count, y, m, parallel);
   parallel(trees.x.leaves, 16, [&](int64_t begin, int64_t end) {
-    BallSearch<T> search(trees.y, squared_radius);
+    BallSearch<T, Dim> search(trees.y, squared_radius);
     for (int64_t l = begin; l < end; ++l) {
-      const Leaf<T>& queries = trees.x.leaf[l];
-      const Packet<T> packet(queries, count - l * lanes);
+      const Leaf<T, Dim>& queries = trees.x.leaf[l];
+      const Packet<T, Dim> packet(queries, count - l * lanes);
       int64_t row[lanes] = {};
       for (int q = 0; q < packet.valid; ++q) row[q] = rows[queries.index[q]];
       search.run(packet, row, k, distance, index);
@@ -207,9 +197,11 @@ void balls_by_tree(const T* x, const int64_t* rows, int64_t count, const T* y, i
   });
 }
 
+// Dim is that of the points where trees may be used, else 0.
 template <class T, int Dim>
 void balls(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, T squared_radius, int64_t k,
-           bool trees, T* distance, int64_t* index, const Parallel& parallel) {
+           T* distance, int64_t* index, const Parallel& parallel) {
+  const bool trees = Dim && trees_pay(n, m, dim, 350);
   const Packed<T> packed(y, m, dim);
   Scratch<uint8_t> done(n);
   parallel(n, brute_grain(m, dim, 1), [&](int64_t begin, int64_t end) {
@@ -225,7 +217,9 @@ void balls(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, T squared_
   for (int64_t i = n; i-- > 0;) {
     if (!done[i]) rows[--left] = i;
   }
-  balls_by_tree(x, rows.data(), rows.size(), y, m, squared_radius, k, distance, index, parallel);
+  if constexpr (Dim > 0)
+    balls_by_tree<T, Dim>(x, rows.data(), rows.size(), y, m, squared_radius, k, distance, index,
+                          parallel);
 }
 
 // x (n, dim), y (m, dim); distance and index (n, k), where rows with fewer than k points end in
@@ -234,13 +228,15 @@ template <class T>
 void ball_query(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, T squared_radius,
                 int64_t k, T* distance, int64_t* index, const Parallel& parallel) {
   if (n == 0) return;
-  if (dim > 3) {
-    balls<T, 0>(x, n, y, m, dim, squared_radius, k, false, distance, index, parallel);
+  if (dim > most_tree_dim) {
+    balls<T, 0>(x, n, y, m, dim, squared_radius, k, distance, index, parallel);
     return;
   }
-  const AtLeast3<T> xs(x, n, dim), ys(y, m, dim);
-  balls<T, 3>(xs.points, n, ys.points, m, 3, squared_radius, k, trees_pay(n, m, 350), distance,
-              index, parallel);
+  with_tree_dim(dim, [&](auto chosen_dim) {
+    constexpr int Dim = decltype(chosen_dim)::value;
+    const Filled<T, Dim> xs(x, n, dim), ys(y, m, dim);
+    balls<T, Dim>(xs.points, n, ys.points, m, Dim, squared_radius, k, distance, index, parallel);
+  });
 }
 
 }  // namespace nvc3d::NVC3D_ISA

@@ -40,6 +40,15 @@ struct L1 {
   }
 };
 
+// The distance whose Dim coordinate differences difference(0), difference(1) ... gives. Differences
+// of 0 at the end change no bit: a point filled up with zeros is as far away as without.
+template <class Norm, int Dim, class Difference>
+NVC3D_HOST_DEVICE auto distance_of(const Difference& difference) {
+  auto sum = Norm::first(difference(0));
+  for (int axis = 1; axis < Dim; ++axis) sum = Norm::add(sum, difference(axis));
+  return sum;
+}
+
 // The distance whose three coordinate differences are dx, dy, dz. With fewer coordinates the rest
 // are 0 and change no bit.
 template <class Norm, class V>

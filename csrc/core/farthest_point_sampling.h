@@ -3,6 +3,7 @@
 
 #include "fps_brute.h"
 #include "fps_buckets.h"
+#include "nearest.h"
 
 namespace nvc3d::NVC3D_ISA {
 
@@ -12,8 +13,15 @@ void farthest_point_sampling(const T* points, int64_t n, int64_t dim, int64_t k,
                              int64_t* picks, const Parallel& parallel) {
   // Building costs as much as 200 to 300 picks by brute force, whatever the number of points;
   // and small clouds fit the fastest cache, where brute force is as fast as walking a tree.
-  if (dim == 3 && n >= 2048 && k >= 384) {
-    farthest_by_buckets(points, n, k, start, picks, parallel);
+  if (dim <= most_tree_dim && n >= 2048 && k >= 384) {
+    with_tree_dim(dim, [&](auto chosen_dim) {
+      constexpr int Dim = decltype(chosen_dim)::value;
+      const Filled<T, Dim> filled(points, n, dim);
+      farthest_by_buckets<T, Dim>(filled.points, n, k, start, picks, parallel);
+    });
+  } else if (dim <= 3) {
+    const Filled<T, 3> filled(points, n, dim);
+    farthest_by_brute_force(filled.points, n, 3, k, start, picks, parallel);
   } else {
     farthest_by_brute_force(points, n, dim, k, start, picks, parallel);
   }

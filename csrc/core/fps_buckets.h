@@ -13,10 +13,10 @@
 
 namespace nvc3d::NVC3D_ISA {
 
-template <class T>
+template <class T, int Dim>
 class Buckets {
  public:
-  // cloud (n, 3), n >= 1.
+  // cloud (n, Dim), n >= 1.
   Buckets(const T* cloud, int64_t n, const Parallel& parallel)
       : tree_(cloud, n, parallel),
         nearest_(tree_.leaves * lanes),
@@ -41,9 +41,10 @@ class Buckets {
   // The lowest index among the points farthest from all picks.
   int32_t farthest() const { return highest(level_[tree_.levels - 1].peaks[0]).index; }
 
-  // Takes a new pick into account, a point (3,).
+  // Takes a new pick into account, a point (Dim,).
   void add(const T* pick) {
-    const Vec<T> at[3] = {Vec<T>::all(pick[0]), Vec<T>::all(pick[1]), Vec<T>::all(pick[2])};
+    Vec<T> at[Dim];
+    for (int axis = 0; axis < Dim; ++axis) at[axis] = Vec<T>::all(pick[axis]);
     const int top = tree_.levels - 1;
     level_[top].visited[0] = 0;
     int64_t found = 1;
@@ -91,7 +92,7 @@ class Buckets {
   }
 
   // From the visited groups of a level to what the pick concerns below: groups, at last leaves.
-  int64_t descend(int h, const Vec<T> (&at)[3], int32_t* below) const {
+  int64_t descend(int h, const Vec<T> (&at)[Dim], int32_t* below) const {
     int64_t found = 0;
     for (int64_t i = 0; i < level_[h].visits; ++i) {
       const int32_t group = level_[h].visited[i];
@@ -102,14 +103,13 @@ class Buckets {
     return found;
   }
 
-  void update_leaves(int64_t count, const Vec<T> (&at)[3]) {
+  void update_leaves(int64_t count, const Vec<T> (&at)[Dim]) {
     for (int64_t i = 0; i < count; ++i) {
       const int32_t number = concerned_[i];
-      const Leaf<T>& leaf = tree_.leaf[number];
+      const Leaf<T, Dim>& leaf = tree_.leaf[number];
       T* const nearest = nearest_.data() + int64_t{lanes} * number;
-      const Vec<T> distance =
-          distance3<SquaredL2>(Vec<T>::load(leaf.at[0]) - at[0], Vec<T>::load(leaf.at[1]) - at[1],
-                               Vec<T>::load(leaf.at[2]) - at[2]);
+      const Vec<T> distance = distances_to_leaf<SquaredL2>(
+          leaf, [&](int axis) __attribute__((always_inline)) { return at[axis]; });
       const Vec<T> updated = min(distance, Vec<T>::load(nearest));
       updated.store(nearest);
       const T largest = reduce_max(updated);
@@ -119,21 +119,21 @@ class Buckets {
     }
   }
 
-  Tree<T> tree_;
-  Level level_[Tree<T>::most_levels];
+  Tree<T, Dim> tree_;
+  Level level_[Tree<T, Dim>::most_levels];
   Scratch<T> nearest_;          // (leaves, 16) distance of each point to the nearest pick
   Scratch<int32_t> concerned_;  // the leaves that the current pick concerns
 };
 
-// points (n, 3); picks (k,).
-template <class T>
+// points (n, Dim); picks (k,).
+template <class T, int Dim>
 void farthest_by_buckets(const T* points, int64_t n, int64_t k, int64_t start, int64_t* picks,
                          const Parallel& parallel) {
-  Buckets<T> buckets(points, n, parallel);
+  Buckets<T, Dim> buckets(points, n, parallel);
   picks[0] = start;
   for (int64_t made = 1; made < k; ++made) {
     if (made % 16 == 0) parallel.check();
-    buckets.add(points + picks[made - 1] * 3);
+    buckets.add(points + picks[made - 1] * Dim);
     picks[made] = buckets.farthest();
   }
 }

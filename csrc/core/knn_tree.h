@@ -7,14 +7,14 @@
 namespace nvc3d::NVC3D_ISA {
 
 // The k best that each query of a packet has met.
-template <class T, class Norm, class Best>
+template <class T, int Dim, class Norm, class Best>
 struct KnnFound {
   static constexpr bool looks_are_dear = true;
   Vec<T> worst = Vec<T>::all(infinity<T>);
   Ints worst_index = Ints::all(no_index);
   int64_t last_leaf = 0;  // where a query found something better last
 
-  KnnFound(const Leaf<T>& queries, int valid, int64_t k, T* distance, int64_t* index)
+  KnnFound(const Leaf<T, Dim>& queries, int valid, int64_t k, T* distance, int64_t* index)
       : queries_((1u << valid) - 1) {
     for (int q = 0; q < valid; ++q) {
       best_[q].start(distance + queries.index[q] * k, index + queries.index[q] * k, k);
@@ -27,16 +27,12 @@ struct KnnFound {
     load();
   }
 
-  void look(const Packet<T>& packet, const Leaf<T>& leaf, int64_t l, uint32_t wanted) {
-    const Vec<T> x = Vec<T>::load(leaf.at[0]), y = Vec<T>::load(leaf.at[1]),
-                 z = Vec<T>::load(leaf.at[2]);
+  void look(const Packet<T, Dim>& packet, const Leaf<T, Dim>& leaf, int64_t l, uint32_t wanted) {
     const Ints index = Ints::load(leaf.index);
     bool better = false;
     for (wanted &= queries_; wanted; wanted &= wanted - 1) {
       const int q = lowest_bit(wanted);
-      const Vec<T> d =
-          distance3<Norm>(x - Vec<T>::all(packet.query[0][q]), y - Vec<T>::all(packet.query[1][q]),
-                          z - Vec<T>::all(packet.query[2][q]));
+      const Vec<T> d = packet.template distances<Norm>(q, leaf);
       const Mask<T> real = less<T>(index, Ints::all(no_index));
       best_[q].take(d, index, (d <= Vec<T>::all(worst_[q])) & real);
       better |= best_[q].worst() < worst_[q] || best_[q].worst_index() < worst_index_[q];
@@ -65,24 +61,48 @@ struct KnnFound {
 };
 
 // For each point of tree x the k nearest of tree y.
-template <class T, class Norm, class Best>
-void knn_tree(const Tree<T>& x, const Tree<T>& y, int64_t k, T* distance, int64_t* index,
-              const Parallel& parallel) {
-  using Found = KnnFound<T, Norm, Best>;
-  // Leaves to begin with, around the last one where something was found.
-  const int64_t first_look = least(k / lanes + 1, y.leaves);
-  parallel(x.leaves, 16, [&](int64_t begin, int64_t end) {
-    int64_t start = 0;
-    for (int64_t l = begin; l < end; ++l) {
-      const Leaf<T>& queries = x.leaf[l];
-      const Packet<T> packet(queries, x.points - l * lanes);
-      Found found(queries, packet.valid, k, distance, index);
-      start = least(most<int64_t>(start - first_look / 2, 0), y.leaves - first_look);
-      PacketSearch<T, Norm, Found>(y, packet, found).run(start, start + first_look);
-      found.finish();
-      start = found.last_leaf;
-    }
-  });
-}
+template <class T, int Dim, class Norm, class Best>
+class KnnWalks {
+ public:
+  KnnWalks(const Tree<T, Dim>& x, const Tree<T, Dim>& y, int64_t k, T* distance, int64_t* index)
+      : x_(x),
+        y_(y),
+        k_(k),
+        first_look_(least(k / lanes + 1, y.leaves)),
+        distance_(distance),
+        index_(index) {}
+
+  bool pay() const {
+    return walks_pay(x_, y_, [&](int64_t l, int64_t& start) { return walk(l, start); });
+  }
+
+  void run(const Parallel& parallel) const {
+    parallel(x_.leaves, 16, [&](int64_t begin, int64_t end) {
+      int64_t start = 0;
+      for (int64_t l = begin; l < end; ++l) walk(l, start);
+    });
+  }
+
+ private:
+  // The queries of leaf l; `start` is the leaf to begin with, and becomes that of the next walk.
+  int64_t walk(int64_t l, int64_t& start) const {
+    using Found = KnnFound<T, Dim, Norm, Best>;
+    const Leaf<T, Dim>& queries = x_.leaf[l];
+    const Packet<T, Dim> packet(queries, x_.points - l * lanes);
+    Found found(queries, packet.valid, k_, distance_, index_);
+    const int64_t first = least(most<int64_t>(start - first_look_ / 2, 0), y_.leaves - first_look_);
+    PacketSearch<T, Dim, Norm, Found> search(y_, packet, found);
+    const int64_t work = search.run(first, first + first_look_);
+    found.finish();
+    start = found.last_leaf;
+    return work;
+  }
+
+  const Tree<T, Dim>&x_, &y_;
+  const int64_t k_;
+  const int64_t first_look_;  // leaves to begin with, around the one where to start
+  T* const distance_;
+  int64_t* const index_;
+};
 
 }  // namespace nvc3d::NVC3D_ISA

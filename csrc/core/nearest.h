@@ -8,48 +8,78 @@
 
 namespace nvc3d::NVC3D_ISA {
 
-// Points with fewer than three coordinates, filled up with zeros: no distance changes.
-template <class T>
-struct AtLeast3 {
+// Points with fewer than Dim coordinates, filled up with zeros: no distance changes.
+template <class T, int Dim>
+struct Filled {
   Scratch<T> memory;
   const T* points;
 
-  AtLeast3(const T* source, int64_t n, int64_t dim) : points(source) {
-    if (dim >= 3) return;
-    memory = Scratch<T>(3 * n);
+  Filled(const T* source, int64_t n, int64_t dim) : points(source) {
+    if (dim == Dim) return;
+    memory = Scratch<T>(Dim * n);
     for (int64_t i = 0; i < n; ++i) {
-      for (int64_t d = 0; d < 3; ++d) memory[3 * i + d] = d < dim ? source[dim * i + d] : 0;
+      for (int64_t d = 0; d < Dim; ++d) memory[Dim * i + d] = d < dim ? source[dim * i + d] : 0;
     }
     points = memory.data();
   }
 };
 
-// Names a type where a value is asked for.
+// Names a type, or a number, where a value is asked for.
 template <class U>
 struct Tag {
   using Type = U;
 };
+template <int Number>
+struct Constant {
+  static constexpr int value = Number;
+};
 
-// Whether building trees over n and m points pays, against n * m pairs.
-inline bool trees_pay(int64_t n, int64_t m, int64_t pairs_per_point) {
-  return n * m > pairs_per_point * (n + m);
+// Trees exist for some numbers of coordinates; the least of them that holds dim.
+constexpr int64_t most_tree_dim = 12;
+template <class Run>
+void with_tree_dim(int64_t dim, const Run& run) {
+  if (dim <= 3) return run(Constant<3>{});
+  if (dim <= 4) return run(Constant<4>{});
+  if (dim <= 6) return run(Constant<6>{});
+  if (dim <= 8) return run(Constant<8>{});
+  return run(Constant<12>{});
+}
+
+// Whether building trees over n and m points may pay, against n * m pairs. A tree in more than
+// three dimensions takes longer to build.
+inline bool trees_pay(int64_t n, int64_t m, int64_t dim, int64_t pairs_per_point) {
+  return dim <= most_tree_dim && n * m > (dim > 3 ? 3 : 1) * pairs_per_point * (n + m);
+}
+
+template <class T, class Norm>
+void nearest_of_all(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, T* distance,
+                    int64_t* index, const Parallel& parallel) {
+  if (dim > 3) {
+    nearest_brute<T, Norm, 0>(x, n, y, m, dim, distance, index, parallel);
+  } else {
+    const Filled<T, 3> xs(x, n, dim), ys(y, m, dim);
+    nearest_brute<T, Norm, 3>(xs.points, n, ys.points, m, 3, distance, index, parallel);
+  }
 }
 
 template <class T>
 void nearest(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int norm, T* distance,
              int64_t* index, const Parallel& parallel) {
   if (n == 0) return;
-  const AtLeast3<T> xs(x, n, dim), ys(y, m, dim);
   const auto run = [&](auto chosen_norm) {
     using Norm = decltype(chosen_norm);
-    if (dim <= 3 && trees_pay(n, m, 350)) {
-      const TreePair<T> trees(xs.points, n, ys.points, m, parallel);
-      nearest_tree<T, Norm>(trees.x, trees.y, distance, index, parallel);
-    } else if (dim <= 3) {
-      nearest_brute<T, Norm, 3>(xs.points, n, ys.points, m, 3, distance, index, parallel);
-    } else {
-      nearest_brute<T, Norm, 0>(x, n, y, m, dim, distance, index, parallel);
+    bool done = false;
+    if (trees_pay(n, m, dim, 350)) {
+      with_tree_dim(dim, [&](auto chosen_dim) {
+        constexpr int Dim = decltype(chosen_dim)::value;
+        const Filled<T, Dim> xs(x, n, dim), ys(y, m, dim);
+        const TreePair<T, Dim> trees(xs.points, n, ys.points, m, parallel);
+        const NearestWalks<T, Dim, Norm> walks(trees.x, trees.y, distance, index);
+        done = walks.pay();
+        if (done) walks.run(parallel);
+      });
     }
+    if (!done) nearest_of_all<T, Norm>(x, n, y, m, dim, distance, index, parallel);
   };
   norm == 1 ? run(L1{}) : run(SquaredL2{});
 }
@@ -59,19 +89,34 @@ void nearest_both(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int
                   T* x_distance, int64_t* x_index, T* y_distance, int64_t* y_index,
                   const Parallel& parallel) {
   if (n == 0 || m == 0) return;
-  const AtLeast3<T> xs(x, n, dim), ys(y, m, dim);
   const auto run = [&](auto chosen_norm) {
     using Norm = decltype(chosen_norm);
-    if (dim <= 3 && trees_pay(n, m, 350)) {
-      const TreePair<T> trees(xs.points, n, ys.points, m, parallel);
-      nearest_tree<T, Norm>(trees.x, trees.y, x_distance, x_index, parallel);
-      nearest_tree<T, Norm>(trees.y, trees.x, y_distance, y_index, parallel);
-    } else if (dim <= 3) {
-      nearest_both_brute<T, Norm, 3>(xs.points, n, ys.points, m, 3, x_distance, x_index, y_distance,
-                                     y_index, parallel);
-    } else {
+    bool there = false, back = false;  // which directions trees have answered
+    if (trees_pay(n, m, dim, 350)) {
+      with_tree_dim(dim, [&](auto chosen_dim) {
+        constexpr int Dim = decltype(chosen_dim)::value;
+        const Filled<T, Dim> xs(x, n, dim), ys(y, m, dim);
+        const TreePair<T, Dim> trees(xs.points, n, ys.points, m, parallel);
+        const NearestWalks<T, Dim, Norm> to_y(trees.x, trees.y, x_distance, x_index);
+        const NearestWalks<T, Dim, Norm> to_x(trees.y, trees.x, y_distance, y_index);
+        there = to_y.pay();
+        back = to_x.pay();
+        if (there) to_y.run(parallel);
+        if (back) to_x.run(parallel);
+      });
+    }
+    if (there && back) return;
+    if (there) {
+      nearest_of_all<T, Norm>(y, m, x, n, dim, y_distance, y_index, parallel);
+    } else if (back) {
+      nearest_of_all<T, Norm>(x, n, y, m, dim, x_distance, x_index, parallel);
+    } else if (dim > 3) {
       nearest_both_brute<T, Norm, 0>(x, n, y, m, dim, x_distance, x_index, y_distance, y_index,
                                      parallel);
+    } else {
+      const Filled<T, 3> xs(x, n, dim), ys(y, m, dim);
+      nearest_both_brute<T, Norm, 3>(xs.points, n, ys.points, m, 3, x_distance, x_index, y_distance,
+                                     y_index, parallel);
     }
   };
   norm == 1 ? run(L1{}) : run(SquaredL2{});
@@ -82,20 +127,35 @@ void knn(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int64_t k, i
          T* distance, int64_t* index, const Parallel& parallel) {
   if (n == 0) return;
   if (k == 1) return nearest<T>(x, n, y, m, dim, norm, distance, index, parallel);
-  const AtLeast3<T> xs(x, n, dim), ys(y, m, dim);
   const auto run = [&](auto chosen_norm, auto chosen_best) {
     using Norm = decltype(chosen_norm);
     using Best = typename decltype(chosen_best)::Type;
+    bool done = false;
+    if (trees_pay(n, m, dim, 100)) {
+      with_tree_dim(dim, [&](auto chosen_dim) {
+        constexpr int Dim = decltype(chosen_dim)::value;
+        const auto walk = [&](const Tree<T, Dim>& from, const Tree<T, Dim>& to) {
+          const KnnWalks<T, Dim, Norm, Best> walks(from, to, k, distance, index);
+          done = walks.pay();
+          if (done) walks.run(parallel);
+        };
+        const Filled<T, Dim> xs(x, n, dim);
+        if (x == y && n == m) {
+          const Tree<T, Dim> tree(xs.points, n, parallel);
+          walk(tree, tree);
+        } else {
+          const Filled<T, Dim> ys(y, m, dim);
+          const TreePair<T, Dim> trees(xs.points, n, ys.points, m, parallel);
+          walk(trees.x, trees.y);
+        }
+      });
+    }
+    if (done) return;
     if (dim > 3) {
       knn_brute<T, Norm, 0, Best>(x, n, y, m, dim, k, distance, index, parallel);
-    } else if (!trees_pay(n, m, 100)) {
-      knn_brute<T, Norm, 3, Best>(xs.points, n, ys.points, m, 3, k, distance, index, parallel);
-    } else if (x == y && n == m) {
-      const Tree<T> tree(xs.points, n, parallel);
-      knn_tree<T, Norm, Best>(tree, tree, k, distance, index, parallel);
     } else {
-      const TreePair<T> trees(xs.points, n, ys.points, m, parallel);
-      knn_tree<T, Norm, Best>(trees.x, trees.y, k, distance, index, parallel);
+      const Filled<T, 3> xs(x, n, dim), ys(y, m, dim);
+      knn_brute<T, Norm, 3, Best>(xs.points, n, ys.points, m, 3, k, distance, index, parallel);
     }
   };
   const auto with_best = [&](auto best) { norm == 1 ? run(L1{}, best) : run(SquaredL2{}, best); };

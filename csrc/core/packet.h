@@ -19,45 +19,56 @@
 
 namespace nvc3d::NVC3D_ISA {
 
-template <class T>
+template <class T, int Dim>
 struct Packet {
-  Vec<T> at[3];               // of the 16 queries
-  Vec<T> lower[3], upper[3];  // corners of the box around them, in all lanes
-  T query[3][lanes];          // `at` once more, for reading one query
-  int valid;                  // queries; the lanes above repeat the first one
+  Vec<T> at[Dim];                 // of the 16 queries
+  Vec<T> lower[Dim], upper[Dim];  // corners of the box around them, in all lanes
+  T query[Dim][lanes];            // `at` once more, for reading one query
+  int valid;                      // queries; the lanes above repeat the first one
 
-  Packet(const Leaf<T>& leaf, int64_t count)
+  Packet(const Leaf<T, Dim>& leaf, int64_t count)
       : valid(static_cast<int>(least<int64_t>(count, lanes))) {
     const Mask<T> real = Mask<T>::from_bits((1u << valid) - 1);
-    for (int axis = 0; axis < 3; ++axis) {
+    for (int axis = 0; axis < Dim; ++axis) {
       at[axis] = select(real, Vec<T>::load(leaf.at[axis]), Vec<T>::all(leaf.at[axis][0]));
       at[axis].store(query[axis]);
       lower[axis] = Vec<T>::all(reduce_min(at[axis]));
       upper[axis] = Vec<T>::all(reduce_max(at[axis]));
     }
   }
+
+  // From query q to the points of a leaf.
+  template <class Norm>
+  NVC3D_INLINE Vec<T> distances(int q, const Leaf<T, Dim>& leaf) const {
+    return distances_to_leaf<Norm>(
+        leaf, [&](int axis) __attribute__((always_inline)) { return Vec<T>::all(query[axis][q]); });
+  }
 };
 
-template <class T, class Norm, class Found>
+template <class T, int Dim, class Norm, class Found>
 class PacketSearch {
  public:
-  PacketSearch(const Tree<T>& tree, const Packet<T>& packet, Found& found)
+  PacketSearch(const Tree<T, Dim>& tree, const Packet<T, Dim>& packet, Found& found)
       : tree_(tree), packet_(packet), found_(found) {}
 
   // Looks at leaves begin .. end - 1 first, where near points are expected, then wherever else
-  // something better may be.
-  void run(int64_t begin, int64_t end) {
+  // something better may be. Returns how much work that was, in comparisons of 16 distances; in
+  // three dimensions, where a walk always pays, nothing is counted.
+  int64_t run(int64_t begin, int64_t end) {
     seen_begin_ = begin;
     seen_end_ = end;
     for (int64_t l = begin; l < end; ++l) found_.look(packet_, tree_.leaf[l], l, 0xFFFF);
     bound_ = reduce_max(found_.worst);
+    steps_ += (end - begin) * lanes;
     walk(tree_.levels - 1, 0);
+    return steps_;
   }
 
  private:
   void walk(int h, int64_t g) {
-    const Group<T>& group = tree_.level[h].group[g];
+    const Group<T, Dim>& group = tree_.level[h].group[g];
     const Vec<T> distance = box_distance<Norm>(group, packet_.lower, packet_.upper);
+    if constexpr (Dim > 3) steps_ += 2;
     const Ints least_index = Ints::load(group.least_index);
     // Coordinates that are not finite could make even an empty box seem near.
     const Mask<T> real = less<T>(least_index, Ints::all(no_index));
@@ -93,29 +104,40 @@ class PacketSearch {
     return lowest_bit((distance == Vec<T>::all(reduce_min(distance))).bits() & open);
   }
 
-  NVC3D_INLINE void look(const Group<T>& group, int64_t l, int c) {
+  NVC3D_INLINE void look(const Group<T, Dim>& group, int64_t l, int c) {
     if (l >= seen_begin_ && l < seen_end_) return;
-    Vec<T> outside[3];
-    NVC3D_UNROLL
-    for (int axis = 0; axis < 3; ++axis) {
-      outside[axis] = max(max(Vec<T>::all(group.lower[axis][c]) - packet_.at[axis],
-                              packet_.at[axis] - Vec<T>::all(group.upper[axis][c])),
-                          Vec<T>::all(0));
-    }
-    const Vec<T> distance = distance3<Norm>(outside[0], outside[1], outside[2]);
+    const Vec<T> distance = distances_to_box<Norm>(group, c, packet_.at);
     const Mask<T> tied =
         (distance == found_.worst) & less<T>(Ints::all(group.least_index[c]), found_.worst_index);
     const uint32_t wanted = ((distance < found_.worst) | tied).bits();
+    if constexpr (Dim > 3) steps_ += 2 + count_bits(wanted);
     if (!wanted) return;
     found_.look(packet_, tree_.leaf[l], l, wanted);
     bound_ = reduce_max(found_.worst);
   }
 
-  const Tree<T>& tree_;
-  const Packet<T>& packet_;
+  const Tree<T, Dim>& tree_;
+  const Packet<T, Dim>& packet_;
   Found& found_;
   T bound_ = infinity<T>;
-  int64_t seen_begin_ = 0, seen_end_ = 0;
+  int64_t seen_begin_ = 0, seen_end_ = 0, steps_ = 0;
 };
+
+// Whether walks through a tree pay for the packets of another one, against comparing all pairs:
+// some of them are walked, search(leaf, start) each, which gives the work. In many dimensions
+// this depends on how the points lie, and nothing but a trial tells.
+template <class T, int Dim, class Search>
+bool walks_pay(const Tree<T, Dim>& x, const Tree<T, Dim>& y, const Search& search) {
+  if constexpr (Dim == 3) return true;
+  constexpr int64_t trials = 8, dearer = 3;  // than a comparison of all pairs
+  int64_t work = 0;
+  for (int64_t i = 0; i < trials; ++i) {
+    const int64_t leaf = x.leaves * i / trials;
+    int64_t start = 0;
+    search(leaf, start);  // now it is known where to begin, as it will be after another packet
+    work += search(leaf, start);
+  }
+  return dearer * work < trials * lanes * y.leaves;
+}
 
 }  // namespace nvc3d::NVC3D_ISA

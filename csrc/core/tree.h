@@ -1,49 +1,68 @@
-// A tree of boxes over a cloud, 16 to 1 at every step.
+// A tree of boxes over a cloud of Dim coordinates, 16 to 1 at every step.
 //
-// Points stand in the order of a space-filling curve; each 16 of them are a leaf. The bounding
+// Points stand in an order in which neighbours are near in space: along a curve in three
+// dimensions, by halving in more; each 16 of them are a leaf. The bounding
 // boxes of 16 leaves stand together as one group, the boxes around those groups again in groups of
 // 16, and so on until one group is left: one vector operation compares all boxes of a group.
 // Nothing points anywhere: box c of group g belongs to leaf (or group below) 16 g + c.
 #pragma once
 
+#include <type_traits>
+
 #include "curve.h"
 #include "distance.h"
+#include "halving.h"
 #include "kernels.h"
 
 namespace nvc3d::NVC3D_ISA {
 
 // 16 points in the order of their indices. Places past the cloud's end lie at infinity, with
 // no_index.
-template <class T>
+template <class T, int Dim>
 struct Leaf {
-  T at[3][lanes];
+  T at[Dim][lanes];
   int32_t index[lanes];
 };
 
 // 16 boxes. Places past the last box are empty: at infinite distance from all, with no_index.
-template <class T>
+template <class T, int Dim>
 struct Group {
-  T lower[3][lanes];
-  T upper[3][lanes];
+  T lower[Dim][lanes];
+  T upper[Dim][lanes];
   int32_t least_index[lanes];  // of the points inside
 };
 
 // From boxes with corners lower and upper (for points: the same) to the 16 boxes of a group.
 // No point inside one of them is nearer, bit for bit.
-template <class Norm, class T>
-NVC3D_INLINE Vec<T> box_distance(const Group<T>& group, const Vec<T> (&lower)[3],
-                                 const Vec<T> (&upper)[3]) {
-  Vec<T> outside[3];
-  NVC3D_UNROLL
-  for (int axis = 0; axis < 3; ++axis) {
-    outside[axis] = max(max(Vec<T>::load(group.lower[axis]) - upper[axis],
-                            lower[axis] - Vec<T>::load(group.upper[axis])),
-                        Vec<T>::all(0));
-  }
-  return distance3<Norm>(outside[0], outside[1], outside[2]);
+template <class Norm, class T, int Dim>
+NVC3D_INLINE Vec<T> box_distance(const Group<T, Dim>& group, const Vec<T> (&lower)[Dim],
+                                 const Vec<T> (&upper)[Dim]) {
+  return distance_of<Norm, Dim>([&](int axis) __attribute__((always_inline)) {
+    return max(max(Vec<T>::load(group.lower[axis]) - upper[axis],
+                   lower[axis] - Vec<T>::load(group.upper[axis])),
+               Vec<T>::all(0));
+  });
 }
 
-template <class T>
+// From 16 points to box c of a group.
+template <class Norm, class T, int Dim>
+NVC3D_INLINE Vec<T> distances_to_box(const Group<T, Dim>& group, int c, const Vec<T> (&at)[Dim]) {
+  return distance_of<Norm, Dim>([&](int axis) __attribute__((always_inline)) {
+    return max(max(Vec<T>::all(group.lower[axis][c]) - at[axis],
+                   at[axis] - Vec<T>::all(group.upper[axis][c])),
+               Vec<T>::all(0));
+  });
+}
+
+// From one point, coordinate by coordinate in all lanes, to the 16 of a leaf.
+template <class Norm, class T, int Dim, class At>
+NVC3D_INLINE Vec<T> distances_to_leaf(const Leaf<T, Dim>& leaf, const At& at) {
+  return distance_of<Norm, Dim>([&](int axis) __attribute__((always_inline)) {
+    return Vec<T>::load(leaf.at[axis]) - at(axis);
+  });
+}
+
+template <class T, int Dim>
 class Tree {
  public:
   static constexpr int most_levels = 8;  // 16^8 leaves
@@ -51,11 +70,11 @@ class Tree {
   int64_t points;
   int64_t leaves;
   int levels = 0;
-  Scratch<Leaf<T>> leaf;
+  Scratch<Leaf<T, Dim>> leaf;
   struct Level {
     int64_t boxes = 0;  // all but the last group are full
     int64_t groups = 0;
-    Scratch<Group<T>> group;
+    Scratch<Group<T, Dim>> group;
   };
   Level level[most_levels];  // level 0 bounds the leaves; the last one has a single group
 
@@ -65,24 +84,24 @@ class Tree {
         leaves((n + lanes - 1) / lanes),
         leaf(leaves),
         order_(round_up<int64_t>(n, lanes * lanes)),
-        curve_(n) {
+        sorted_(n) {
     for (int64_t boxes = leaves; levels == 0 || boxes > 1; ++levels) {
       const int64_t groups = (boxes + lanes - 1) / lanes;
       level[levels].boxes = boxes;
       level[levels].groups = groups;
-      level[levels].group = Scratch<Group<T>>(groups);
+      level[levels].group = Scratch<Group<T, Dim>>(groups);
       boxes = groups;
     }
   }
 
-  // cloud (n, 3).
+  // cloud (n, Dim).
   Tree(const T* cloud, int64_t n, const Parallel& parallel) : Tree(n) {
     sort(cloud, parallel);
     fill(cloud, parallel);
   }
 
   void sort(const T* cloud, const Parallel& parallel) {
-    curve_.sort(cloud, order_.data(), parallel);
+    sorted_.sort(cloud, order_.data(), parallel);
     for (int64_t i = points; i < order_.size(); ++i) order_[i] = no_index;
   }
 
@@ -100,7 +119,7 @@ class Tree {
   void fill_leaves(const T* cloud, int64_t g, int32_t* order) {
     int32_t* const mine = order + g * lanes * lanes;
     sort_each_16(mine);
-    Group<T>& group = level[0].group[g];
+    Group<T, Dim>& group = level[0].group[g];
     for (int c = 0; c < lanes; ++c) {
       const int64_t l = g * lanes + c;
       if (l >= leaves) {
@@ -110,11 +129,12 @@ class Tree {
       for (int i = 0; i < lanes; ++i) {
         const int32_t index = mine[c * lanes + i];
         leaf[l].index[i] = index;
-        for (int axis = 0; axis < 3; ++axis) {
-          leaf[l].at[axis][i] = index == no_index ? infinity<T> : cloud[int64_t{3} * index + axis];
+        for (int axis = 0; axis < Dim; ++axis) {
+          leaf[l].at[axis][i] =
+              index == no_index ? infinity<T> : cloud[int64_t{Dim} * index + axis];
         }
       }
-      for (int axis = 0; axis < 3; ++axis) {
+      for (int axis = 0; axis < Dim; ++axis) {
         const Vec<T> at = Vec<T>::load(leaf[l].at[axis]);
         group.lower[axis][c] = reduce_min(at);
         group.upper[axis][c] =
@@ -126,14 +146,14 @@ class Tree {
 
   // A group one level up.
   void fill_group(int h, int64_t g) {
-    Group<T>& group = level[h].group[g];
+    Group<T, Dim>& group = level[h].group[g];
     for (int c = 0; c < lanes; ++c) {
       if (g * lanes + c >= level[h].boxes) {
         set_empty(group, c);
         continue;
       }
-      const Group<T>& below = level[h - 1].group[g * lanes + c];
-      for (int axis = 0; axis < 3; ++axis) {
+      const Group<T, Dim>& below = level[h - 1].group[g * lanes + c];
+      for (int axis = 0; axis < Dim; ++axis) {
         group.lower[axis][c] = reduce_min(Vec<T>::load(below.lower[axis]));
         group.upper[axis][c] = reduce_max(Vec<T>::load(below.upper[axis]));
       }
@@ -141,8 +161,8 @@ class Tree {
     }
   }
 
-  static void set_empty(Group<T>& group, int c) {
-    for (int axis = 0; axis < 3; ++axis) {
+  static void set_empty(Group<T, Dim>& group, int c) {
+    for (int axis = 0; axis < Dim; ++axis) {
       group.lower[axis][c] = infinity<T>;
       group.upper[axis][c] = -infinity<T>;
     }
@@ -176,13 +196,14 @@ class Tree {
   }
 
   Scratch<int32_t> order_;
-  CurveOrder<T> curve_;
+  using Order = std::conditional_t<Dim == 3, CurveOrder<T>, HalvedOrder<T, Dim>>;
+  Order sorted_;
 };
 
 // The trees of two clouds, sorted side by side.
-template <class T>
+template <class T, int Dim>
 struct TreePair {
-  Tree<T> x, y;
+  Tree<T, Dim> x, y;
 
   TreePair(const T* x_cloud, int64_t n, const T* y_cloud, int64_t m, const Parallel& parallel)
       : x(n), y(m) {

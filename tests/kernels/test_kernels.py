@@ -154,6 +154,17 @@ def test_larger_clouds_of_every_kind(dtype, norm, kind):
     check_everything(VARIANTS, x, y, 20, norm, threads=3, step=60)
 
 
+@pytest.mark.parametrize("dim", [2, 4, 5, 8, 12])
+@pytest.mark.parametrize("kind", ["grid", "two places", "line", "cluster", "overflowing", "sheet"])
+def test_larger_clouds_of_other_dimensions(kind, dim):
+    rng = np.random.default_rng(dim)
+    draw = CLOUDS.get(kind, lambda rng, n, dim: rng.random((n, 2)) @ rng.random((2, dim)))
+    x = draw(np.random.default_rng(1), 3003, dim).astype(np.float32)
+    y = np.concatenate([x[:1500], draw(rng, 1409, dim)]).astype(np.float32)
+    check_everything(VARIANTS, x, y, 20, 2, threads=3, step=90)
+    check_everything(VARIANTS, x.astype(np.float64), y.astype(np.float64), 70, 1, step=150)
+
+
 def check_balls(x, y, cases, threads=1):
     """Against the definition, for each (share, k): a radius that about `share` of all pairs are
     within."""
@@ -187,6 +198,14 @@ def test_balls_in_larger_clouds_of_every_kind(kind):
     x = CLOUDS[kind](rng, 1501, 3).astype(np.float32)
     y = CLOUDS[kind](rng, 2777, 3).astype(np.float32)
     check_balls(x, y, [(0.0005, 8), (0.01, 5), (0.01, 60), (0.05, 500), (1, 20)], threads=3)
+
+
+@pytest.mark.parametrize("dim", [2, 4, 6, 7, 11])
+def test_balls_in_other_dimensions(dim):
+    rng = np.random.default_rng(dim)
+    x = rng.integers(0, 40, (1101, 2)) @ rng.integers(0, 2, (2, dim))
+    y = rng.integers(0, 40, (3311, 2)) @ rng.integers(0, 2, (2, dim))
+    check_balls(x.astype(np.float32), y.astype(np.float32), [(0.001, 8), (0.02, 5)], threads=3)
 
 
 @BOTH_TYPES
@@ -253,8 +272,8 @@ def test_one_cloud_as_both(variant, dtype):
 @pytest.mark.parametrize("size", [1, 40, 5000])
 def test_values_that_are_not_finite_do_no_harm(variant, dtype, size):
     rng = np.random.default_rng(size)
-    for share in (0.01, 0.5, 1.0):
-        x, y = rng.random((size, 3)).astype(dtype), rng.random((size, 3)).astype(dtype)
+    for share, dim in ((0.01, 3), (0.5, 3), (1.0, 3), (0.01, 4), (1.0, 6)):
+        x, y = rng.random((size, dim)).astype(dtype), rng.random((size, dim)).astype(dtype)
         for cloud in (x, y):
             bad = rng.random(cloud.shape) < share
             cloud[bad] = rng.choice([np.nan, np.inf, -np.inf], bad.sum())

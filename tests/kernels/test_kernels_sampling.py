@@ -58,7 +58,19 @@ def test_farthest_points_of_large_clouds(kind):
             np.testing.assert_array_equal(picks, expected, variant.name)
 
 
-@pytest.mark.parametrize("n, dim, k", [(300, 3, 300), (6000, 3, 600), (700, 8, 90)])
+@pytest.mark.parametrize("dim", [2, 4, 6, 7, 12])
+@pytest.mark.parametrize("kind", ["cluster", "grid", "line"])
+def test_farthest_points_of_large_clouds_in_other_dimensions(kind, dim):
+    points = CLOUDS[kind](np.random.default_rng(dim), 2503, dim).astype(np.float32)
+    expected = greedy_picks(points, 390, 2000)
+    for variant in VARIANTS:
+        picks = variant.farthest_point_sampling(points, 390, 2000, 3)
+        np.testing.assert_array_equal(picks, expected, variant.name)
+
+
+@pytest.mark.parametrize(
+    "n, dim, k", [(300, 3, 300), (6000, 3, 600), (700, 8, 90), (2500, 2, 400), (2500, 5, 400)]
+)
 def test_farthest_points_in_double(n, dim, k):
     points = np.random.default_rng(1).normal(size=(n, dim))
     picks = PORTABLE.farthest_point_sampling(points, k, 5)
