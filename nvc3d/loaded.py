@@ -88,9 +88,7 @@ class Model(ModelHubMixin):
         return [Cloud(points) for points in clouds.float().cpu().numpy()]
 
     @classmethod
-    def from_pretrained(  # type: ignore[override] # nothing of the model is left to choose
-        cls, pretrained_model_name_or_path: str | Path, **options: Any
-    ) -> Model:
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> Model:
         """The model of a folder that `save_pretrained` wrote, or of any run; or, where there is no
         such folder, that of a repository of the hub.
 
