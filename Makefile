@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := $(shell find csrc tests/kernels tests/cuda_emulation -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh')
 
-.PHONY: demo test tables sanitize cuda gpu gpu-libraries lint format wheel clean
+.PHONY: demo test exports tables sanitize cuda gpu gpu-libraries lint format wheel clean
 
 demo: $(VENV)/built
 	$(BIN)/nvc3d demo
@@ -15,6 +15,10 @@ demo: $(VENV)/built
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/built $(VENV)/tools
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
+
+# Every task's program, and the one in C++: torch takes minutes to make them.
+exports: $(VENV)/built $(VENV)/tools
+	NVC3D_EXPORTS=1 $(BIN)/python -m pytest tests/test_export.py
 
 # Every table of the pages, anew: `make tables NVC3D_DATA=DIR`, a night of two cores. A run that was
 # stopped goes on.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,11 @@ from nvc3d.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]
 TORCH = Path(torch.__file__).parent
+
+
+minutes = pytest.mark.skipif(
+    not os.environ.get("NVC3D_EXPORTS"), reason="torch takes minutes: `make exports` runs it"
+)
 
 
 def exported(folder: Path, task: str, **change: object) -> None:
@@ -42,7 +48,7 @@ def test_a_program_answers_as_its_model(tmp_path: Path, task: str) -> None:
     exported(tmp_path, task, **({"encoder": "pointnet"} if task == "segmentation" else {}))
 
 
-@pytest.mark.slow
+@minutes
 @pytest.mark.parametrize("task", ["completion", "hand_pose", "planes", "segmentation"])
 def test_so_does_that_of_every_task(tmp_path: Path, task: str) -> None:
     exported(tmp_path, task)
@@ -74,7 +80,7 @@ def test_the_command_writes_a_program(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "must end in .pt2" in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@minutes
 def test_a_program_of_cpp_gives_the_same(tmp_path: Path) -> None:
     """examples/cpp/answer.cpp, built as docs/deploy.md says; no Python where it runs."""
     if shutil.which("g++") is None or library.describe()["path"] is None:

@@ -201,7 +201,7 @@ void balls_by_tree(const T* x, const int64_t* rows, int64_t count, const T* y, i
 template <class T, int Dim>
 void balls(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, T squared_radius, int64_t k,
            T* distance, int64_t* index, const Parallel& parallel) {
-  const bool trees = Dim && trees_pay(n, m, dim, 350);
+  const bool trees = Dim && trees_pay<SquaredL2>(n, m, dim, 350);
   const Packed<T> packed(y, m, dim);
   Scratch<uint8_t> done(n);
   parallel(n, brute_grain(m, dim, 1), [&](int64_t begin, int64_t end) {
@@ -228,11 +228,11 @@ template <class T>
 void ball_query(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, T squared_radius,
                 int64_t k, T* distance, int64_t* index, const Parallel& parallel) {
   if (n == 0) return;
-  if (dim > most_tree_dim) {
+  if (dim > most_tree_dim<SquaredL2>) {
     balls<T, 0>(x, n, y, m, dim, squared_radius, k, distance, index, parallel);
     return;
   }
-  with_tree_dim(dim, [&](auto chosen_dim) {
+  with_tree_dim<SquaredL2>(dim, [&](auto chosen_dim) {
     constexpr int Dim = decltype(chosen_dim)::value;
     const Filled<T, Dim> xs(x, n, dim), ys(y, m, dim);
     balls<T, Dim>(xs.points, n, ys.points, m, Dim, squared_radius, k, distance, index, parallel);

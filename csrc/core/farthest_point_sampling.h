@@ -13,8 +13,8 @@ void farthest_point_sampling(const T* points, int64_t n, int64_t dim, int64_t k,
                              int64_t* picks, const Parallel& parallel) {
   // Building costs as much as 200 to 300 picks by brute force, whatever the number of points;
   // and small clouds fit the fastest cache, where brute force is as fast as walking a tree.
-  if (dim <= most_tree_dim && n >= 2048 && k >= 384) {
-    with_tree_dim(dim, [&](auto chosen_dim) {
+  if (dim <= most_tree_dim<SquaredL2> && n >= 2048 && k >= 384) {
+    with_tree_dim<SquaredL2>(dim, [&](auto chosen_dim) {
       constexpr int Dim = decltype(chosen_dim)::value;
       const Filled<T, Dim> filled(points, n, dim);
       farthest_by_buckets<T, Dim>(filled.points, n, k, start, picks, parallel);

@@ -1,6 +1,8 @@
 // The entries nearest, nearest_both and knn of the table: which way to compute serves a call best.
 #pragma once
 
+#include <type_traits>
+
 #include "knn_brute.h"
 #include "knn_tree.h"
 #include "nearest_brute.h"
@@ -34,21 +36,23 @@ struct Constant {
   static constexpr int value = Number;
 };
 
-// Trees exist for some numbers of coordinates; the least of them that holds dim.
-constexpr int64_t most_tree_dim = 12;
-template <class Run>
+// Trees exist for three and eight coordinates, as each number takes its time to compile; for L1 for
+// three alone.
+template <class Norm>
+constexpr int64_t most_tree_dim = std::is_same_v<Norm, L1> ? 3 : 8;
+template <class Norm, class Run>
 void with_tree_dim(int64_t dim, const Run& run) {
   if (dim <= 3) return run(Constant<3>{});
-  if (dim <= 4) return run(Constant<4>{});
-  if (dim <= 6) return run(Constant<6>{});
-  if (dim <= 8) return run(Constant<8>{});
-  return run(Constant<12>{});
+  if constexpr (most_tree_dim<Norm> > 3) {
+    run(Constant<8>{});
+  }
 }
 
 // Whether building trees over n and m points may pay, against n * m pairs. A tree in more than
 // three dimensions takes longer to build.
-inline bool trees_pay(int64_t n, int64_t m, int64_t dim, int64_t pairs_per_point) {
-  return dim <= most_tree_dim && n * m > (dim > 3 ? 3 : 1) * pairs_per_point * (n + m);
+template <class Norm>
+bool trees_pay(int64_t n, int64_t m, int64_t dim, int64_t pairs_per_point) {
+  return dim <= most_tree_dim<Norm> && n * m > (dim > 3 ? 3 : 1) * pairs_per_point * (n + m);
 }
 
 template <class T, class Norm>
@@ -69,8 +73,8 @@ void nearest(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int norm
   const auto run = [&](auto chosen_norm) {
     using Norm = decltype(chosen_norm);
     bool done = false;
-    if (trees_pay(n, m, dim, 350)) {
-      with_tree_dim(dim, [&](auto chosen_dim) {
+    if (trees_pay<Norm>(n, m, dim, 350)) {
+      with_tree_dim<Norm>(dim, [&](auto chosen_dim) {
         constexpr int Dim = decltype(chosen_dim)::value;
         const Filled<T, Dim> xs(x, n, dim), ys(y, m, dim);
         const TreePair<T, Dim> trees(xs.points, n, ys.points, m, parallel);
@@ -92,8 +96,8 @@ void nearest_both(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int
   const auto run = [&](auto chosen_norm) {
     using Norm = decltype(chosen_norm);
     bool there = false, back = false;  // which directions trees have answered
-    if (trees_pay(n, m, dim, 350)) {
-      with_tree_dim(dim, [&](auto chosen_dim) {
+    if (trees_pay<Norm>(n, m, dim, 350)) {
+      with_tree_dim<Norm>(dim, [&](auto chosen_dim) {
         constexpr int Dim = decltype(chosen_dim)::value;
         const Filled<T, Dim> xs(x, n, dim), ys(y, m, dim);
         const TreePair<T, Dim> trees(xs.points, n, ys.points, m, parallel);
@@ -131,8 +135,8 @@ void knn(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int64_t k, i
     using Norm = decltype(chosen_norm);
     using Best = typename decltype(chosen_best)::Type;
     bool done = false;
-    if (trees_pay(n, m, dim, 100)) {
-      with_tree_dim(dim, [&](auto chosen_dim) {
+    if (trees_pay<Norm>(n, m, dim, 100)) {
+      with_tree_dim<Norm>(dim, [&](auto chosen_dim) {
         constexpr int Dim = decltype(chosen_dim)::value;
         const auto walk = [&](const Tree<T, Dim>& from, const Tree<T, Dim>& to) {
           const KnnWalks<T, Dim, Norm, Best> walks(from, to, k, distance, index);

@@ -71,12 +71,12 @@ class Fit(NamedTuple):
         return cls(count, centre, normal * sign, axes, variance.clamp(min=0))
 
     def off(self, points: Tensor, region: Tensor) -> Tensor:
-        """How far points (M, 3) are above the planes of regions (M,)."""
-        away = points - self.centre.index_select(0, region)
-        return away.mul_(self.normal.index_select(0, region)).sum(1)
+        """How far points (..., 3) are above the planes of regions (...)."""
+        away = points - self.centre[region]
+        return away.mul_(self.normal[region]).sum(-1)
 
     def distance(self, points: Tensor, region: Tensor) -> Tensor:
-        """Of points (M, 3) to the planes of regions (M,)."""
+        """Of points (..., 3) to the planes of regions (...)."""
         return self.off(points, region).abs_()
 
 
