@@ -142,8 +142,8 @@ def judged(known: Coded, asked: Coded, seed: int) -> Result:
             said = probe.fit(known.code[some], known.label[some]).predict(asked.code)
             right = "".join("01"[int(hit)] for hit in said == asked.label)
             hits.setdefault(str(count), []).append(right)
-    for count, draws in hits.items():
-        values[f"{count} labels"] = float(np.mean([d.count("1") / len(d) for d in draws]))
+    for drawn, draws in hits.items():
+        values[f"{drawn} labels"] = float(np.mean([d.count("1") / len(d) for d in draws]))
     return {"values": values, "hits": hits}
 
 

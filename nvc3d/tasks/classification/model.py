@@ -77,8 +77,10 @@ class ClassificationModel(nn.Module):
 
     def _told(self, size: Tensor | None, count: int) -> Tensor:
         """Sizes (B,) as numbers (B, 1) about 0."""
-        told = size is not None and size.shape == (count,)
-        if not told or not (torch.compiler.is_compiling() or bool((size > 0).all())):
+        right = size is not None and size.shape == (count,)
+        if right and size is not None and not torch.compiler.is_compiling():
+            right = bool((size > 0).all())
+        if size is None or not right:
             got = "none" if size is None else f"{tuple(size.shape)}: {size.tolist()}"
             raise ValueError(f"this model asks for the size ({count},) in metres, got {got}")
         assert self.sizes is not None
