@@ -14,7 +14,7 @@ from nvc3d.extras import require
 
 PAD, UNKNOWN, BEGIN, END = range(4)
 SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")
-_COVERAGE = 0.9999
+_COVERAGE = 0.99999
 """Of all characters of a corpus: the rarest are unknown, so that what unknown means is learned."""
 _SENTENCES = 1_000_000
 _CHUNK = 10_000
