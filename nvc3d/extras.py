@@ -26,7 +26,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "shards": ("webdataset", "braceexpand", "fsspec"),
     "yaml": ("yaml",),
     "images": ("PIL", "sklearn", "torchvision"),
-    "text": ("sacrebleu", "sentencepiece"),
+    "text": ("google.protobuf", "sacrebleu", "sentencepiece"),
     "metric": ("pytorch_metric_learning",),
 }
 
@@ -40,13 +40,23 @@ def require(module: str, why: str) -> ModuleType:
 
     Raises MissingExtra, in one sentence with the pip command, where it is not installed.
     """
-    package = module.partition(".")[0]
-    if find_spec(package) is None:
+    package = (
+        module if any(module in names for names in EXTRAS.values()) else module.partition(".")[0]
+    )
+    if not installed(package):
         raise MissingExtra(
             f"{package} is needed {why}, and is not installed: run {pip_command(package)}",
             name=package,
         )
     return import_module(module)
+
+
+def installed(package: str) -> bool:
+    """Whether a package is there; it is not imported, but those that it lies in are."""
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # nor is what it would lie in
+        return False
 
 
 def pip_command(package: str) -> str:

@@ -70,5 +70,7 @@ def _targets(
     from nvc3d.files import find_shapes
 
     find = partial(find_shapes, suffixes=suffixes)
-    targets = named(given, output or Path(), find, [END], written=output is not None)
+    kind = "cloud or mesh" if suffixes is None else "image"
+    written = output is not None
+    targets = named(given, output or Path(), find, [END], written=written, kind=kind)
     return {file: with_end(target, END) for file, target in targets.items()}

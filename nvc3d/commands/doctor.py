@@ -9,12 +9,11 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from typing import Any
 
 from nvc3d import __version__
 from nvc3d.commands.arguments import parser
-from nvc3d.extras import EXTRAS, pip_command
+from nvc3d.extras import EXTRAS, installed, pip_command
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -178,12 +177,12 @@ def _no_cuda(built_for: str | None) -> str:
 
 def _ready(needs: str) -> bool:
     """Whether the packages that a kind of file needs are there."""
-    return all(find_spec(name) is not None for name in needs.replace(",", " ").split())
+    return all(installed(name) for name in needs.replace(",", " ").split())
 
 
 def _version(package: str) -> str | None:
     """The version of a package, or None where it cannot be imported."""
-    if find_spec(package) is None:
+    if not installed(package):
         return None
     try:
         return version(package)

@@ -19,6 +19,7 @@ def named(
     ends: Sequence[str],
     *,
     written: bool = True,
+    kind: str = "cloud or mesh",
 ) -> dict[Path, Path]:
     """Every file to work on -> where what is made of it goes, in the folder `output` and there in
     the sub-folder that the file lies in: without the end of the name, of which there are several.
@@ -32,6 +33,7 @@ def named(
         find: folder -> the files in it to work on; a folder that is one thing gives itself.
         ends: of the names that are written.
         written: whether anything is; else two files may well have one name.
+        kind: what a file that can be worked on holds.
 
     Raises:
         ValueError: a folder holds nothing, or two files would be written to one place.
@@ -42,7 +44,7 @@ def named(
     for path in given:
         found = find(path) if path.is_dir() else [path]
         if not found:
-            raise ValueError(f"{shown(path)}: the folder holds no file of a known kind")
+            raise ValueError(f"{shown(path)}: the folder holds no file of a known kind of {kind}")
         for file in found:
             # A file may be given twice, or its folder besides.
             if (at := os.path.abspath(file)) not in known:

@@ -27,7 +27,7 @@ class Planes(NamedTuple):
 
     instance: NDArray[np.int64]  # (N,): of every point, -1 for none
     normal: NDArray[np.float64]  # (P, 3): of length 1, away from the origin
-    offset: NDArray[np.float64]  # (P,): normal · x of its points
+    offset: NDArray[np.float64]  # (P,): normal · x of its points, 0 or more
     points: NDArray[np.int64]  # (P,): how many
     rms: NDArray[np.float64]  # (P,): of their distances
     extent: NDArray[np.float64]  # (P, 2): the longer and the shorter side
@@ -123,7 +123,7 @@ def described(points: Tensor, region: Tensor, least: int = 1) -> Planes:
     arrays = (
         instance,
         fit.normal * sign[:, None],
-        offset * sign,
+        (offset * sign).clamp(min=0),
         count[order],
         fit.variance[:, 0].sqrt(),
         extent,

@@ -158,7 +158,7 @@ def test_what_cannot_be_is_said_in_a_sentence(
     for arguments, why in [
         ((parts, tmp_path / "a.ply", "--category", "spoon"), "knows no category 'spoon'"),
         ((things, tmp_path / "a.ply", "--category", "chair"), "the model is one of scenes"),
-        ((parts, tmp_path / "empty"), "holds no file of a known kind"),
+        ((parts, tmp_path / "empty"), "holds no file of a known kind of cloud"),
         ((parts, tmp_path / "none.ply"), "none.ply: there is no such file"),
         ((parts, tmp_path / "a.ply", "--output", tmp_path / "a.ply"), "must be a folder, got the"),
     ]:

@@ -34,6 +34,7 @@ class Pieces:
     def __init__(self, names: Sequence[str]) -> None:
         if tuple(names[:4]) != SPECIAL or len(set(names)) < len(names):
             raise ValueError(f"pieces must begin with {', '.join(SPECIAL)}, and differ")
+        require("google.protobuf", _WHY)
         proto = require("sentencepiece.sentencepiece_model_pb2", _WHY).ModelProto()
         spec = proto.trainer_spec
         spec.model_type = spec.BPE
