@@ -37,6 +37,7 @@ from nvc3d.checkpoint import (
 )
 from nvc3d.claim import claimed
 from nvc3d.config import TrainConfig
+from nvc3d.data.naming import named
 from nvc3d.extras import require
 from nvc3d.interruption import Interruption, shielded
 from nvc3d.journal import Journal
@@ -299,7 +300,7 @@ class Trainer:
         Raises ValueError, which names them.
         """
         if bad:
-            held = f"the batch of step {self.step + 1} holds NaN or inf in {_few(bad)}"
+            held = f"the batch of step {self.step + 1} holds NaN or inf in {named(bad)}"
             if self.training.on_nan == "stop":
                 raise ValueError(f"{held}: mend or remove them, or --on-nan skip")
             warnings.warn(f"{held}: it is left out", stacklevel=2)
@@ -466,11 +467,7 @@ def _differing(state: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 def _of(batch: Batch) -> str:
     """Which files a batch is of, to be added to what went wrong with it."""
     names = batch.get("name")
-    return f"; its batch is of {_few([str(name) for name in names])}" if names else ""
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    return f"; its batch is of {named(names)}" if names else ""
 
 
 class Objective(nn.Module):

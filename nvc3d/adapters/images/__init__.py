@@ -6,10 +6,11 @@ from nvc3d.adapters.images.answer import answer
 from nvc3d.adapters.images.config import ImagesConfig
 from nvc3d.adapters.images.data import data
 from nvc3d.adapters.images.loss import loss
-from nvc3d.adapters.images.metrics import MEASURES, metrics
+from nvc3d.adapters.images.metrics import metrics
 from nvc3d.adapters.images.model import ImagesModel
 from nvc3d.adapters.images.pictures import pictures
 from nvc3d.adapters.images.reading import SUFFIXES
+from nvc3d.adapters.labelled import MEASURES
 from nvc3d.config import TrainConfig
 from nvc3d.tasks.task import Task
 

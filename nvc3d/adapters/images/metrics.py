@@ -10,19 +10,12 @@ from torch import Tensor
 
 from nvc3d.adapters.images.loss import nats
 from nvc3d.adapters.images.model import ImagesModel
-from nvc3d.metrics import Confusion, clusters
+from nvc3d.adapters.labelled import MEASURES, hits
+from nvc3d.metrics import clusters
 from nvc3d.nebula import Nebula
 from nvc3d.tasks.shown import Codes, Few
-from nvc3d.tasks.task import Batch, Measure, Measured, evaluating
+from nvc3d.tasks.task import Batch, Measured, evaluating
 
-MEASURES = (
-    Measure("accuracy"),
-    Measure("mean class accuracy"),
-    Measure("purity"),
-    Measure("Hungarian"),
-    Measure("NMI"),
-    Measure("nats", 2, lower_is_better=True, unit="nats"),
-)
 SHOWN = 3
 """Images of each category that are kept to be drawn."""
 
@@ -86,10 +79,7 @@ def metrics(model: ImagesModel, batches: Iterable[Batch], categories: Sequence[s
         values: dict[str, float] = {}
         known = chosen & (truth >= 0)
         if found.prediction is not None and bool(known.any()):
-            confusion = Confusion(len(found.groups))
-            confusion.add(found.prediction[known], truth[known])
-            values["accuracy"] = confusion.accuracy
-            values["mean class accuracy"] = confusion.mean_accuracy
+            values = hits(found.prediction[known], truth[known], len(found.groups))
         if found.nats is not None:
             values["nats"] = float(found.nats[chosen].mean())
         return values

@@ -77,10 +77,8 @@ class ClassificationModel(nn.Module):
 
     def _told(self, size: Tensor | None, count: int) -> Tensor:
         """Sizes (B,) as numbers (B, 1) about 0."""
-        right = size is not None and size.shape == (count,)
-        if right and size is not None and not torch.compiler.is_compiling():
-            right = bool((size > 0).all())
-        if size is None or not right:
+        looked_at = not torch.compiler.is_compiling()
+        if size is None or size.shape != (count,) or (looked_at and not bool((size > 0).all())):
             got = "none" if size is None else f"{tuple(size.shape)}: {size.tolist()}"
             raise ValueError(f"this model asks for the size ({count},) in metres, got {got}")
         assert self.sizes is not None

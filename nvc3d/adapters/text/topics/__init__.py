@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from nvc3d.adapters.labelled import MEASURES
 from nvc3d.adapters.text.topics.answer import answer
 from nvc3d.adapters.text.topics.config import TopicsConfig
 from nvc3d.adapters.text.topics.data import data
 from nvc3d.adapters.text.topics.listing import topics
 from nvc3d.adapters.text.topics.loss import loss
-from nvc3d.adapters.text.topics.metrics import MEASURES, metrics
+from nvc3d.adapters.text.topics.metrics import metrics
 from nvc3d.adapters.text.topics.model import TopicsModel
 from nvc3d.adapters.text.topics.pictures import pictures
 from nvc3d.config import TrainConfig

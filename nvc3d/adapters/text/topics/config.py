@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+from nvc3d.adapters.text.config import EncoderNet
 from nvc3d.config import Bound
-from nvc3d.tasks.halves import Count, DataHalf, ModelHalf, Weight
+from nvc3d.tasks.halves import Count, DataHalf, Weight
 
 
 @dataclass(frozen=True)
@@ -24,19 +25,9 @@ class TopicsData(DataHalf):
 
 
 @dataclass(frozen=True)
-class TopicsNet(ModelHalf):
+class TopicsNet(EncoderNet):
     """What makes a code of a text, and what is read from that."""
 
-    dim: Count = 128
-    """Width of the network."""
-    layers: Count = 2
-    """Of the encoder."""
-    heads: Count = 4
-    """Of the attention."""
-    hidden: Count = 256
-    """Width of the layers' own hidden layer."""
-    dropout: Annotated[float, Bound("at least", 0), Bound("below", 1)] = 0.1
-    """Of the layers."""
     latent_dim: Count = 32
     """Size of the code."""
     anchors: Count = 20

@@ -8,20 +8,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from nvc3d.adapters.labelled import hits
 from nvc3d.adapters.text.topics.model import TopicsModel
-from nvc3d.metrics import Confusion, clusters
+from nvc3d.metrics import clusters
 from nvc3d.nebula import Nebula
 from nvc3d.tasks.shown import Codes
-from nvc3d.tasks.task import Batch, Measure, Measured, evaluating
-
-MEASURES = (
-    Measure("accuracy"),
-    Measure("mean class accuracy"),
-    Measure("purity"),
-    Measure("Hungarian"),
-    Measure("NMI"),
-    Measure("nats", 2, lower_is_better=True, unit="nats"),
-)
+from nvc3d.tasks.task import Batch, Measured, evaluating
 
 
 class Found(NamedTuple):
@@ -58,9 +50,7 @@ def metrics(model: TopicsModel, batches: Iterable[Batch], labels: Sequence[str])
     known = truth >= 0
     prediction = torch.cat(predictions) if predictions else None
     if prediction is not None and bool(known.any()):
-        confusion = Confusion(len(model.categories))
-        confusion.add(prediction[known], truth[known])
-        row = {"accuracy": confusion.accuracy, "mean class accuracy": confusion.mean_accuracy}
+        row = hits(prediction[known], truth[known], len(model.categories))
     if isinstance(model.bottleneck, Nebula) and bool(known.any()):
         row |= clusters(codes.anchor[known], truth[known])
     if nats:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
+from nvc3d.adapters.text.config import EncoderNet, Rate
 from nvc3d.config import Bound
-from nvc3d.tasks.halves import Count, DataHalf, ModelHalf, Weight
-
-Rate: TypeAlias = Annotated[float, Bound("at least", 0), Bound("below", 1)]
+from nvc3d.tasks.halves import Count, DataHalf, Weight
 
 
 @dataclass(frozen=True)
@@ -34,17 +33,11 @@ class TranslationData(DataHalf):
 
 
 @dataclass(frozen=True)
-class TranslationNet(ModelHalf):
+class TranslationNet(EncoderNet):
     """What translates."""
 
-    dim: Count = 128
-    """Width of the network."""
     layers: Count = 4
     """Of the encoder, and of the decoder."""
-    heads: Count = 4
-    """Of the attention."""
-    hidden: Count = 256
-    """Width of the layers' own hidden layer."""
     dropout: Rate = 0.2
     """Of the layers."""
     code: Literal["none", "sentence", "pieces"] = "sentence"
