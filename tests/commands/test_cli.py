@@ -180,7 +180,7 @@ def test_doctor_needs_only_torch_and_numpy() -> None:
         "import sys\n"
         "class Absent:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        f"        if name.partition('.')[0] in {absent}:\n"
+        f"        if {{name, name.partition('.')[0]}} & {absent}:\n"
         "            raise ModuleNotFoundError(name)\n"
         "sys.meta_path.insert(0, Absent())\n"
         "import importlib.util\n"
