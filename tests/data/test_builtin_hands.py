@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from nvc3d.data.hands.builtin import BuiltinHands
+from nvc3d.data.hands.kept import KeptHands
 from nvc3d.geometry.hand_joints import BONES, FINGERS
 from nvc3d.geometry.intrinsics import CAMERAS
 from nvc3d.shapes.hands.sensor import as_measured
@@ -55,6 +57,29 @@ def test_a_seed_gives_the_same_frames_and_every_epoch_new_ones() -> None:
     before = fixed[0]["joints"]
     fixed.set_epoch(1)
     assert torch.equal(before, fixed[0]["joints"])
+
+
+def test_kept_hands_are_items_of_several_epochs_and_others_follow() -> None:
+    kept, resumed = (KeptHands(64, 3, epochs=2, count=4, side="both") for _ in range(2))
+    drawn = BuiltinHands(64, 3, count=4, side="both")
+    for epoch in range(4):
+        drawn.set_epoch(epoch // 2)
+        kept.set_epoch(epoch)
+        assert_same(kept[1], drawn[1])
+        assert_same(kept[-3], drawn[1])
+    resumed.set_epoch(3)
+    assert_same(resumed[1], kept[1])
+    kept[1]["points"].zero_()
+    assert_same(kept[1], resumed[1])
+    kept.set_epoch(0)
+    drawn.set_epoch(0)
+    assert_same(kept[1], drawn[1])
+
+
+def assert_same(item: dict[str, Any], other: dict[str, Any]) -> None:
+    assert item.keys() == other.keys()
+    for key, value in item.items():
+        assert torch.equal(value, other[key]) if torch.is_tensor(value) else value == other[key]
 
 
 def test_what_a_seed_gives_is_the_same_on_every_machine() -> None:

@@ -100,11 +100,16 @@ def turns(skeleton: Skeleton, angles: Tensor) -> tuple[Tensor, Tensor]:
     first = skeleton.frames @ _about(2, -spread) @ _about(0, flexion) @ _about(1, twist)
     middle = first @ _about(0, second)
     frames = torch.stack([first, middle, middle @ _about(0, third)], -3)  # (..., 5, 3, 3, 3)
+    return chained(skeleton, frames), frames
+
+
+def chained(skeleton: Skeleton, frames: Tensor) -> Tensor:
+    """The joints (..., 21, 3) of a hand whose bones have those axes (..., 5, 3, 3, 3)."""
     bones = frames[..., 1] * skeleton.lengths[..., None]  # (..., 5, 3, 3)
     start = skeleton.base.expand(*bones.shape[:-3], 5, 3)[..., None, :]
     fingers = torch.cat([start, start + bones.cumsum(-2)], -2)  # (..., 5, 4, 3)
     wrist = torch.zeros_like(start[..., :1, 0, :])
-    return torch.cat([wrist, fingers.flatten(-3, -2)], -2), frames
+    return torch.cat([wrist, fingers.flatten(-3, -2)], -2)
 
 
 def _about(axis: int, angle: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 from nvc3d.shapes.hands.flesh import Flesh
 from nvc3d.shapes.hands.nets import surface_of
 from nvc3d.shapes.hands.people import make_skeleton
-from nvc3d.shapes.hands.skeleton import Pose, Skeleton, placed, turns
+from nvc3d.shapes.hands.skeleton import Pose, Skeleton, chained, placed, turns
 from nvc3d.shapes.hands.vectors import dot
 
 Floats = NDArray[np.float64]
@@ -75,7 +75,7 @@ def bent(hand: Hand, angles: Tensor) -> tuple[Tensor, Tensor]:
     """
     skeleton = hand.skeleton
     joints, frames = turns(skeleton, angles)
-    rest, _ = turns(skeleton, torch.zeros_like(skeleton.girths))  # of no batch: (21, 3)
+    rest = chained(skeleton, skeleton.frames[:, None].expand(5, 3, 3, 3))  # of no batch: (21, 3)
     turn = frames @ skeleton.frames[:, None].transpose(-1, -2)  # (..., 5, 3, 3, 3)
     starts, before = (x[..., 1:, :].unflatten(-2, (5, 4))[..., :3, :] for x in (joints, rest))
     shift = starts - (turn @ before[..., None])[..., 0]  # (..., 5, 3, 3)

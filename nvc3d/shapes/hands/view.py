@@ -30,7 +30,9 @@ def depth_image(solids: Sequence[Solid], camera: Intrinsics) -> NDArray[np.float
     starts = np.cumsum([0, *(len(vertices) for vertices, _ in solids[:-1])])
     vertices = np.concatenate([vertices for vertices, _ in solids])
     faces = np.concatenate([own + start for (_, own), start in zip(solids, starts, strict=True)]).T
-    faces = faces[:, (vertices[:, 2] >= _NEAR)[faces].all(0)]
+    near = vertices[:, 2] < _NEAR
+    if near.any():
+        faces = faces[:, ~near[faces].any(0)]
     z = np.maximum(vertices[:, 2], _NEAR)
     u = camera.fx * vertices[:, 0] / z + camera.cx
     v = camera.fy * vertices[:, 1] / z + camera.cy
@@ -51,13 +53,12 @@ def _nearness(u: Floats, v: Floats, inverse: Floats, width: int, height: int) ->
         width, height: of the image.
     """
     area = (u[1] - u[0]) * (v[2] - v[0]) - (u[2] - u[0]) * (v[1] - v[0])
-    top = np.ceil(v.min(0) - _OVERLAP).clip(0, None).astype(np.int64)
-    bottom = np.floor(v.max(0) + _OVERLAP).clip(None, height - 1).astype(np.int64)
     # y is down: what is counter-clockwise from outside is clockwise in the image. The other side
     # of a closed mesh is never seen.
-    fit = np.flatnonzero((area < 0) & (bottom >= top))
-    u, v, inverse, area, top = (x[..., fit] for x in (u, v, inverse, area, top))
-    face, down = _counted(bottom[fit] - top + 1)
+    u, v, inverse, area = (x[..., np.flatnonzero(area < 0)] for x in (u, v, inverse, area))
+    top = np.ceil(_each(np.minimum, v) - _OVERLAP).clip(0, None).astype(np.int64)
+    bottom = np.floor(_each(np.maximum, v) + _OVERLAP).clip(None, height - 1).astype(np.int64)
+    face, down = _counted(np.maximum(bottom - top + 1, 0))
     row = top[face] + down  # (R,), of each row of each triangle
     left, right = np.full(len(row), -_OVERLAP), np.full(len(row), width - 1 + _OVERLAP)
     for a, b in ((0, 1), (1, 2), (2, 0)):
@@ -76,9 +77,17 @@ def _nearness(u: Floats, v: Floats, inverse: Floats, width: int, height: int) ->
     nearness = np.zeros(width * height)
     pixel = (row * width + start)[span] + along
     # Cut, because a triangle seen from its edge would reach far beyond its corners.
-    value = np.minimum(first[span] + across[face][span] * along, inverse.max(0)[face][span])
+    value = np.minimum(
+        first[span] + across[face][span] * along, _each(np.maximum, inverse)[face][span]
+    )
     np.maximum.at(nearness, pixel, value)
     return nearness
+
+
+def _each(choose: np.ufunc, corners: Floats) -> Floats:
+    """The least or greatest of three corners (3, F), of each triangle (F,): several times as fast
+    as along an axis of three."""
+    return np.asarray(choose(choose(corners[0], corners[1]), corners[2]))
 
 
 def _counted(counts: Integers) -> tuple[Integers, Integers]:

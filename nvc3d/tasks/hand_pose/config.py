@@ -23,7 +23,7 @@ class HandPoseData(DataHalf):
     """Fraction of a folder's frames kept out of training where it has no split of its own, to
     measure on; 1: all."""
     frames: Count = 20000
-    """How many built-in hands make an epoch; those of the next are others."""
+    """How many built-in hands make an epoch; after four there are others."""
     noise: Part = 0.0
     """Share of the built-in hands whose camera errs as depth cameras do."""
     arm: Part = 0.0

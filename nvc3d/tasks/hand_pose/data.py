@@ -15,6 +15,7 @@ from nvc3d.data.draws import resample
 from nvc3d.data.epochs import Epochs
 from nvc3d.data.hands import Hands
 from nvc3d.data.hands.builtin import BuiltinHands
+from nvc3d.data.hands.kept import KeptHands
 from nvc3d.data.registry import Wanted, find
 from nvc3d.tasks.hand_pose.config import HandPoseConfig
 from nvc3d.tasks.task import Splits
@@ -34,6 +35,8 @@ SHIFT = 15.0
 """Standard deviation of the crop's centre in training, mm."""
 THINNED = 0.5
 """Largest part of the points that is left out in training."""
+LASTING = 4
+"""Epochs for which a built-in hand of training is kept, each time augmented anew."""
 
 
 def data(config: HandPoseConfig) -> Splits:
@@ -44,8 +47,10 @@ def data(config: HandPoseConfig) -> Splits:
     """
     drawn = MORE * config.points if config.augment else config.points
     if config.data is None:
-        test = _builtin(config, config.points, training=False)
-        train: Hands = _builtin(config, drawn, training=True)
+        shown = _shown(config)
+        test = BuiltinHands(config.points, config.seed, False, count=TEST_FRAMES, **shown)
+        epochs = LASTING if config.augment else 1
+        train: Hands = KeptHands(drawn, config.seed, epochs=epochs, count=config.frames, **shown)
     else:
         known = find(config.data, "hands")
         if known is None:
@@ -70,19 +75,10 @@ def data(config: HandPoseConfig) -> Splits:
     )
 
 
-def _builtin(config: HandPoseConfig, points: int, training: bool) -> BuiltinHands:
-    return BuiltinHands(
-        points,
-        config.seed,
-        training,
-        count=config.frames if training else TEST_FRAMES,
-        noise=config.noise,
-        arm=config.arm,
-        object=config.object,
-        other=config.other,
-        side="both",
-        camera=CAMERA,
-    )
+def _shown(config: HandPoseConfig) -> dict[str, Any]:
+    """What of built-in hands is in view, and by which camera."""
+    shares = {name: getattr(config, name) for name in ("noise", "arm", "object", "other")}
+    return {**shares, "side": "both", "camera": CAMERA}
 
 
 class HandClouds(Dataset[dict[str, Any]]):
