@@ -108,6 +108,17 @@ def pooled(answer: Tensor, values: Tensor, index: Tensor) -> float:
     return float((answer.double() - expected).abs().max() / expected.abs().max())
 
 
+def matching(answer: Tensor, x: Tensor, y: Tensor) -> float:
+    """The mean distance, against SciPy's in float64."""
+    from scipy.optimize import linear_sum_assignment
+
+    table = torch.cdist(
+        x[0].double(), y[0].double(), compute_mode="donot_use_mm_for_euclid_dist"
+    ).numpy()
+    expected = float(table[linear_sum_assignment(table)].mean())
+    return abs(float(answer[0]) / expected - 1)
+
+
 def anchors(answer: Any, z: Tensor, a: Tensor) -> float:
     """Share of wrong anchors: those farther than the nearest by more than float32 can tell."""
     chosen = torch.as_tensor(np.asarray(answer)).long()

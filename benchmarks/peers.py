@@ -359,6 +359,24 @@ def pytorch3d_fps(x: Tensor, k: int) -> Call:
     return lambda: sample_farthest_points(x, K=k)[1]
 
 
+# --- earth mover's distance: the least mean distance (B,) -------------------------------------
+
+
+def nvc3d_matching(x: Tensor, y: Tensor, check_finite: bool = True) -> Call:
+    return lambda: ops.earth_movers_distance(x, y, tolerance=0, check_finite=check_finite).distance
+
+
+def scipy_matching(x: Tensor, y: Tensor) -> Call:
+    from scipy.optimize import linear_sum_assignment
+    from scipy.spatial.distance import cdist
+
+    def call() -> np.ndarray:
+        tables = [cdist(a, b) for a, b in zip(x.numpy(), y.numpy(), strict=True)]
+        return np.array([table[linear_sum_assignment(table)].mean() for table in tables])
+
+    return call
+
+
 # --- nearest anchors: index (N,) --------------------------------------------------------------
 
 
@@ -470,6 +488,10 @@ CONTENDERS: dict[str, dict[str, tuple[str | None, Callable[..., Call]]]] = {
         "nvc3d": (None, nvc3d_pool),
         "torch gather": (None, _pooling(_gather_pool)),
         "torch embedding_bag": (None, _pooling(_bag_pool)),
+    },
+    "earth_movers_distance": {
+        "nvc3d": (None, nvc3d_matching),
+        "SciPy": ("scipy", scipy_matching),
     },
     "assign_anchors": {
         "nvc3d": (None, nvc3d_assign),

@@ -25,6 +25,11 @@ inline double euclidean(const double* a, const double* b, int64_t dim) {
   return std::sqrt((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
+// A regret up to this may be nothing but rounding: of what is paid, in a box of that size.
+inline double rounding(double size, double pays, double price) {
+  return 8 * std::numeric_limits<double>::epsilon() * (size + std::abs(pays) + std::abs(price));
+}
+
 class PriceTree {
  public:
   static constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -34,6 +39,7 @@ class PriceTree {
     double cost = infinity;
     double second = infinity;
     int64_t slot = -1;
+    int64_t looked = 0;  // at how many points
   };
 
   // points (n, dim), n >= 1. From here on a point is known by its slot, in which order
@@ -57,6 +63,7 @@ class PriceTree {
   }
 
   int64_t index(int64_t slot) const { return index_[slot]; }
+  const double* points() const { return points_.data(); }  // (n, dim), by slot
   const double* point(int64_t slot) const { return points_.data() + slot * dim_; }
   double price(int64_t slot) const { return prices_[slot]; }
   const std::vector<double>& prices() const { return prices_; }
@@ -113,6 +120,7 @@ class PriceTree {
   }
 
   void look_at_leaf(int64_t leaf, const double* buyer, Offer& offer) const {
+    offer.looked += last_[leaf] - first_[leaf];
     for (int64_t slot = first_[leaf]; slot < last_[leaf]; ++slot) {
       const double cost = euclidean(buyer, point(slot), dim_) + prices_[slot];
       if (cost < offer.cost) {

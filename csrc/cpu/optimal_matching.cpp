@@ -25,11 +25,12 @@ std::tuple<Tensor, Tensor> match_clouds(Tensor x, Tensor y, std::optional<Tensor
     }
     Tensor index = new_index(x, {from.batch, from.size});      // (B, N)
     Tensor error = torch::stable::new_empty(x, {from.batch});  // (B,)
+    const CostRows& rows = cost_rows(active().name);
     // A cloud is one thread's work: bids follow one upon the other.
     for_each_cloud(from.batch, [&](int64_t b, const Parallel& parallel) {
       pointer<T>(error)[b] =
           optimal_matching(from.cloud(b), to.cloud(b), from.count(b), from.dim, tolerance,
-                           pointer<int64_t>(index) + b * from.size, parallel);
+                           pointer<int64_t>(index) + b * from.size, rows, parallel);
     });
     clear_padding(from, pointer<int64_t>(index), 1);
     return std::make_tuple(index, error);

@@ -37,6 +37,8 @@ def shapes(kind: str, n: int, dim: int = 3, seed: int = 0) -> tuple[Tensor, Tens
         y = x[torch.randperm(n, generator=torch.Generator().manual_seed(seed))]
     elif kind == "outlier":
         y[0] += 1e4
+    elif kind == "tiny ball":
+        x = 0.5 + 0.01 * x
     return x, y
 
 
@@ -50,6 +52,7 @@ KINDS = (
     "line",
     "shuffled",
     "outlier",
+    "tiny ball",
 )
 
 
@@ -91,6 +94,24 @@ def test_exact_by_default(kind: str) -> None:
     assert float(got.distance) == pytest.approx(least(x, y), rel=1e-9)
     single = ops.earth_movers_distance(x[None].float(), y[None].float())
     assert float(single.distance) == pytest.approx(least(x.float(), y.float()), rel=1e-5)
+
+
+@pytest.mark.parametrize(("n", "dim"), [(300, 16), (300, 5), (200, 256), (1, 6), (9, 64)])
+def test_exact_in_many_dimensions(n: int, dim: int) -> None:
+    x, y = cloud(1, n, dim, seed=1), cloud(1, n, dim, seed=2)
+    got = ops.earth_movers_distance(x, y)
+    assert float(got.distance) == pytest.approx(least(x[0], y[0]), rel=1e-12)
+    assert not got.error.any()
+
+
+@pytest.mark.parametrize("dim", [3, 6])
+def test_more_points_than_rows_of_distances_are_kept(dim: int) -> None:
+    """From one place to a cube: every matching is the best, which an auction learns late."""
+    x, y = cloud(1, 1, dim).expand(1, 4200, dim), cloud(1, 4200, dim, seed=1)
+    got = ops.earth_movers_distance(x, y)
+    torch.testing.assert_close(got.distance, (x - y).norm(dim=2).mean(1))
+    assert got.error <= 0.01 * got.distance
+    assert torch.equal(got.match[0].sort()[0], torch.arange(4200))
 
 
 def test_large_clouds_come_with_a_small_error() -> None:
