@@ -167,14 +167,14 @@ def missing(config):
 attempt("data", task(data=missing))
 attempt("nan", t.run(20, t.PlaneConfig(bad_at=20)))
 attempt("few", t.run(20, t.PlaneConfig(samples=1)))
-save, saved = nvc3d.train.save_state, 0
+save, saved = nvc3d.train.trainer.save_state, 0
 def full(state, path):
     global saved
     saved += 1
     if saved > 1:
         raise OSError(28, "No space left on device")
     save(state, path)
-nvc3d.train.save_state = full
+nvc3d.train.trainer.save_state = full
 attempt("disk", t.run(20))
 Path(sys.argv[1], f"found{rank}.json").write_text(json.dumps(found))
 threads = [p.read_text() for p in Path("/proc/self/task").glob("*/comm")]

@@ -247,7 +247,7 @@ def test_time_ends_a_run_and_the_learning_rate_follows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = itertools.count(1000)
-    monkeypatch.setattr("nvc3d.train.time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    monkeypatch.setattr("nvc3d.train.loop.time", SimpleNamespace(monotonic=lambda: next(seconds)))
     outcome = train(run(10**6, max_minutes=1, save_every=10**6), tmp_path, progress=False)
     assert outcome.finished and outcome.step == 59  # a step each second, the first at second 1
     state = load_state(tmp_path / "state.pt")
