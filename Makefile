@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := $(shell find csrc tests/kernels tests/cuda_emulation -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.cu' -o -name '*.cuh')
 
-.PHONY: demo test exports tables sanitize cuda gpu gpu-libraries lint format wheel clean
+.PHONY: demo test exports killed tables sanitize cuda gpu gpu-libraries lint format wheel clean
 
 demo: $(VENV)/built
 	$(BIN)/nvc3d demo
@@ -19,6 +19,10 @@ test: $(VENV)/built $(VENV)/tools
 # Every task's program, and the one in C++: torch takes minutes to make them.
 exports: $(VENV)/built $(VENV)/tools
 	NVC3D_EXPORTS=1 $(BIN)/python -m pytest tests/test_export.py
+
+# Every task's training, killed at 50 random moments and resumed: a quarter of an hour.
+killed: $(VENV)/built $(VENV)/tools
+	NVC3D_KILLS=50 $(BIN)/python -m pytest tests/test_killed.py
 
 # Every table of the pages, anew: `make tables NVC3D_DATA=DIR`, a night of two cores. A run that was
 # stopped goes on.
