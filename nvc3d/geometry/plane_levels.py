@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nvc3d import ops
 from nvc3d.geometry import plane_regions as regions
-from nvc3d.geometry.plane_graph import AROUND, NEIGHBOURS, NOISE, Graph, pooled
+from nvc3d.geometry.plane_graph import AROUND, NEIGHBOURS, NOISE, SPREAD, Graph, pooled
 from nvc3d.geometry.plane_regions import Fit, Regions
 
 FLATTER = 1.25
@@ -180,8 +180,12 @@ def _flattest(graph: Graph) -> tuple[Graph, Tensor | None]:
 
 
 def _grown(graph: Graph, which: Tensor, wanted: Wanted) -> Regions:
-    """The planes that grow from flat neighbours."""
+    """The planes that grow from those of flat points that are asked for (N,) bool."""
     tolerance = graph.tolerance(wanted.distance)
+    exact = NOISE[0] * graph.spacing
+    if wanted.distance is None and 2 * int((which & (graph.noise <= exact)).sum()) > which.sum():
+        # Of exact planes nothing is near that is not of them: layers close by keep apart.
+        tolerance = tolerance.minimum(SPREAD * exact)
     seeds = (graph.noise / graph.spacing).argsort(stable=True)
     seeds = seeds[(graph.flat & which)[seeds]]
     seed = ops.grow_planes(

@@ -417,9 +417,9 @@ def joined(graph: Graph, found: Regions) -> Regions:
     whole = _components(low[on], high[on], len(found.reach))
     together = Fit.of(graph.at, _of(whole, found.region), len(whole))
     bent = together.variance[:, 0].sqrt()
-    rms = fit.variance[:, 0].sqrt()
-    loudest = torch.zeros_like(rms).scatter_reduce(0, whole, rms, "amax")
-    limit = (BENT * (12 * together.variance[:, 1]).sqrt()).maximum(HALVES * loudest)
+    squares = summed(whole, fit.size * fit.variance[:, 0], len(whole))
+    rms = (squares / together.size.clamp(min=1)).sqrt()
+    limit = (BENT * (12 * together.variance[:, 1]).sqrt()).maximum(HALVES * rms)
     flat = (bent <= limit)[whole]
     whole = torch.where(flat, whole, torch.arange(len(whole)))
     grown = torch.bincount(whole, minlength=len(whole))[whole] > 1

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from nvc3d.geometry import Mesh
+from nvc3d.shapes.rooms import make_room
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 planes = pytest.importorskip("planes")
@@ -46,3 +47,11 @@ def test_planes_found_one_by_one_are_cut_off_what_is_left() -> None:
     answer = planes.one_by_one(room.points, lowest)
     assert np.array_equal(answer.instance, room.plane)
     assert answer.normal.tolist() == [[0, 0, 1]] * 2 and answer.offset.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("seed", [13, 22])
+def test_no_layer_nearby_hides_a_plane_of_a_room_without_noise(seed: int) -> None:
+    """Cushions and fronts lie 2 cm before a plane, whose points are 6 cm apart."""
+    room = planes.scan(make_room(seed), 30000, seed)
+    recall, *_ = planes.measured([room], 0.0, planes.nvc3d)
+    assert recall == 1
