@@ -41,6 +41,11 @@ def approxmatch(xyz1: Tensor, xyz2: Tensor) -> Tensor:
     return match
 
 
+def matchcost(xyz1: Tensor, xyz2: Tensor, match: Tensor) -> Tensor:
+    """Squared distances, weighed by a matching (B, M, N) and summed: (B,)."""
+    return (match * (xyz2[:, :, None] - xyz1[:, None]).square().sum(3)).sum((1, 2))
+
+
 class EarthMoverDistanceFunction:
     """The cost of the soft matching, under the name of the peer's function."""
 
@@ -54,8 +59,7 @@ class EarthMoverDistanceFunction:
             xyz1: (B, N, 3).
             xyz2: (B, M, 3).
         """
-        match = approxmatch(xyz1.detach(), xyz2.detach())
-        return (match * (xyz2[:, :, None] - xyz1[:, None]).square().sum(3)).sum((1, 2))
+        return matchcost(xyz1, xyz2, approxmatch(xyz1.detach(), xyz2.detach()))
 
 
 class earth_mover_distance(nn.Module):

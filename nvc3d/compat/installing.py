@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
+
+import torch.utils.cpp_extension
 
 from .cpu import without_gpu
 from .names import FIRST, LACKING, LAST
@@ -19,8 +21,9 @@ def install() -> None:
     """Put our modules under the import names of their peers, for all that is imported from now on.
 
     Copies of the peers in a repository's own folders are replaced too; PyTorch3D and torch_cluster
-    only where they are not installed. A function that is lacking raises, by its name. Where torch
-    sees no GPU, what is asked for on "cuda" is made and stays on the CPU.
+    only where they are not installed. What a repository compiles when it is imported is ours too. A
+    function that is lacking raises, by its name. Where torch sees no GPU, what is asked for on
+    "cuda" is made and stays on the CPU.
 
     Raises:
         RuntimeError: if a peer was imported before.
@@ -32,6 +35,7 @@ def install() -> None:
         raise RuntimeError(f"install() must come before the import of {', '.join(early)}")
     sys.meta_path.insert(0, _Finder(FIRST))
     sys.meta_path.append(_Finder(LAST))
+    torch.utils.cpp_extension.load = partial(_load, torch.utils.cpp_extension.load)
     without_gpu()
 
 
@@ -72,6 +76,12 @@ class _Loader(Loader):
         )
         lacking = LACKING.get(self.ours or module.__name__, ())
         module.__getattr__ = partial(_absent, module.__name__, lacking)  # type: ignore[method-assign]
+
+
+def _load(compile: Callable[..., Any], name: str, *args: Any, **kwargs: Any) -> Any:
+    """Ours for a module that a repository compiles when it is imported, by its name."""
+    ours = _stored(name, FIRST) is not None
+    return import_module(name) if ours else compile(name, *args, **kwargs)
 
 
 def _stored(fullname: str, names: Mapping[str, Any]) -> str | None:

@@ -13,7 +13,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from . import offsets
+from . import balls, offsets
+
+ITSELF = 1e-5  # up to this squared distance points count as the centre itself
 
 
 def farthest_point_sampling(xyz: Tensor, offset: Tensor, new_offset: Tensor) -> Tensor:
@@ -51,6 +53,49 @@ def knn_query(
         alike, without gradient, 1e5 there.
     """
     (distance, index), _ = offsets.search(nsample, xyz, offset, new_xyz, new_offset)
+    return index.int(), distance
+
+
+def ball_query(
+    nsample: int,
+    max_radius: float,
+    min_radius: float,
+    xyz: Tensor,
+    offset: Tensor,
+    new_xyz: Tensor | None = None,
+    new_offset: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Find points of xyz from min_radius up to max_radius from each of new_xyz in the same cloud.
+
+    Points at the centre itself count too. Of more than nsample, every so manieth from the nearest
+    to the farthest is taken.
+
+    Returns:
+        Indices (M, nsample), int32, nearest first, -1 where there are fewer, and plain distances
+        alike, without gradient, 1e5 there.
+    """
+    distance, index = balls.balls(
+        nsample, max_radius, min_radius, xyz, offset, new_xyz, new_offset, itself=ITSELF
+    )
+    return index.int(), distance
+
+
+def random_ball_query(
+    nsample: int,
+    max_radius: float,
+    min_radius: float,
+    xyz: Tensor,
+    offset: Tensor,
+    new_xyz: Tensor | None = None,
+    new_offset: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """As `ball_query`; of more than nsample points those are taken that a draw puts first."""
+    # Shuffled within each cloud: by cloud first, and by a random number second.
+    shuffled = torch.randperm(len(xyz), device=xyz.device)
+    order = shuffled[offset2batch(offset)[shuffled].argsort(stable=True)]
+    distance, index = balls.balls(
+        nsample, max_radius, min_radius, xyz, offset, new_xyz, new_offset, order, ITSELF
+    )
     return index.int(), distance
 
 
@@ -151,6 +196,67 @@ def knn_query_and_group(
             raise ValueError("nsample and offset must be given where idx is None")
         idx, _ = knn_query(nsample, xyz, offset, new_xyz, new_offset)
     return grouping(idx, feat, xyz, new_xyz, with_xyz), idx
+
+
+def ball_query_and_group(
+    feat: Tensor,
+    xyz: Tensor,
+    offset: Tensor | None = None,
+    new_xyz: Tensor | None = None,
+    new_offset: Tensor | None = None,
+    idx: Tensor | None = None,
+    max_radio: float | None = None,
+    min_radio: float = 0,
+    nsample: int | None = None,
+    with_xyz: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Gather the features of points in balls: `ball_query`, unless idx is given, and `grouping`.
+
+    Returns:
+        What `grouping` returns, and the indices.
+    """
+    if idx is None:
+        if nsample is None or offset is None or max_radio is None:
+            raise ValueError("nsample, offset and max_radio must be given where idx is None")
+        idx, _ = ball_query(nsample, max_radio, min_radio, xyz, offset, new_xyz, new_offset)
+    return grouping(idx, feat, xyz, new_xyz, with_xyz), idx
+
+
+def query_and_group(
+    nsample: int,
+    xyz: Tensor,
+    new_xyz: Tensor | None,
+    feat: Tensor,
+    idx: Tensor | None,
+    offset: Tensor,
+    new_offset: Tensor,
+    dilation: int = 0,
+    with_feat: bool = True,
+    with_xyz: bool = True,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """Gather the features (N, C) of the nearest points, of which `dilation` are left out in turn.
+
+    Where a cloud has too few points for that, fewer are left out, or some come several times.
+
+    Returns:
+        (M, nsample, 3 + C), the points as seen from new_xyz first, or without with_xyz
+        (M, nsample, C); and the indices. Without with_feat the indices alone.
+    """
+    if new_xyz is None:
+        new_xyz, new_offset = xyz, offset
+    if idx is None:
+        total = 1 + (nsample - 1) * (dilation + 1)
+        near, _ = knn_query(total, xyz, offset, new_xyz, new_offset)
+        counts = offset.long().diff(prepend=offset.new_zeros(1).long())
+        last = counts.clamp_max(total)[offset2batch(new_offset), None] - 1  # (M, 1)
+        step = last.double() / max(nsample - 1, 1)
+        idx = near.gather(1, (step * torch.arange(nsample, device=xyz.device)).long())
+    if not with_feat:
+        return idx
+    found = offsets.rows(feat, idx)
+    if with_xyz:
+        found = torch.cat([offsets.rows(xyz, idx) - new_xyz[:, None], found], -1)
+    return found, idx
 
 
 def offset2batch(offset: Tensor) -> Tensor:

@@ -11,10 +11,36 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from . import offsets
+from . import balls, offsets
 from .pointops import aggregation, farthest_point_sampling, grouping2, subtraction
+from .windows import (
+    attention_step1,
+    attention_step1_v2,
+    attention_step2,
+    attention_step2_v2,
+    attention_step2_with_rel_pos_value,
+    attention_step2_with_rel_pos_value_v2,
+    dot_prod_with_idx,
+    dot_prod_with_idx_v2,
+    dot_prod_with_idx_v3,
+)
 
-__all__ = ["aggregation", "furthestsampling", "grouping", "knnquery", "subtraction"]
+__all__ = [
+    "aggregation",
+    "attention_step1",
+    "attention_step1_v2",
+    "attention_step2",
+    "attention_step2_v2",
+    "attention_step2_with_rel_pos_value",
+    "attention_step2_with_rel_pos_value_v2",
+    "dot_prod_with_idx",
+    "dot_prod_with_idx_v2",
+    "dot_prod_with_idx_v3",
+    "furthestsampling",
+    "grouping",
+    "knnquery",
+    "subtraction",
+]
 
 furthestsampling = farthest_point_sampling
 grouping = grouping2
@@ -33,6 +59,24 @@ def knnquery(
         nsample, xyz, offset, new_xyz, offset if new_xyz is None else new_offset
     )
     return torch.where(index < 0, first[:, None], index).int(), distance
+
+
+def ballquery(
+    radius: float,
+    nsample: int,
+    xyz: Tensor,
+    new_xyz: Tensor | None,
+    offset: Tensor,
+    new_offset: Tensor,
+) -> Tensor:
+    """Find the first nsample points, by index, nearer than a radius to each of new_xyz (M, 3).
+
+    Returns:
+        (M, nsample), int32; where there are fewer, the first stands in, and 0 where none is.
+    """
+    by_index = torch.arange(len(xyz), device=xyz.device)
+    _, index = balls.balls(nsample, radius, 0.0, xyz, offset, new_xyz, new_offset, by_index)
+    return torch.where(index < 0, index[:, :1].clamp_min(0), index).int()
 
 
 def queryandgroup(
@@ -69,3 +113,23 @@ def interpolation(
 
 
 interpolation2 = interpolation
+
+
+def Divide2Patch(
+    nsample: int,
+    xyz: Tensor,
+    offset: Tensor,
+    return_offset: bool = False,
+    anchor_scale: int | None = None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """Find the nsample points nearest to each of some points of xyz (N, 3): one of anchor_scale.
+
+    Returns:
+        Indices (M, nsample), int32; and where each cloud of picks ends (B,), with return_offset.
+    """
+    ends = offset.long()
+    counts = ends.diff(prepend=ends.new_zeros(1)) // (anchor_scale or nsample)
+    new_offset = counts.cumsum(0).int()
+    picked = xyz[furthestsampling(xyz, offset, new_offset).long()]
+    index, _ = knnquery(nsample, xyz, picked, offset, new_offset)
+    return (index, new_offset) if return_offset else index

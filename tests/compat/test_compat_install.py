@@ -18,7 +18,7 @@ import torch
 from pointnet2_ops import pointnet2_utils
 from pointnet2_ops.pointnet2_modules import PointnetSAModule
 from knn_cuda import KNN
-from lib.pointops.functions import pointops as old
+from lib.pointops.functions import pointops as own
 import pointops, pointops2.pointops, chamfer
 from models.Chamfer3D.dist_chamfer_3D import chamfer_3DDist
 from extensions.chamfer_dist import ChamferDistanceL1
@@ -28,20 +28,42 @@ from models.pointnet2 import _ext
 from torch_cluster import fps
 from pytorch3d.ops import knn_points
 from pytorch3d.loss.chamfer import chamfer_distance
-from pointops import random_ball_query
-import gridding
+from torch_scatter import scatter_max
+from torch.utils.cpp_extension import load
+from pointops2.pointops import querygroup
+import expansion_penalty
 import models.own, extensions.chamfer_dist.own
 
+assert own.pointops_cuda is sys.modules["pointops_cuda"]
+assert load("chamfer_3D", ["absent.cu"]) is sys.modules["chamfer_3D"]
 assert models.own.VALUE == 7 and __name__ == "__main__"
 assert sys.argv[1:] == ["--lr", "0.1"], sys.argv
 points = torch.rand(2, 64, 3, device="cuda" if not torch.cuda.is_available() else "cpu").cuda()
+assert points.is_cuda
 layer = PointnetSAModule([3, 8], npoint=16, radius=0.3, nsample=8).cuda()
 assert pointnet2_utils.ball_query(1, 4, points, points).dtype == torch.int32
 centres, found = layer(points, points.transpose(1, 2).to("cuda"))
 ChamferDistanceL1()(centres, points).add(found.sum()).backward()
+
+class Double(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad + torch.zeros_like(grad, device="cuda" if grad.is_cuda else "cpu") + grad
+
+x = torch.ones(3, device="cuda", requires_grad=True)
+Double.apply(x).sum().backward()
+assert torch.equal(x.grad, 2 * torch.ones_like(x))
+gaps = torch.rand(4, 4, device="cuda")[:, :2]
+assert gaps.cuda().is_contiguous() or gaps.device.type == "cuda"
+with torch.cuda.device(0):
+    assert torch.rand(2).pin_memory().type("torch.cuda.DoubleTensor").dtype == torch.float64
 assert "IntTensor" in dir(torch.cuda) and torch.cuda.IntTensor(2, 3).zero_().shape == (2, 3)
 assert not hasattr(pointops, 'no_such_function')
-for call in (random_ball_query, gridding.forward):
+for call in (querygroup, expansion_penalty.forward):
     try:
         call(points)
     except NotImplementedError as error:
@@ -58,13 +80,15 @@ def repository(folder: Path) -> Path:
         "extensions/chamfer_dist/own.py",
         "extensions/emd/emd_module.py",
         "extensions/emd/emd.py",
-        "lib/pointops/functions/pointops.py",
         "models/pointnet2/__init__.py",
     ):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("" if "own" in name or "models/pointnet2/" in name else fails)
     (folder / "models" / "own.py").write_text("VALUE = 7\n")
+    own = folder / "lib/pointops/functions/pointops.py"
+    own.parent.mkdir(parents=True)
+    own.write_text("import pointops_cuda\n")
     (folder / "train.py").write_text(SCRIPT)
     return folder
 
@@ -75,8 +99,8 @@ def test_a_script_runs_as_it_is(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "nvc3d.compat has no pointops.random_ball_query",
-        "nvc3d.compat has no gridding.forward",
+        "nvc3d.compat has no pointops2.pointops.querygroup",
+        "nvc3d.compat has no expansion_penalty.forward",
     ]
 
 

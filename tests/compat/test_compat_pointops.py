@@ -135,3 +135,61 @@ def test_grid_cluster() -> None:
     assert torch.equal(torch.jit.script(grid_cluster)(line, size[:1]), torch.tensor([0, 0]))
     with pytest.raises(ValueError, match="size must be above 0"):
         grid_cluster(points, torch.tensor([5, 0]))
+
+
+def between(near: float, far: float) -> list[list[tuple[float, int]]]:
+    """What lies between two radii of each centre, nearest first."""
+    found = []
+    for begin, end, first, last in CLOUDS:
+        for row in torch.cdist(Y[first:last], X[begin:end]).tolist():
+            pairs = sorted((d, begin + i) for i, d in enumerate(row) if near <= d < far)
+            found.append(pairs)
+    return found
+
+
+def test_balls() -> None:
+    for near, far, k in ((0.0, 0.6, 3), (0.3, 0.9, 4), (0.0, 0.2, 2)):
+        index, distance = pointops.ball_query(k, far, near, X, OFFSET, Y, NEW_OFFSET)
+        assert index.dtype == torch.int32
+        expected = between(near, far)
+        for row, (pairs, mine, d) in enumerate(zip(expected, index, distance, strict=True)):
+            if len(pairs) > k:
+                pairs = [pairs[int(len(pairs) / k * i)] for i in range(k)]
+            lacking = k - len(pairs)
+            assert mine.tolist() == [i for _, i in pairs] + [-1] * lacking, row
+            far_ = torch.tensor([d for d, _ in pairs] + [1e5] * lacking, dtype=torch.float64)
+            torch.testing.assert_close(d, far_)
+        index, _ = pointops.random_ball_query(k, far, near, X, OFFSET, Y, NEW_OFFSET)
+        for pairs, mine in zip(expected, index.tolist(), strict=True):
+            assert len({i for i in mine if i >= 0}) == min(k, len(pairs))
+            assert set(mine) <= {i for _, i in pairs} | {-1}
+    features = pointops.ball_query_and_group(
+        FEATURES, X, OFFSET, Y, NEW_OFFSET, max_radio=0.6, nsample=3, with_xyz=True
+    )
+    index, _ = pointops.ball_query(3, 0.6, 0.0, X, OFFSET, Y, NEW_OFFSET)
+    assert torch.equal(features[0], pointops.grouping(index, FEATURES, X, Y, with_xyz=True))
+    itself, distance = pointops.ball_query(1, 0.5, 0.4, X, OFFSET)
+    assert itself[:, 0].tolist() == list(range(30)) and float(distance.sum()) == 0
+    with pytest.raises(ValueError, match=r"below max_radius, got 0\.7 and 0\.6"):
+        pointops.ball_query(3, 0.6, 0.7, X, OFFSET)
+
+
+def test_neighbours_with_some_left_out() -> None:
+    """The cloud of 2 points repeats them; in that of 12, 3 of every 5 are within reach."""
+    index = pointops.query_and_group(
+        3, X, Y, FEATURES, None, OFFSET, NEW_OFFSET, dilation=1, with_feat=False
+    )
+    near = nearest(5, filler=False)[0]
+    expected = near[:, [0, 2, 4]]
+    expected[3] = near[3, [0, 0, 1]]
+    assert torch.equal(index.long(), expected)
+    found, same = pointops.query_and_group(3, X, Y, FEATURES, None, OFFSET, NEW_OFFSET, 1)
+    assert torch.equal(same, index)
+    assert torch.equal(found, torch.cat([X[expected] - Y[:, None], FEATURES[expected]], 2))
+
+
+def test_patches() -> None:
+    index, ends = pointops2.Divide2Patch(2, X, OFFSET, return_offset=True)
+    assert ends.tolist() == [6, 7, 15]
+    picks = pointops2.furthestsampling(X, OFFSET, ends).long()
+    assert torch.equal(index, pointops2.knnquery(2, X, X[picks], OFFSET, ends)[0])
