@@ -35,7 +35,7 @@ def _labels(part: float, shown: str) -> Setting:
             "anchors": 46,
             "nebula_weight": 0.1,
         },
-        {"steps": 600, "batch_size": 32, "save_every": 600},
+        {"steps": 600, "batch_size": 16, "save_every": 600},
         _ACCURACY,
     )
 
@@ -161,7 +161,6 @@ STUDIES: dict[str, tuple[Setting, ...]] = {
     "classification": (
         _labels(0.01, "1 %"),
         _labels(0.1, "10 %"),
-        _labels(1.0, "all"),
     ),
     "completion": (
         _chairs("599 to learn from"),
