@@ -57,7 +57,8 @@ def sources(data: Path | None) -> Iterator[tuple[str, str, dict[str, Any]]]:
         for known in data_sets():
             if known.gives in READ_BY and known.holds(folder):
                 block = {"block": 12.0} if "KITTI, frames" in known.name else {}
-                yield known.name, READ_BY[known.gives], {"data": str(folder), **block}
+                name = f"{known.name}: {folder.name}"
+                yield name, READ_BY[known.gives], {"data": str(folder), **block}
 
 
 def batches(items: Any, workers: int) -> Iterator[dict[str, Any]]:

@@ -20,7 +20,7 @@ COMMANDS = {
     "doctor": "say what is installed, what is active, and how to add what is missing",
     "demo": "train a small completion model on built-in shapes and show what it does",
     "train": "train a task on the built-in shapes or on a folder of your own",
-    "pack": "write the shapes of a folder to shards, tar files of webdataset",
+    "pack": "write a folder to shards, tar files of webdataset",
     "eval": "measure a trained model",
     "export": "write a trained model as a program that runs without Python",
     "complete": "complete scans: meshes or clouds of which a part is missing",

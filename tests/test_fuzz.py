@@ -21,7 +21,7 @@ import torch
 from tiny import untrained
 
 from nvc3d.checkpoint import load_run, load_state, save_state
-from nvc3d.data.shards import Shards
+from nvc3d.data.folder import ShapeFolder
 from nvc3d.files import read_shape, write_cloud
 from nvc3d.files.registry import writable
 from nvc3d.geometry.mesh import Cloud
@@ -76,7 +76,7 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> list[Target]:
         for i in range(3):
             data = (folder / "cloud.ply").read_bytes()
             sink.write({"__key__": f"mug/{i}", "ply": data})
-    add(tar, lambda: [entry.load() for entry in Shards([str(tar)])._entries])
+    add(tar, lambda: list(ShapeFolder(tar)))
     return found
 
 

@@ -20,8 +20,10 @@ from nvc3d.data.layout import Layout
 from nvc3d.data.listing import find_files
 from nvc3d.data.naming import named
 from nvc3d.data.stand_ins import FAULTS, StandIns
+from nvc3d.data.tars import Packed, local, packed, shards
 from nvc3d.files import PathLike, read_shape, reading
 from nvc3d.files.formats import arrays
+from nvc3d.files.registry import by_suffix
 from nvc3d.geometry import voxels
 from nvc3d.geometry.mesh import Shape, normalise
 
@@ -48,16 +50,19 @@ class Entry(Protocol[T_co]):
 
 
 class Folder(Sequence[tuple[T, int, str]], Generic[T]):
-    """The base of such data sets: what lies in a folder and its sub-folders, by `Layout`.
+    """The base of such data sets: what lies in a folder and its sub-folders, by `Layout`, or in the
+    shards that such a folder was packed into. Of those an item is read from its place, whichever is
+    asked for, so that they are split, shuffled and dealt to processes as their folder is.
 
     If an item that was listed turns out to be broken when it is read, the next good one stands in
     for it, always the same one, and a warning names both.
 
     Args:
-        path: the folder, or a single file.
+        path: the folder, a single file, or shards (see `tars.shards`).
 
     Raises:
         FileNotFoundError: there is no such folder.
+        ValueError: a shard cannot be read.
     """
 
     what = "items"
@@ -69,10 +74,17 @@ class Folder(Sequence[tuple[T, int, str]], Generic[T]):
 
     def __init__(self, path: PathLike) -> None:
         self.root = Path(path)
-        single = self.root.is_file()
-        base = self.root.parent if single else self.root
-        files = [self.root] if single else find_files(self.root, self.suffixes)
-        self._files = {file.relative_to(base).as_posix(): file for file in files}
+        self._files: dict[str, Path | Packed]
+        if (urls := shards(path)) is not None:
+            known = by_suffix() if self.suffixes is None else self.suffixes
+            inside = [file for file in packed(urls) if file.suffix.lower() in known]
+            self._files = {file.member.name: file for file in sorted(inside, key=_name)}
+            self.root = Path(urls[0]).parent
+        else:
+            single = self.root.is_file()
+            base = self.root.parent if single else self.root
+            files = [self.root] if single else find_files(self.root, self.suffixes)
+            self._files = {file.relative_to(base).as_posix(): file for file in files}
         self._layout = Layout(self.root, list(self._files))
 
     def _hold(
@@ -166,7 +178,7 @@ class Folder(Sequence[tuple[T, int, str]], Generic[T]):
 
 
 class ShapeFolder(Folder[Shape]):
-    """The shapes of a folder and its sub-folders, each normalised to the unit ball.
+    """The shapes of a folder and its sub-folders, or of shards, each normalised to the unit ball.
 
     A shape is a file of a known kind, or one grid of an NPZ stack of voxel grids. Its category is
     the first sub-folder it lies in that is not one of a split (see `Layout`); for a stack beside
@@ -179,7 +191,7 @@ class ShapeFolder(Folder[Shape]):
     a thousand files nor dies of one.
 
     Args:
-        path: the folder, or a single file.
+        path: the folder, a single file, or shards.
         alone: the category of files that lie in no sub-folder; "": they have none.
 
     Raises:
@@ -217,10 +229,11 @@ class _File:
 
     name: str
     category: str
-    path: Path
+    file: Path | Packed
 
     def load(self) -> Shape:
-        return normalise(read_shape(self.path))
+        with local(self.file) as path:
+            return normalise(read_shape(path))
 
 
 @dataclass(frozen=True)
@@ -249,28 +262,34 @@ class _Grid:
         return normalise(voxels.to_mesh(grid))
 
 
-def _size(file: Path) -> int:
+def _name(file: Packed) -> str:
+    return file.member.name
+
+
+def _size(file: Path | Packed) -> int:
+    if isinstance(file, Packed):
+        return file.member.size
     # What cannot even be measured is found broken when it is read.
     with suppress(OSError):
         return file.stat().st_size
     return 0
 
 
-def _stack_size(file: Path) -> int:
+def _stack_size(file: Path | Packed) -> int:
     if file.suffix.lower() != ".npz":
         return 0
-    with reading(file):
-        return arrays.stack_size(file)
+    with local(file) as path, reading(path):
+        return arrays.stack_size(path)
 
 
 def _read_stack(
-    file: Path, name: str, category: str
+    file: Path | Packed, name: str, category: str
 ) -> tuple[list[Entry[Shape]], list[tuple[str, str]]]:
     """The grids of a stack, and those that hold nothing with the reason."""
     entries: list[Entry[Shape]] = []
     empty: list[tuple[str, str]] = []
-    with reading(file):
-        for i, grid in enumerate(arrays.read_stack(file)):
+    with local(file) as path, reading(path):
+        for i, grid in enumerate(arrays.read_stack(path)):
             filled = voxels.occupied(grid)
             if filled.any():
                 bits = np.packbits(filled)
@@ -280,7 +299,8 @@ def _read_stack(
     return entries, empty
 
 
-def _reason(file: Path, error: Exception) -> str:
+def _reason(file: Path | Packed, error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return str(error).removeprefix(f"{file}: ")
+    said = f"{file.shard}: {file.member.name}" if isinstance(file, Packed) else str(file)
+    return str(error).removeprefix(f"{said}: ")

@@ -51,7 +51,7 @@ class Wanted:
         partial_points: of a partial cloud.
         block: width of a block of a scene, in the units of the scene.
         difficulty: of ShapeNet-55's test shapes.
-        size: of a voxel grid.
+        size: of a voxel grid; None: as it is stored.
     """
 
     seed: int = 0
@@ -60,7 +60,7 @@ class Wanted:
     partial_points: int = 2048
     block: float = 1.0
     difficulty: str = "moderate"
-    size: tuple[int, int, int] = (32, 32, 32)
+    size: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)

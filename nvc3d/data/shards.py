@@ -1,105 +1,91 @@
-"""Shapes in shards: tar files as webdataset has them, on a disk or at any URL that fsspec opens."""
+"""Write shards: the files of a folder as they are, or the items of a data set as it stores them."""
 
 from __future__ import annotations
 
+import io
 import json
 import posixpath
-import tarfile
-import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+import shutil
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 from zlib import crc32
 
+import numpy as np
+
 from nvc3d.data.folder import ShapeFolder
-from nvc3d.data.layout import Layout
-from nvc3d.data.listing import find_files
+from nvc3d.data.listing import find_files, names_labels
+from nvc3d.data.naming import named
+from nvc3d.data.packed.items import ERROR, SET
+from nvc3d.data.packed.kinds import KINDS, Kind
+from nvc3d.data.pairs.base import StoredPairs
+from nvc3d.data.registry import DataSet, Gives, Wanted, find
+from nvc3d.data.scenes import dealt
+from nvc3d.data.stand_ins import FAULTS
+from nvc3d.data.tars import END, write_index
 from nvc3d.extras import require
-from nvc3d.files import PathLike, read_shape
-from nvc3d.files.registry import by_suffix
-from nvc3d.geometry.mesh import Shape, normalise
+from nvc3d.files import PathLike
 
-END = ".tar"
-INDEX = "index.json"
-"""Beside the shards: of each the names of its files, and where they lie in it."""
-BYTES = 64 * 2**20
+BYTES = 64 * 10**6
 """Of a shard, about."""
-
-
-class Member(NamedTuple):
-    """A file in a shard."""
-
-    name: str
-    offset: int
-    size: int
-
-
-class Shards(ShapeFolder):
-    """The shapes of shards: what a folder of the same files would be, split and named alike.
-
-    An item is read from its place in its shard, whichever is asked for: so shapes are shuffled, and
-    dealt to processes and workers, as those of a folder are, and a run that resumes needs no more
-    than its step.
-
-    Args:
-        urls: of the shards.
-        alone: see ShapeFolder.
-
-    Raises ValueError where a shard cannot be read, or none holds a shape.
-    """
-
-    def __init__(self, urls: Sequence[str], alone: str = "shape") -> None:
-        self.root = Path(posixpath.dirname(urls[0]))
-        entries = [
-            (url, member)
-            for url, members in _contents(urls)
-            for member in members
-            if PurePosixPath(member.name).suffix.lower() in by_suffix()
-        ]
-        if not entries:
-            raise ValueError(f"{self.root}: the shards hold no file of a known kind of shape")
-        entries.sort(key=lambda entry: entry[1].name)
-        self._layout = Layout(self.root, [member.name for _, member in entries])
-        self._hold(
-            [_Packed(m.name, self._layout.category(m.name, alone), url, m) for url, m in entries],
-            (),
-            "skipped",
-        )
+Sample = tuple[str, dict[str, bytes]]
+"""Of webdataset: its key, and its files by what follows that."""
+WIDE = 1e9
+"""A width of blocks that any scene fits in."""
 
 
 def own_shapes(root: PathLike, alone: str = "shape") -> ShapeFolder:
     """The shapes of a user's own folder, or of shards."""
-    urls = shards(root)
-    return ShapeFolder(root, alone) if urls is None else Shards(urls, alone)
+    return ShapeFolder(root, alone)
 
 
-def shards(root: PathLike) -> list[str] | None:
-    """The shards that a folder holds, or that a pattern as `DIR/{000000..000012}.tar` names; None
-    where it is neither."""
-    text = str(root)
-    if text.endswith(END):
-        return list(require("braceexpand", "to name many shards").braceexpand(text))
-    if not (Path(text) / INDEX).is_file():
-        return None
-    return sorted(str(path) for path in Path(text).glob(f"*{END}")) or None
+def pack(
+    folder: PathLike,
+    output: Path,
+    size: int = BYTES,
+    wanted: Wanted | None = None,
+    scenes: bool = False,
+) -> list[Path]:
+    """Write a folder to shards of about so many bytes, from which is trained as from the folder.
 
+    A data set that is known, or with `scenes` labelled scenes of one's own, is written item by
+    item: the arrays that it stores, in the two parts that `wanted` makes of it. Of any other folder
+    the files are written as they are: their paths without the suffix are the keys, so that
+    categories and splits stay in them. Samples are dealt to the shards by a hash of their keys:
+    each shard is a small choice of all.
 
-def pack(folder: PathLike, output: Path, size: int = BYTES) -> list[Path]:
-    """Write the shapes of a folder, file by file as they are, to shards of about so many bytes.
-
-    Each is a sample of webdataset: its path without the suffix is the key, so that categories and
-    splits stay in it. They are dealt to the shards by a hash of their names: each shard is a small
-    choice of all.
+    An item that cannot be read is kept as what is wrong with it, so that the same one stands in for
+    it as in the folder; a warning counts and names them.
 
     Raises FileExistsError where the output holds shards, ValueError where there is nothing to pack,
-    OSError where it cannot be written.
+    or nothing that can be, OSError where it cannot be written.
     """
     webdataset = require("webdataset", "to write shards")
-    root = Path(folder)
-    files = {file.relative_to(root).as_posix(): file for file in find_files(root)}
-    if not files:
-        raise ValueError(f"{root}: the folder holds no file of a known kind of shape")
+    root, wanted = Path(folder), wanted or Wanted()
+    known = None if scenes else find(root, *KINDS)
+    if scenes or known is not None:
+        gives: Gives = "scenes" if known is None else known.gives
+        parts = _parts(root, known, wanted)
+        if isinstance(parts[1], StoredPairs) and not parts[1].stored(0)[0]:
+            raise ValueError(
+                f"{root}: its partial clouds are made anew in each epoch, so there is nothing of "
+                "them to pack; train from the folder"
+            )
+        kind, halves = KINDS[gives], dict(zip(("train", "test"), parts, strict=True))
+        told = {"gives": gives, **kind.told(parts[1]), "halves": _listed(kind, halves)}
+        keys = {
+            f"{half}/{number:08d}": (kind, data, number)
+            for half, data in halves.items()
+            for number in range(kind.count(data))
+        }
+        samples: Iterable[Sample] = _items(keys)
+    else:
+        files = {file.relative_to(root).as_posix(): file for file in find_files(root)}
+        if not files:
+            raise ValueError(f"{root}: the folder holds no file of a known kind of shape")
+        told, samples = None, _files(files)
     output.mkdir(parents=True, exist_ok=True)
     if any(output.glob(f"*{END}")):
         raise FileExistsError(f"{output} holds shards already: give another --output")
@@ -107,106 +93,72 @@ def pack(folder: PathLike, output: Path, size: int = BYTES) -> list[Path]:
     with webdataset.ShardWriter(
         pattern, maxsize=size, maxcount=10**9, encoder=False, verbose=0, mtime=0
     ) as sink:
-        for name in sorted(files, key=lambda name: (crc32(name.encode()), name)):
-            stem, _, ending = posixpath.basename(name).partition(".")
-            key = posixpath.join(posixpath.dirname(name), stem)
-            sink.write({"__key__": key, ending: files[name].read_bytes()})
-    made = sorted(output.glob(f"*{END}"))
-    index = {path.name: list(_scanned(str(path))) for path in made}
-    (output / INDEX).write_text(json.dumps(index), encoding="utf-8")
-    return made
+        for key, content in samples:
+            sink.write({"__key__": key, **content})
+    if told is not None:
+        (output / SET).write_text(json.dumps(told), encoding="utf-8")
+    elif root.is_dir():
+        for file in filter(names_labels, root.iterdir()):
+            shutil.copy(file, output)
+    return write_index(output)
 
 
-@dataclass(frozen=True)
-class _Packed:
-    """A shape in a shard, read whenever it is asked for."""
-
-    name: str
-    category: str
-    shard: str
-    member: Member
-
-    def load(self) -> Shape:
-        data = _read(self.shard, self.member.offset, self.member.size)
-        with tempfile.TemporaryDirectory() as folder:
-            # Readers take files. What the shard calls it is no path of this machine.
-            path = Path(folder, "shape" + PurePosixPath(self.name).suffix.lower())
-            path.write_bytes(data)
-            try:
-                return normalise(read_shape(path))
-            except (OSError, ValueError) as error:
-                said = str(error).replace(str(path), f"{self.shard}: {self.name}")
-                raise ValueError(said) from None
+def _parts(root: Path, known: DataSet | None, wanted: Wanted) -> tuple[Any, Any]:
+    """What of a data set, or of scenes of one's own, is trained on and what is measured on."""
+    wide = replace(wanted, block=WIDE)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "blocks .* wide are .* times as wide as the scenes")
+        if known is None:
+            return dealt(root, wanted.holdout, 1, WIDE, wanted.seed)
+        return known.open(root, True, wide), known.open(root, False, wide)
 
 
-def _contents(urls: Sequence[str]) -> Iterator[tuple[str, list[Member]]]:
-    """The members of each shard: by the index beside them, or by reading all of it."""
-    known: dict[str, Any] = {}
-    for url in urls:
-        base = posixpath.dirname(url)
-        if base not in known:
-            known[base] = _index(posixpath.join(base, INDEX))
-        listed = known[base].get(posixpath.basename(url))
+def _files(files: dict[str, Path]) -> Iterator[Sample]:
+    for name in sorted(files, key=_drawn):
+        stem, _, ending = posixpath.basename(name).partition(".")
+        yield posixpath.join(posixpath.dirname(name), stem), {ending: files[name].read_bytes()}
+
+
+def _listed(kind: Kind, halves: dict[str, Any]) -> dict[str, Any]:
+    """The names and the labels of the items of each half."""
+    found = {half: [kind.known(d, i) for i in range(kind.count(d))] for half, d in halves.items()}
+    return {
+        half: {"names": [name for name, _ in items], "labels": [label for _, label in items]}
+        for half, items in found.items()
+    }
+
+
+def _items(keys: dict[str, tuple[Kind, Any, int]]) -> Iterator[Sample]:
+    broken: dict[str, str] = {}
+    for key in sorted(keys, key=_drawn):
+        kind, data, number = keys[key]
+        name, label = kind.known(data, number)
+        told: dict[str, Any] = {"name": name}
+        if label >= 0:
+            told["category"] = data.categories[label]
+        content: dict[str, bytes] = {}
         try:
-            members = list(_scanned(url)) if listed is None else [_member(m) for m in listed]
-        except (OSError, tarfile.TarError, ValueError, TypeError) as error:
-            raise ValueError(f"{url} is no shard that can be read: {error}") from None
-        yield url, members
+            more, arrays = kind.stored(data, number)
+        except FAULTS as error:
+            broken[name] = str(error)
+            more, arrays, content = {}, {}, {ERROR: str(error).encode()}
+        for what, values in arrays.items():
+            if isinstance(values, str):
+                broken[name] = values
+                content[f"{what}.{ERROR}"] = values.encode()
+            else:
+                content[f"{what}.npy"] = _npy(values)
+        yield key, {**content, "json": json.dumps(told | more).encode()}
+    if broken:
+        said = named([f"{name} ({why})" for name, why in broken.items()])
+        warnings.warn(f"{len(broken)} of {len(keys)} items cannot be read: {said}", stacklevel=3)
 
 
-def _index(url: str) -> dict[str, Any]:
-    try:
-        values = json.loads(_read(url))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return values if isinstance(values, dict) else {}
+def _npy(values: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.lib.format.write_array(file, np.ascontiguousarray(values), allow_pickle=False)
+    return file.getvalue()
 
 
-def _member(values: Any) -> Member:
-    member = Member(*values)
-    if not isinstance(member.name, str) or not all(
-        type(number) is int and number >= 0 for number in member[1:]
-    ):
-        raise ValueError(f"its index has no place of a file in {values!r}")
-    return _inside(member)
-
-
-def _inside(member: Member) -> Member:
-    parts = PurePosixPath(member.name).parts
-    if ".." in parts or member.name.startswith("/") or not parts:
-        raise ValueError(f"the name {member.name!r} leads outside")
-    return member
-
-
-def _scanned(url: str) -> Iterator[Member]:
-    """The regular files of a shard, as its own headers tell."""
-    with _opened(url) as file, tarfile.open(fileobj=file, mode="r:") as archive:
-        for entry in archive:
-            if entry.type in (tarfile.REGTYPE, tarfile.AREGTYPE):
-                yield _inside(Member(entry.name, entry.offset_data, entry.size))
-
-
-def _opened(url: str) -> Any:
-    if not _is_remote(url):
-        return Path(url).open("rb")
-    return require("fsspec", "to read shards from a URL").open(url, "rb").open()
-
-
-def _read(url: str, offset: int = 0, size: int | None = None) -> bytes:
-    """Bytes of a file, all of it or as many as asked for. Raises ValueError where it has fewer."""
-    if _is_remote(url):
-        system, path = require("fsspec.core", "to read shards from a URL").url_to_fs(url)
-        data = bytes(system.cat_file(path, offset, None if size is None else offset + size))
-    else:
-        with Path(url).open("rb") as file:
-            end = file.seek(0, 2)
-            file.seek(offset)
-            # No more than there is: a size is only what somebody wrote.
-            data = file.read(end if size is None else min(size, max(end - offset, 0)))
-    if size is not None and len(data) != size:
-        raise ValueError(f"{url} is shorter than it says: {len(data)} bytes of {size} are there")
-    return data
-
-
-def _is_remote(url: str) -> bool:
-    return "://" in url
+def _drawn(name: str) -> tuple[int, str]:
+    return crc32(name.encode()), name

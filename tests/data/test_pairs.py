@@ -24,6 +24,7 @@ from nvc3d.data.pairs import (
 )
 from nvc3d.data.pairs.shapenet55 import VIEWPOINTS, cut
 from nvc3d.data.registry import Wanted, find
+from nvc3d.data.shards import pack
 from nvc3d.files import write_cloud
 from nvc3d.tasks.completion import TASK, CompletionConfig
 from nvc3d.tasks.completion.data import data as data_of_completion
@@ -199,7 +200,7 @@ def test_shapenet55_cuts_from_eight_sides(shapenet: Path) -> None:
     assert np.linalg.norm(partial - VIEWPOINTS[3], axis=1).min() >= np.sort(distance)[300] - 1e-5
 
 
-def test_shapenet55_in_training_cuts_from_anywhere(shapenet: Path) -> None:
+def test_shapenet55_in_training_cuts_from_anywhere(shapenet: Path, tmp_path: Path) -> None:
     data = ShapeNet55(shapenet, "ShapeNet-55/train.txt", True, partial_points=64)
     assert len(data) == 2
     first = data[0]["partial"]
@@ -208,6 +209,9 @@ def test_shapenet55_in_training_cuts_from_anywhere(shapenet: Path) -> None:
     assert not torch.equal(first, data[0]["partial"])
     with pytest.raises(ValueError, match="difficulty must be one of simple, moderate, hard"):
         ShapeNet55(shapenet, "ShapeNet-55/train.txt", True, "easy")
+    pytest.importorskip("webdataset", reason="needs webdataset")
+    with pytest.raises(ValueError, match="made anew in each epoch, so there is nothing of them"):
+        pack(shapenet, tmp_path / "shards")
 
 
 def test_cut_removes_the_share_nearest_to_the_viewpoint() -> None:

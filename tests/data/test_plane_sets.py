@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from packing import check_packed
 from PIL import Image
 
 from nvc3d.data.planes import PlaneFrame, Planes
@@ -331,3 +332,10 @@ def test_forms_of_planes_go_round_and_keep_handedness() -> None:
     for wrong, said in ((np.zeros((1, 3)), "not be 0"), (np.ones(3), r"\(P, 3\)")):
         with pytest.raises(ValueError, match=said):
             plane_forms.from_times_offset(wrong)
+
+
+@pytest.mark.parametrize("name", ["PlaneNet", "PlaneRCNN's ScanNet"])
+def test_shards_of_it_are_the_same(name: str, tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    root = MAKERS[name][0](tmp_path / "set")
+    check_packed("planes", root, tmp_path / "shards", Wanted(points=100))

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from packing import check_packed
 from torch.utils.data import DataLoader
 
 from nvc3d.cli import main
 from nvc3d.data.grids import UNKNOWN, GridFolder, PartialGrids, SemanticKitti, look, voxelise
 from nvc3d.data.grids.semantic_kitti import SIZE
+from nvc3d.data.registry import Wanted
 from nvc3d.encoders import VoxelEncoder
 from nvc3d.encoders.voxels import from_channels, to_channels
 from nvc3d.files import read_shape, write_cloud
@@ -238,6 +240,9 @@ def test_semantic_kitti_is_read_in_its_own_layout(tmp_path: Path) -> None:
     assert np.argwhere(item["view"].numpy()).tolist() == [[0, 10, 20, 3]]
     with pytest.warns(UserWarning, match=r"000000\.(bin|invalid|label).*08/000005 stands in"):
         assert found.val[0]["name"] == "08/000005"
+    check_packed("grids", tmp_path, tmp_path / "shards", Wanted(size=SIZE))
+    with pytest.raises(ValueError, match=r"these shards are of size \(256, 256, 32\), got"):
+        TASK.data(VoxelCompletionConfig(data=str(tmp_path / "shards")))
     with pytest.raises(ValueError, match="grids of SemanticKITTI are of size"):
         TASK.data(VoxelCompletionConfig(data=str(tmp_path)))
     with pytest.raises(ValueError, match="split must be one of train, val"):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from nvc3d.data.folder import Folder
 from nvc3d.data.label_names import label_names
 from nvc3d.data.stand_ins import FAULTS
+from nvc3d.data.tars import Packed, local
 from nvc3d.files import PathLike, read_shape, reading
 from nvc3d.files.formats import arrays
 from nvc3d.files.npz import Member, open_npz
@@ -42,7 +43,7 @@ class Grids(Protocol):
 
 
 class GridFolder(Folder[NDArray[np.uint8]]):
-    """The grids of a folder and its sub-folders, as they are stored.
+    """The grids of a folder and its sub-folders, or of shards, as they are stored.
 
     | file                                                        | gives                        |
     |-------------------------------------------------------------|------------------------------|
@@ -57,7 +58,7 @@ class GridFolder(Folder[NDArray[np.uint8]]):
     counts and names them, and `skipped` lists them with what is wrong.
 
     Args:
-        path: the folder, or a single file.
+        path: the folder, a single file, or shards.
         size: of the grids.
         category: the only one wanted; None: all.
 
@@ -72,7 +73,7 @@ class GridFolder(Folder[NDArray[np.uint8]]):
     def __init__(self, path: PathLike, size: Size, category: str | None = None) -> None:
         super().__init__(path)
         self.size = size
-        entries: list[_Packed | _Made] = []
+        entries: list[_Kept | _Made] = []
         skipped: list[tuple[str, str]] = []
         met: set[str] = set()
         for name, file in self._files.items():
@@ -81,14 +82,15 @@ class GridFolder(Folder[NDArray[np.uint8]]):
             if category is not None and kind != category:
                 continue
             try:
-                if not holds_grids(file):
-                    entries.append(_Made(name, kind, file, size))
-                    continue
-                for own, grid in read_grids(file, name):
-                    try:
-                        entries.append(_Packed.of(own, kind, as_grid(grid, size)))
-                    except ValueError as error:
-                        skipped.append((own, str(error)))
+                with local(file) as path:
+                    if not holds_grids(path):
+                        entries.append(_Made(name, kind, file, size))
+                        continue
+                    for own, grid in read_grids(path, name):
+                        try:
+                            entries.append(_Kept.of(own, kind, as_grid(grid, size)))
+                        except ValueError as error:
+                            skipped.append((own, str(error)))
             except FAULTS as error:
                 skipped.append((name, str(error)))
         if category is not None and category not in met:
@@ -176,7 +178,7 @@ def _stack(found: Mapping[str, Member]) -> Member | None:
 
 
 @dataclass(frozen=True)
-class _Packed:
+class _Kept:
     """A grid in memory: a few kB."""
 
     name: str
@@ -186,7 +188,7 @@ class _Packed:
     highest: int
 
     @classmethod
-    def of(cls, name: str, category: str, grid: NDArray[np.uint8]) -> _Packed:
+    def of(cls, name: str, category: str, grid: NDArray[np.uint8]) -> _Kept:
         highest = int(grid[grid != UNKNOWN].max())
         return cls(name, category, grid.shape, zlib.compress(grid.tobytes(), 1), highest)
 
@@ -200,10 +202,12 @@ class _Made:
 
     name: str
     category: str
-    path: Path
+    file: Path | Packed
     size: Size
     highest = 1
 
     def load(self) -> NDArray[np.uint8]:
+        with local(self.file) as path:
+            shape = normalise(read_shape(path))
         # The same points each time.
-        return voxelise(normalise(read_shape(self.path)), self.size, np.random.default_rng(0))
+        return voxelise(shape, self.size, np.random.default_rng(0))

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
 
+from nvc3d.data.grids.scanned import ScannedGrids
 from nvc3d.data.registry import DataSet, Wanted
-from nvc3d.data.stand_ins import StandIns
 from nvc3d.data.stored import read_from, require_split
 from nvc3d.files import PathLike
 from nvc3d.geometry.voxelise import UNKNOWN
@@ -32,7 +28,7 @@ _STORED = (
 )
 
 
-class SemanticKitti(Dataset[dict[str, Any]]):
+class SemanticKitti(ScannedGrids):
     """Semantic scene completion of streets (Behley et al., "SemanticKITTI: A Dataset for Semantic
     Scene Understanding of LiDAR Sequences", ICCV 2019).
 
@@ -40,9 +36,8 @@ class SemanticKitti(Dataset[dict[str, Any]]):
         sequences/NN/voxels/FFFFFF.label    uint16 a voxel
         sequences/NN/voxels/FFFFFF.invalid  what no scan saw, a bit a voxel
 
-    Items are those of PartialGrids; nothing is known to be free. Labels that are none of the 19
-    classes, and voxels that no scan saw, are unknown. A frame that cannot be read is replaced by
-    the next good one; a warning names both.
+    Labels that are none of the 19 classes, and voxels that no scan saw, are unknown; see
+    ScannedGrids.
 
     Args:
         root: the folder that holds `sequences`.
@@ -54,6 +49,7 @@ class SemanticKitti(Dataset[dict[str, Any]]):
 
     categories = ("street",)
     classes = CLASSES
+    size = SIZE
 
     def __init__(self, root: PathLike, split: str) -> None:
         require_split(split, tuple(SEQUENCES))
@@ -61,27 +57,19 @@ class SemanticKitti(Dataset[dict[str, Any]]):
         self._frames = [label for folder in folders for label in sorted(folder.glob("*.label"))]
         if not self._frames:
             raise ValueError(f"{root}: no sequences/NN/voxels/*.label of the split {split!r}")
-        self._stand_ins = StandIns()
+        super().__init__()
 
     def __len__(self) -> int:
         return len(self._frames)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        start = range(len(self))[operator.index(index)]
-        at, (seen, grid) = self._stand_ins.load(start, len(self), self._load, self._name)
-        view = np.stack([seen, np.zeros_like(seen)]).astype(np.float32)
-        return {
-            "view": torch.from_numpy(view),
-            "grid": torch.from_numpy(grid),
-            "label": torch.tensor(0),
-            "name": self._name(at),
-        }
+    def label(self, index: int) -> int:
+        return 0
 
-    def _name(self, index: int) -> str:
+    def name(self, index: int) -> str:
         frame = self._frames[index]
         return f"{frame.parents[1].name}/{frame.stem}"
 
-    def _load(self, index: int) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
+    def load(self, index: int) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
         frame = self._frames[index]
         seen, invalid = (_bits(frame.with_suffix(kind)) for kind in (".bin", ".invalid"))
         labels = read_from(frame, lambda path: np.fromfile(path, "<u2"))
@@ -109,7 +97,7 @@ def class_table() -> NDArray[np.uint8]:
 
 
 def _open(root: Path, training: bool, wanted: Wanted) -> SemanticKitti:
-    if wanted.size != SIZE:
+    if wanted.size not in (None, SIZE):
         raise ValueError(f"the grids of SemanticKITTI are of size {SIZE}, got {wanted.size}")
     return SemanticKitti(root, "train" if training else "val")
 

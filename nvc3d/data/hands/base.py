@@ -62,9 +62,17 @@ class HandFrame:
 
         Raises ValueError where there is no depth image, or it shows nothing there.
         """
+        return self._seen()[0]
+
+    def pixels(self) -> NDArray[np.int64]:
+        """The u and v (N, 2) of those points. Raises as `points` does."""
+        return self._seen()[1]
+
+    def _seen(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         if self.depth is None:
             raise ValueError("there is no depth image")
-        points = self.camera.points(self.depth / 1000).points * 1000
+        seen = self.camera.points(self.depth / 1000)
+        points = seen.points * 1000
         inside = np.abs(points - self.middle).max(-1) <= self.cube / 2
         if not inside.any():
             x, y, z = self.middle
@@ -72,7 +80,7 @@ class HandFrame:
                 f"the depth image shows nothing within {self.cube / 2:g} mm of the hand's middle, "
                 f"({x:.0f}, {y:.0f}, {z:.0f}) mm"
             )
-        return np.ascontiguousarray(points[inside], np.float32)
+        return np.ascontiguousarray(points[inside], np.float32), seen.columns["pixel"][inside]
 
 
 Loaded = tuple[HandFrame, NDArray[np.float32] | None]

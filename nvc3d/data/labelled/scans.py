@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from nvc3d.data.folder import ShapeFolder
 from nvc3d.data.labelled.base import LabelledClouds
 from nvc3d.data.registry import DataSet, Wanted
-from nvc3d.data.shards import own_shapes
 from nvc3d.files import PathLike
 from nvc3d.geometry.mesh import Cloud, Shape
 
@@ -59,7 +59,7 @@ def shapes_in(
     Raises ValueError or FileNotFoundError where the folder holds no shapes that can be used.
     """
     if known is None:
-        return own_shapes(root, alone).parts(wanted.holdout, wanted.seed)
+        return ShapeFolder(root, alone).parts(wanted.holdout, wanted.seed)
     path = Path(root)
     test = Scans(known.open(path, False, wanted))
     return None if wanted.holdout == 1 else Scans(known.open(path, True, wanted)), test

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from nvc3d.data.pairs.base import Clouds, StoredPairs
+from nvc3d.data.pairs.base import StoredPairs, Views
 from nvc3d.data.pairs.synsets import category
 from nvc3d.data.registry import DataSet, Wanted
 from nvc3d.data.stored import as_cloud, chosen, present, read_from, require_split
@@ -64,15 +65,16 @@ class Completion3D(StoredPairs):
     def label(self, index: int) -> int:
         return self.categories.index(_category(self._names[index]))
 
-    def load(self, index: int, rng: np.random.Generator) -> Clouds:
-        partial, complete = (
-            as_cloud(path, read_from(path, lambda file: hdf5.read(file, "data")))
-            for path in (self._path(kind, self._names[index]) for kind in ("partial", "gt"))
-        )
-        return partial, complete
+    def stored(self, index: int) -> Views:
+        seen, complete = (self._path(kind, self._names[index]) for kind in ("partial", "gt"))
+        return [partial(_points, seen)], partial(_points, complete)
 
     def _path(self, kind: str, name: str) -> Path:
         return self._folder / kind / f"{name}.h5"
+
+
+def _points(path: Path) -> np.ndarray:
+    return as_cloud(path, read_from(path, lambda file: hdf5.read(file, "data")))
 
 
 def _category(name: str) -> str:

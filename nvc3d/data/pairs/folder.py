@@ -6,6 +6,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from nvc3d.data.deal import deal
 from nvc3d.data.layout import SPLITS
 from nvc3d.data.naming import named
-from nvc3d.data.pairs.base import Clouds, StoredPairs
+from nvc3d.data.pairs.base import StoredPairs, Views
 from nvc3d.data.pairs.synsets import category
 from nvc3d.data.registry import DataSet, Wanted
 from nvc3d.data.stored import as_cloud, read_from
@@ -47,7 +48,7 @@ class PairFolder(StoredPairs):
 
     Clouds are of any kind that `read_shape` knows, or HDF5 with `data`; of meshes 16,384 points are
     drawn. Synsets of ShapeNet are called by their categories. So PCN is read where its list is not
-    there. In training an item is one of a shape's views at random, otherwise the first one.
+    there.
 
     Args:
         pairs: which, as `find_pairs` finds them.
@@ -81,10 +82,9 @@ class PairFolder(StoredPairs):
     def label(self, index: int) -> int:
         return self.categories.index(self._pairs[index].category)
 
-    def load(self, index: int, rng: np.random.Generator) -> Clouds:
+    def stored(self, index: int) -> Views:
         pair = self._pairs[index]
-        view = pair.partial[rng.integers(len(pair.partial)) if self.training else 0]
-        return _points(view), _points(pair.complete)
+        return [partial(_points, view) for view in pair.partial], partial(_points, pair.complete)
 
 
 def find_pairs(folder: Path) -> list[Pair]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from nvc3d.data.pairs.base import Clouds, StoredPairs
+from nvc3d.data.pairs.base import StoredPairs, Views
 from nvc3d.data.registry import DataSet, Wanted
 from nvc3d.data.stored import as_cloud, chosen, read_from
 from nvc3d.files import PathLike, hdf5
@@ -69,14 +70,15 @@ class MVP(StoredPairs):
     def label(self, index: int) -> int:
         return int(self._labels[index])
 
-    def load(self, index: int, rng: np.random.Generator) -> Clouds:
+    def stored(self, index: int) -> Views:
         row = int(self._rows[index])
 
         def read(name: str, at: int) -> np.ndarray:
             rows = read_from(self._path, lambda file: hdf5.read(file, name, slice(at, at + 1)))
             return as_cloud(self._path, rows[0])
 
-        return read("incomplete_pcds", row), read("complete_pcds", row // VIEWS)
+        view = partial(read, "incomplete_pcds", row)
+        return [view], partial(read, "complete_pcds", row // VIEWS)
 
 
 def _labels(path: Path) -> np.ndarray:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from nvc3d.data.pairs.base import Clouds, StoredPairs
+from nvc3d.data.pairs.base import StoredPairs, Views
 from nvc3d.data.registry import DataSet, Wanted
 from nvc3d.data.stored import as_cloud, chosen, present, read_from, require_split
 from nvc3d.files import PathLike
@@ -73,12 +74,13 @@ class PCN(StoredPairs):
     def label(self, index: int) -> int:
         return self._shapes[index][1]
 
-    def load(self, index: int, rng: np.random.Generator) -> Clouds:
+    def stored(self, index: int) -> Views:
         synset, _, shape = self._shapes[index]
         folder = self._partial / synset / shape
         views = sorted(folder.glob("*.pcd")) or [folder.with_name(f"{shape}.pcd")]
-        view = views[rng.integers(len(views)) if self.training else 0]
-        return _points(view), _points(self._path(self._shapes[index]))
+        return [partial(_points, v) for v in views], partial(
+            _points, self._path(self._shapes[index])
+        )
 
     def _path(self, entry: tuple[str, int, str]) -> Path:
         return self._complete / entry[0] / f"{entry[2]}.pcd"

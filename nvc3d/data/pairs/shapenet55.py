@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from nvc3d import ops
 from nvc3d.data.balls import in_unit_ball
-from nvc3d.data.pairs.base import Clouds, StoredPairs
+from nvc3d.data.pairs.base import Clouds, StoredPairs, Views
 from nvc3d.data.pairs.synsets import category
 from nvc3d.data.registry import DataSet, Wanted
 from nvc3d.data.stored import as_cloud, present, read_from
@@ -92,9 +93,11 @@ class ShapeNet55(StoredPairs):
     def label(self, index: int) -> int:
         return self.categories.index(_category(self._names[index // self._views]))
 
+    def stored(self, index: int) -> Views:
+        return [], partial(_points, self._folder / self._names[index // self._views])
+
     def load(self, index: int, rng: np.random.Generator) -> Clouds:
-        path = self._folder / self._names[index // self._views]
-        complete = in_unit_ball(as_cloud(path, read_from(path, np.load)))[0]
+        complete = self.stored(index)[1]()
         viewpoint, missing = VIEWPOINTS[index % self._views], self._missing
         if self.training:
             viewpoint, missing = rng.normal(size=3), rng.uniform(1 / 4, 3 / 4)
@@ -103,6 +106,10 @@ class ShapeNet55(StoredPairs):
             return rest, complete
         picks = ops.farthest_point_sampling(torch.from_numpy(rest)[None], self.partial_points)
         return rest[picks[0].numpy()], complete
+
+
+def _points(path: Path) -> NDArray[np.float32]:
+    return in_unit_ball(as_cloud(path, read_from(path, np.load)))[0]
 
 
 def cut(

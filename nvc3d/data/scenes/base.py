@@ -72,7 +72,7 @@ class LabelledScenes(Stored[Block]):
         super().__init__(seed, training)
         self.classes, self.categories = tuple(classes), tuple(categories)
         self.points, self.size = points, size
-        self._places = list(places)
+        self.places = list(places)
         self._kept = kept or Kept()
         opened = [self._opened(number) for number in range(len(places))]
         scenes = [scene for scene in opened if isinstance(scene, Scene)]
@@ -98,7 +98,7 @@ class LabelledScenes(Stored[Block]):
 
     def scenes(self) -> Iterator[Scene]:
         """All scenes, one after the other; a warning names those that cannot be opened."""
-        for number in range(len(self._places)):
+        for number in range(len(self.places)):
             if isinstance(scene := self._opened(number), Scene):
                 yield scene
             else:
@@ -108,17 +108,17 @@ class LabelledScenes(Stored[Block]):
         return int(self._ends[-1])
 
     def name(self, index: int) -> str:
-        return self._places[self.whole(index)].name
+        return self.places[self.whole(index)].name
 
     def label(self, index: int) -> int:
-        return self._places[self.whole(index)].label
+        return self.places[self.whole(index)].label
 
     def load(self, index: int, rng: np.random.Generator) -> Block:
         at = self.whole(index)
         # What a broken one has is found out once: it may stand for hundreds of items.
         if isinstance(known := self._known.get(at), ValueError):
             raise known
-        scene = self._open(at)
+        scene = self.scene(at)
         if known is None:
             try:
                 known = self._known[at] = self._survey(scene)
@@ -150,11 +150,12 @@ class LabelledScenes(Stored[Block]):
             )
         return known
 
-    def _open(self, number: int) -> Scene:
-        return self._kept.open(self._places[number].path, self.open)
+    def scene(self, number: int) -> Scene:
+        """A scene, by the number of its place. Raises whatever opening it does."""
+        return self._kept.open(self.places[number].path, self.open)
 
     def _opened(self, number: int) -> Scene | Exception:
         try:
-            return self._open(number)
+            return self.scene(number)
         except FAULTS as error:
             return error
