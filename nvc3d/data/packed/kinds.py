@@ -186,7 +186,7 @@ def _open_grids(items: Items, training: bool, wanted: Wanted) -> PackedGrids:
 class PackedHands(_Packed, Hands):
     def read(self, index: int) -> HandFrame:
         told = self.items.values(index)
-        camera = _camera(told)
+        camera = Intrinsics(**told["camera"])
         depth = None
         if "depth" in self.items.arrays(index):
             # What lies outside of the box around the hand was left behind.
@@ -220,7 +220,8 @@ def _open_hands(items: Items, training: bool, wanted: Wanted) -> PackedHands:
 class PackedPlanes(_Packed, Planes):
     def read(self, index: int) -> PlaneFrame:
         arrays = {name: self.items.array(index, name) for name in self.items.arrays(index)}
-        return PlaneFrame(**arrays, camera=_camera(self.items.values(index)))
+        camera = self.items.values(index)["camera"]
+        return PlaneFrame(**arrays, camera=camera and Intrinsics(**camera))
 
 
 def _frame(data: Planes, number: int) -> Stored:
@@ -232,10 +233,6 @@ def _open_planes(items: Items, training: bool, wanted: Wanted) -> PackedPlanes:
     found = PackedPlanes(wanted.points, wanted.seed, training)
     found.take(items, "types", "colors")
     return found
-
-
-def _camera(told: dict[str, Any]) -> Intrinsics | None:
-    return told["camera"] and Intrinsics(**told["camera"])
 
 
 def _arrays(stored: Any) -> dict[str, NDArray[Any] | str]:

@@ -54,7 +54,8 @@ class StoredPairs(Stored[Clouds]):
 
     def load(self, index: int, rng: np.random.Generator) -> Clouds:
         views, complete = self.stored(index)
-        return views[rng.integers(len(views)) if self.training else 0](), complete()
+        view = int(rng.integers(len(views))) if self.training else 0
+        return views[view](), complete()
 
     def draw(self, loaded: Clouds, rng: np.random.Generator) -> dict[str, Any]:
         """- partial: (partial_points, 3) float32,
