@@ -21,6 +21,9 @@ SPREAD = 4.0
 NOISE = (0.02, 0.5)
 """Least and greatest standard deviation from a plane that is believed, in spacings."""
 
+VALUES, OFTEN = 64, 8
+"""How many values of a coordinate, and how often nine of ten of them, tell that it is rounded."""
+
 
 class Graph(NamedTuple):
     """Points, their neighbours, and the planes of those."""
@@ -31,6 +34,7 @@ class Graph(NamedTuple):
     spacing: Tensor  # (N,) float32
     normal: Tensor  # (N, 3) float32
     noise: Tensor  # (N,) float32: standard deviation across the planes around
+    stepped: Tensor  # (N,) float32: the part of it that is of rounded coordinates
     flat: Tensor  # (N,) bool
     around: int  # whose planes they are
 
@@ -54,7 +58,8 @@ class Graph(NamedTuple):
         across = variance[:, 0][index].mean(1)  # of all neighbours: one alone is flat by chance
         flat = (across <= FLAT**2 * variance[:, 1]) & (variance[:, 1] > 1e-4 * variance[:, 2])
         noise = (across * (around / (around - 3))).sqrt()
-        return cls(at, near, index, spacing, normal, noise, flat, around)
+        stepped = (steps(at).float() * normal).norm(dim=1) / math.sqrt(12)
+        return cls(at, near, index, spacing, normal, noise.maximum(stepped), stepped, flat, around)
 
     def tolerance(self, distance: float | None) -> Tensor:
         """How far from a plane a point of it may be: (N,) float32."""
@@ -63,6 +68,22 @@ class Graph(NamedTuple):
         low, high = NOISE
         high *= (self.around / NEIGHBOURS) ** 0.5
         return SPREAD * self.noise.clamp(low * self.spacing, high * self.spacing)
+
+
+def steps(points: Tensor) -> Tensor:
+    """How far apart along each axis the values are that points (N, 3) may have: (N, 3), 0 where it
+    is any value. Depth cameras tell few: what is flat is stairs then, and each step exact."""
+    apart = torch.zeros_like(points)
+    some = points[:: len(points) // 4096 + 1]
+    for axis in range(3):
+        if 4 * len(some[:, axis].unique()) > len(some):
+            continue
+        values, own, count = points[:, axis].unique(return_inverse=True, return_counts=True)
+        if len(values) < VALUES or 10 * int((count[own] < OFTEN).sum()) > len(own):
+            continue
+        gap = torch.nn.functional.pad(values.diff(), (1, 1), value=math.inf)
+        apart[:, axis] = gap[:-1].minimum(gap[1:])[own]
+    return apart
 
 
 def code(points: Tensor) -> Tensor:

@@ -25,6 +25,8 @@ BRIDGES = (16, 6)
 """Spacings that a cell of a thinner cloud has whose planes are looked at for pieces."""
 PIECE = 0.6
 """The share of a plane above which a part of it is no piece."""
+BULGE = 0.5
+"""How far, in spacings, points may be from a face that bulges."""
 EXACT = 0.1
 """Of the spacing: points that are nearer to their planes have next to no noise."""
 SOME = 2000
@@ -75,10 +77,13 @@ def found(points: Graph, wanted: Wanted) -> Tensor:
         at = graph.at.index_select(0, left)
         planes = _with_more(graph, planes, _shared(at, EXACT, wanted), left)
         left = planes.left()
+    rest = _rest(graph, left)
+    planes = _with_more(graph, planes, _bent(rest, wanted), left)
     most = _loudest(graph, planes)
-    if len(left) >= SHARED:
-        at = graph.at.index_select(0, left)
-        rest = graph if len(left) == len(graph.at) else Graph.of(at, graph.around)
+    if len(planes.left()) < len(left):
+        left = planes.left()
+        rest = _rest(graph, left)
+    if rest is not None:
         more = _quiet(rest.at, _grown(rest, rest.flat, wanted), most)
         planes = _with_more(graph, planes, more, left)
         left = planes.left()
@@ -95,9 +100,17 @@ def found(points: Graph, wanted: Wanted) -> Tensor:
         planes = _with_more(graph, planes, more, left)
         cell, left = 2 * cell, planes.left()
     planes = regions.settled(graph, planes, wanted.least)
-    if owner is None:
-        return planes.region
-    return _spread(points.at, owner, graph, planes, wanted)
+    if owner is not None:
+        region = _spread(points.at, owner, graph, planes, wanted)
+        planes = planes._replace(region=region)
+    return regions.not_round(points.at, planes).region
+
+
+def _rest(graph: Graph, left: Tensor) -> Graph | None:
+    """The points `left` (L,) alone, unless they are too few."""
+    if len(left) < SHARED:
+        return None
+    return graph if len(left) == len(graph.at) else Graph.of(graph.at[left], graph.around)
 
 
 def _with_more(graph: Graph, planes: Regions, more: Regions, left: Tensor) -> Regions:
@@ -136,7 +149,7 @@ def _bridged(graph: Graph, planes: Regions, times: int, wanted: Wanted) -> Regio
     pair = whole.region[both] * size + planes.region[both]
     shared = torch.bincount(pair, minlength=count * size).view(count, size)
     large = Fit.of(graph.at, whole.region, count)
-    flat = large.variance[:, 0].sqrt() <= regions.BENT * (12 * large.variance[:, 1]).sqrt()
+    flat = regions.as_good_as_flat(large, regions.BENT)
     pieces = rough & (shared >= regions.MOST * fit.size)  # (P, F)
     some = (shared * pieces).amax(1) if size else shared.new_zeros(count)
     taken = flat & (some < PIECE * large.size) & ((shared * ~pieces).sum(1) < 0.2 * large.size)
@@ -157,8 +170,9 @@ def _exact(graph: Graph, left: Tensor) -> bool:
     some = torch.arange(0, len(left), len(left) // SOME + 1)
     index = ops.knn(near[some][None], near[None], SHARED).index[0]
     _, width, score = ops.shared_planes(near, index)
-    spacing = graph.spacing[left[some]]
-    return float(((score < CHANCE) & (width < EXACT * spacing)).double().mean()) > 0.05
+    width = width.maximum(graph.stepped[left[some]])
+    exact = (score < CHANCE) & (width < EXACT * graph.spacing[left[some]])
+    return float(exact.double().mean()) > 0.05
 
 
 def _flattest(graph: Graph) -> tuple[Graph, Tensor | None]:
@@ -200,10 +214,29 @@ def _grown(graph: Graph, which: Tensor, wanted: Wanted) -> Regions:
     return regions.accepted(graph, seed, tolerance, wanted.least, wanted.distance is not None)
 
 
+def _bent(graph: Graph | None, wanted: Wanted) -> Regions:
+    """The faces that bulge or sag hardly more than a plane, and end all around."""
+    if graph is None or wanted.distance is not None:
+        return Regions.none(torch.zeros(0, 3, dtype=torch.float64))
+    tolerance = BULGE * graph.spacing
+    seeds = (graph.noise / graph.spacing).argsort(stable=True)
+    seed = ops.grow_planes(
+        graph.near,
+        graph.index,
+        graph.normal,
+        tolerance,
+        seeds[graph.flat[seeds]],
+        cosine=wanted.cosine,
+        least=wanted.least,
+    )
+    return regions.accepted(graph, seed, tolerance, wanted.least, fixed=True, bent=True)
+
+
 def _shared(at: Tensor, widest: float, wanted: Wanted) -> Regions:
     """The planes that grow from what most neighbours share, where they are not flat."""
     graph = Graph.of(at, SHARED, SHARED)
     normal, width, score = ops.shared_planes(graph.near, graph.index)
+    width = width.maximum(SPREAD / 2 * graph.stepped)
     tolerance = torch.maximum(2 * width, 0.1 * graph.spacing)
     if wanted.distance is not None:
         tolerance = torch.full_like(tolerance, wanted.distance)

@@ -31,6 +31,11 @@ solid: there, normals look anywhere."""
 TURN, BENT = 3.0, 0.006
 """How far, in degrees, regions may turn into one another that are one plane, and the rms of the
 whole, by its shorter side."""
+ROUND = 0.013
+"""The rms, by its shorter side, above which a curved region is a part of something round."""
+SAG, AWAY = 0.01, 15.0
+"""The rms of a face that bulges, by its shorter side, and by how many degrees what is beside it
+turns away: beside a part of something round it does not."""
 HALVES = 1.8
 """How many times that of its parts the rms of a whole may be: of a Gaussian's halves it is 1.66."""
 MOST = 0.7
@@ -118,7 +123,9 @@ class Regions(NamedTuple):
         )
 
 
-def accepted(graph: Graph, seed: Tensor, tolerance: Tensor, least: int, fixed: bool) -> Regions:
+def accepted(
+    graph: Graph, seed: Tensor, tolerance: Tensor, least: int, fixed: bool, bent: bool = False
+) -> Regions:
     """The regions that are planes, of points with the seeds of their regions (N,)."""
     points, index = graph.at, graph.index
     seeds, region = seed.unique(return_inverse=True)
@@ -133,13 +140,14 @@ def accepted(graph: Graph, seed: Tensor, tolerance: Tensor, least: int, fixed: b
     spacing = graph.spacing.double()
     found = Regions(region, reach, _means(region, spacing, fit.size))
     if not fixed and graph.around < AROUND:  # means of noise lie in layers, by their cells
-        found, fit = _parted(points, found, fit)
-        found, fit = _parted(points, found, fit)
+        found, fit = _parted(graph, found, fit)
+        found, fit = _parted(graph, found, fit)
     dense = _dense(points, found, fit, ops.region_borders(index, found.region), index.shape[1])
     region = assigned(points, index, found.region, fit, found.reach.where(dense, -1))
     found = found._replace(region=region)
     fit = Fit.of(points, region, len(found.reach))
-    return found.kept(dense & _planar(points, found, fit) & (fit.size >= least))
+    planar = _bent_little(graph, found, fit) if bent else _planar(points, found, fit)
+    return found.kept(dense & planar & (fit.size >= least))
 
 
 def assigned(points: Tensor, index: Tensor, region: Tensor, fit: Fit, reach: Tensor) -> Tensor:
@@ -153,11 +161,12 @@ def _means(region: Tensor, values: Tensor, size: Tensor) -> Tensor:
     return summed(region[inside], values[inside], len(size)) / size.clamp(min=1)
 
 
-def _parted(points: Tensor, found: Regions, fit: Fit) -> tuple[Regions, Fit]:
+def _parted(graph: Graph, found: Regions, fit: Fit) -> tuple[Regions, Fit]:
     """Regions whose distances to their planes fall into two heaps become two, and of those that
     have many points in a thin layer that layer is left."""
-    rms = fit.variance[:, 0].sqrt()
-    thick = rms > 1e-2 * found.apart
+    points, rms = graph.at, fit.variance[:, 0].sqrt()
+    stairs = _means(found.region, graph.stepped.double(), fit.size)
+    thick = rms > (1e-2 * found.apart).maximum(2 * stairs)
     if not thick.any():
         return found, fit
     of, order = _sample(found.region, fit.size, thick)
@@ -301,8 +310,30 @@ def _planar(points: Tensor, found: Regions, fit: Fit) -> Tensor:
     """Which regions are wide enough, thin for their tolerance, and not curved: (P,) bool."""
     rms = fit.variance[:, 0].sqrt()
     wide = (12 * fit.variance[:, 1]).sqrt() >= NARROW * found.apart
-    curved = _curved(points, found, fit)
-    return wide & (rms <= EVEN * found.reach) & ~curved
+    return wide & (rms <= EVEN * found.reach) & ~_curved(points, found, fit)
+
+
+def _bent_little(graph: Graph, found: Regions, fit: Fit) -> Tensor:
+    """Which regions are as good as flat, and end where the surface turns away: (P,) bool."""
+    side = (12 * fit.variance[:, 1]).sqrt()
+    one, other = ops.region_borders(graph.index, found.region)
+    one, other = (end[found.region[one] >= 0] for end in (one, other))
+    of = found.region[one]
+    along = (graph.normal.index_select(0, other) * fit.normal[of]).sum(1).abs()
+    away = summed(of, (along < math.cos(math.radians(AWAY))).double(), len(side))
+    ends = away >= MOST * torch.bincount(of, minlength=len(side))
+    return (side >= NARROW * found.apart) & as_good_as_flat(fit, SAG) & ends
+
+
+def not_round(points: Tensor, found: Regions) -> Regions:
+    """Those of regions that are no parts of something round: what is near them by now may tell."""
+    fit = Fit.of(points, found.region, len(found.reach))
+    return found.kept(as_good_as_flat(fit, ROUND) | ~_curved(points, found, fit))
+
+
+def as_good_as_flat(fit: Fit, share: float) -> Tensor:
+    """Which regions have an rms of no more than a share of their shorter side: (P,) bool."""
+    return fit.variance[:, 0].sqrt() <= share * (12 * fit.variance[:, 1]).sqrt()
 
 
 def _curved(points: Tensor, found: Regions, fit: Fit) -> Tensor:

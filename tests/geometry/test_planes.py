@@ -174,6 +174,32 @@ def test_a_table_that_waves_hardly_more_than_its_points_are_off_it_is_one_plane(
     assert found.points[0] > 0.98 * len(points)
 
 
+def test_faces_that_bulge_a_little_and_end_all_around_are_planes() -> None:
+    sides = np.array([3.0, 2.0, 1.0])
+    points, face = box(1500)
+    bulge = 4 * points * (sides - points) / sides**2  # 1 in the middle of a face along each side
+    axis = face // 2
+    for i, normal in enumerate((2, 0, 1)):
+        own, across = axis == i, [a for a in range(3) if a != normal]
+        out = 0.015 * sides[across].min() * bulge[own][:, across].prod(1)
+        points[own, normal] += np.where(points[own, normal] > 0, out, -out)
+    found = find_planes(points)
+    assert agreement(found, face) > 0.95
+    right = np.abs(found.normal @ found.normal.T)
+    assert np.abs(right - right.round()).max() < np.sin(np.radians(1))
+
+
+def test_a_face_is_one_plane_where_its_depth_is_told_in_steps() -> None:
+    """The steps are 0.7 of the spacing of points, and most rows of pixels go one farther."""
+    v, u = np.mgrid[:120, :160]
+    face = 500 + 0.02 * u + 0.77 * v
+    points = np.stack([u, v, 0.7 * np.round(face / 0.7)], -1).reshape(-1, 3)
+    found = find_planes(points)
+    assert found.points[0] > 0.99 * len(points)
+    normal = np.array([-0.02, -0.77, 1]) / np.linalg.norm([-0.02, -0.77, 1])
+    assert abs(found.normal[0] @ normal) > np.cos(np.radians(0.2))
+
+
 def test_a_depth_image_has_the_planes_of_its_points() -> None:
     camera = Intrinsics(120.0, 120.0, 79.5, 59.5, 160, 120)
     v, u = np.mgrid[:120, :160]
@@ -214,6 +240,7 @@ def cylinder(n: int) -> Cloud:
         rectangle(400, (0, 0, 0), (1, 0, 0), (0, 0.002, 0)),
         sphere(5000),
         noisy(sphere(5000), 0.003),
+        noisy(sphere(40000), 0.01),
         cylinder(5000),
         np.random.default_rng(0).normal(size=(5000, 3)),
         np.random.default_rng(0).random((5000, 3)),
@@ -229,6 +256,7 @@ def cylinder(n: int) -> Cloud:
         "a sliver",
         "a sphere",
         "a noisy sphere",
+        "a noisy sphere of many points",
         "a cylinder",
         "a blob",
         "a solid cube",
