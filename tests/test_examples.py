@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nvc3d.cli import COMMANDS
 from nvc3d.commands.train import parse
 
 ROOT = Path(__file__).parents[1]
+INTEROP = runpy.run_path(str(ROOT / "examples" / "interop.py"))
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
 
 
@@ -49,6 +53,20 @@ def test_clouds_of_other_packages_pass_through(tmp_path: Path) -> None:
         if told != "not installed, left out":
             assert float(re.search(r"distance ([\d.]+)", told).group(1)) < 0.005
     assert "numpy: 512 of 4096" in printed
+
+
+@pytest.mark.parametrize("library", list(INTEROP["EXAMPLES"]))
+def test_a_cloud_of_a_library_goes_in_and_comes_back(library: str) -> None:
+    """Of at most twenty lines; with its memory shared wherever the page says so."""
+    example = INTEROP["EXAMPLES"][library]
+    code = inspect.getsource(example)
+    assert code.count("\n") <= 20
+    try:
+        points, own, kept = example()
+    except ImportError as error:
+        pytest.skip(f"needs {error.name}")
+    assert points.shape[-1] == 3 and kept is not None
+    assert np.shares_memory(points.numpy(), own) == ("# Copied" not in code)
 
 
 @pytest.mark.slow
