@@ -77,4 +77,5 @@ LACKING = {
         *("labelstat_and_ballquery_cuda", "labelstat_ballrange_cuda", "labelstat_idx_cuda"),
     ),
     "pointops2": ("interpolation_v2", "querygroup"),
+    "torch_cluster": ("graclus_cluster", "neighbor_sampler", "random_walk"),
 }

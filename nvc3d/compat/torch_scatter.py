@@ -192,6 +192,46 @@ def scatter_log_softmax(
     return moved - (total + eps).log().gather(dim, index)
 
 
+def scatter_logsumexp(
+    src: Tensor,
+    index: Tensor,
+    dim: int = -1,
+    out: Tensor | None = None,
+    dim_size: int | None = None,
+    eps: float = 1e-12,
+) -> Tensor:
+    """The logarithm of the sum of exponentials; see `scatter`."""
+    dim_size = dim_size if out is None else out.shape[dim]
+    index = _spread(index, src, dim)
+    best, place = scatter_max(src.detach(), index, dim, None, dim_size)
+    best = best.masked_fill(place == src.shape[dim], -torch.inf)
+    moved = src - best.gather(dim, index)
+    moved = moved.masked_fill(moved.isnan(), -torch.inf)
+    begun = None if out is None else (out - best).exp()
+    found = (scatter(moved.exp(), index, dim, begun, dim_size) + eps).log() + best
+    if out is None:
+        return found.nan_to_num(neginf=0.0)
+    return out.copy_(torch.where(found.isfinite(), found, out))
+
+
+def scatter_std(
+    src: Tensor,
+    index: Tensor,
+    dim: int = -1,
+    out: Tensor | None = None,
+    dim_size: int | None = None,
+    unbiased: bool = True,
+) -> Tensor:
+    """The standard deviation; squares are added to `out`."""
+    dim_size = dim_size if out is None else out.shape[dim]
+    index = _spread(index, src, dim)
+    count = scatter(torch.ones_like(src), index, dim, None, dim_size).clamp_min(1)
+    mean = scatter(src, index, dim, None, dim_size) / count
+    squares = scatter((src - mean.gather(dim, index)).square(), index, dim, out, dim_size)
+    freedom = (count - 1).clamp_min(1) if unbiased else count
+    return (squares / (freedom + 1e-6)).sqrt()
+
+
 @torch.jit.ignore
 def _scatter(
     src: Tensor,

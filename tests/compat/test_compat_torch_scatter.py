@@ -74,6 +74,13 @@ def test_softmax_and_gathering() -> None:
     for place in INDEX.unique():
         here = place == INDEX
         torch.testing.assert_close(share[:, here], SRC[:, here].softmax(1))
+    total = torch_scatter.scatter_logsumexp(SRC, INDEX, dim=1)
+    spread = torch_scatter.scatter_std(SRC, INDEX, dim=1)
+    for place in (0, 2):
+        here = SRC[:, place == INDEX]
+        torch.testing.assert_close(total[:, place], here.logsumexp(1))
+        torch.testing.assert_close(spread[:, place], here.std(1), atol=1e-5, rtol=0)
+    assert not total[:, 1].any() and not spread[:, 1].any()
     parts = torch.tensor([[10.0, 20], [30, 40]])
     assert torch_scatter.gather_csr(parts, torch.tensor([[0, 1, 3], [0, 2, 3]])).tolist() == [
         [10, 20, 20],
