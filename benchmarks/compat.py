@@ -2,187 +2,185 @@
 
     python benchmarks/compat.py FOLDER [NAME ...]
 
-FOLDER holds clones of the repositories. Each network runs with random weights in a process of its
-own, once on our operators and once on `plain_peers`. The table shows the greatest difference of the
-answers and of the gradients, relative to the greatest value, and of both the processor's time and
-the peak memory.
+FOLDER holds clones of the repositories, each under its own name. Each network runs with random
+weights in a process of its own, once on our operators and once on `plain_peers`. The table shows
+how often each of both was called, the greatest difference of the answers and of the gradients,
+relative to the greatest value, the processor's time and the peak memory. A run in which the other
+side's operators were called as well has failed.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import multiprocessing
+import os
 import resource
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import NamedTuple
 
-import plain_peers
+import peer_networks as peers
 import torch
+from counting import count
 from torch import Tensor, nn
 
-import nvc3d
+from nvc3d import ops
 
 FORK = multiprocessing.get_context("fork")  # each network in a process that has imported torch
-Run = Callable[[], tuple[Tensor, ...]]  # what a network answers; the sum of it is its loss
+OPERATORS = [name for name in ops.__all__ if name.islower() and callable(getattr(ops, name))]
 
 
-def pointnet2(task: str) -> tuple[nn.Module, Run]:
-    # Lightning has refused the assignment of `hparams` since 1.0, and serves for training alone.
-    sys.modules["pytorch_lightning"] = ModuleType("pytorch_lightning")
-    sys.modules["pytorch_lightning"].LightningModule = nn.Module  # type: ignore[attr-defined]
-    module = importlib.import_module(f"pointnet2.models.pointnet2_{task}")
-    name = "PointNet2ClassificationMSG" if task == "msg_cls" else "PointNet2SemSegSSG"
-    model = getattr(module, name)({"model.use_xyz": True})
-    points = torch.rand(2, 2048, 6 if task == "msg_cls" else 9)
-    return model, lambda: (model(points),)
+class Network(NamedTuple):
+    """A network of a repository."""
+
+    repository: str  # owner/name
+    build: Callable[[], tuple[nn.Module, peers.Run]]
+    folder: str = ""  # from which it is run
+    absent: tuple[str, ...] = ()  # what it imports, and does not need for an answer
+    double: bool = False  # in float64: in float32 its gradients depend on the order of a sum
 
 
-def pointnet2_kitti() -> tuple[nn.Module, Run]:
-    model = importlib.import_module("tools.pointnet2_msg").get_model(input_channels=0)
-    points = torch.rand(1, 8192, 3) * 10
-    return model, lambda: (model(points),)
-
-
-def pointmlp() -> tuple[nn.Module, Run]:
-    model = importlib.import_module("models.pointmlp").pointMLP()
-    points = torch.rand(2, 3, 1024)
-    return model, lambda: (model(points),)
-
-
-def pointr(name: str, **config: Any) -> tuple[nn.Module, Run]:
-    model = getattr(importlib.import_module(f"models.{name}"), name)(namespace(config))
-    partial, complete = torch.rand(2, 1024, 3), torch.rand(2, 4096, 3)
-
-    def run() -> tuple[Tensor, ...]:
-        found = model(partial)
-        return model.get_loss(found, complete)
-
-    return model, run
-
-
-def point_mae() -> tuple[nn.Module, Run]:
-    transformer = {
-        **{"mask_ratio": 0.6, "mask_type": "rand", "trans_dim": 384, "encoder_dims": 384},
-        **{"depth": 12, "drop_path_rate": 0.1, "num_heads": 6},
-        **{"decoder_depth": 4, "decoder_num_heads": 6},
-    }
-    config = {"group_size": 32, "num_group": 64, "loss": "cdl2", "transformer_config": transformer}
-    model = importlib.import_module("models.Point_MAE").Point_MAE(namespace(config))
-    points = torch.rand(2, 1024, 3)
-    return model, lambda: (model(points),)
-
-
-def snowflake() -> tuple[nn.Module, Run]:
-    network = importlib.import_module("models.model_completion").SnowflakeNet
-    model = network(dim_feat=512, num_pc=256, num_p0=512, radius=1, up_factors=[1, 4])
-    chamfer = importlib.import_module("loss_functions").chamfer_3DDist()
-    partial, complete = torch.rand(2, 1024, 3), torch.rand(2, 2048, 3)
-
-    def run() -> tuple[Tensor, ...]:
-        pairs = (chamfer(found, complete)[:2] for found in model(partial))
-        return tuple(d.mean() for pair in pairs for d in pair)
-
-    return model, run
-
-
-def _pointcept(folder: str, name: str) -> tuple[nn.Module, Run]:
-    """A network that labels points, of Pointcept's packed clouds."""
-    skip_init("pointcept.models")  # which imports every network, and what they need
-    skip_init(f"pointcept.models.{folder}")
-    file, network = name.split(".")
-    module = importlib.import_module(f"pointcept.models.{folder}.{file}")
-    model = getattr(module, network)(in_channels=6, num_classes=13)
-    points = torch.rand(6000, 3)
-    batch = {"coord": points, "feat": torch.rand(6000, 6), "offset": torch.tensor([2500, 6000])}
-    return model, lambda: (model(batch),)
-
-
-def point_transformer() -> tuple[nn.Module, Run]:
-    return _pointcept("point_transformer", "point_transformer_seg.PointTransformerSeg26")
-
-
-def point_transformer_v2() -> tuple[nn.Module, Run]:
-    return _pointcept("point_transformer_v2", "point_transformer_v2m2_base.PointTransformerV2")
-
-
-def diffusion() -> tuple[nn.Module, Run]:
-    args = SimpleNamespace(
-        latent_dim=256, residual=True, num_steps=200, beta_1=1e-4, beta_T=0.05, sched_mode="linear"
-    )
-    model = importlib.import_module("models.autoencoder").AutoEncoder(args)
-    points = torch.rand(8, 2048, 3)
-    return model, lambda: (model.get_loss(points),)
-
-
-def rpmnet() -> tuple[nn.Module, Run]:
-    args = SimpleNamespace(
-        features=["ppf", "dxyz", "xyz"],
-        **{"feat_dim": 96, "radius": 0.3, "num_neighbors": 64, "no_slack": False, "num_sk_iter": 5},
-    )
-    model = importlib.import_module("models.rpmnet").RPMNetEarlyFusion(args)
-    clouds = [torch.cat([torch.rand(2, 717, 3), torch.randn(2, 717, 3)], 2) for _ in range(2)]
-    data = {"points_src": clouds[0], "points_ref": clouds[1]}
-    return model, lambda: tuple(model(data, 2)[0])
-
-
-RECIPES: dict[str, tuple[str, Callable[[], tuple[nn.Module, Run]]]] = {
-    "PointNet++ (msg, classes)": ("Pointnet2_PyTorch", lambda: pointnet2("msg_cls")),
-    "PointNet++ (ssg, scenes)": ("Pointnet2_PyTorch", lambda: pointnet2("ssg_sem")),
-    "PointNet++ (KITTI)": ("Pointnet2.PyTorch", pointnet2_kitti),
-    "PointMLP": ("pointMLP-pytorch/classification_ModelNet40", pointmlp),
-    "PoinTr": (
-        "PoinTr",
-        lambda: pointr("PoinTr", trans_dim=384, knn_layer=1, num_pred=6144, num_query=96),
-    ),
-    "PCN": ("PoinTr", lambda: pointr("PCN", num_pred=16384, encoder_channel=1024)),
-    "Point-MAE": ("Point-MAE", point_mae),
-    "SnowflakeNet": ("SnowflakeNet", snowflake),
-    "Point Transformer": ("Pointcept", point_transformer),
-    "Point Transformer V2": ("Pointcept", point_transformer_v2),
-    "diffusion": ("diffusion-point-cloud", diffusion),
-    "RPMNet": ("RPMNet/src", rpmnet),
+POINTNET2 = "erikwijmans/Pointnet2_PyTorch"
+POINTR = "yuxumin/PoinTr"
+POINTCEPT = "Pointcept/Pointcept"
+LIGHTNING = ("pytorch_lightning",)
+EXPERIMENT = "experiments/geotransformer.3dmatch.stage4.gse.k3.max.oacl.stage2.sinkhorn"
+PACONV = {
+    **{"m": 16, "paconv": [True] * 4 + [False] * 4, "score_input": "ed7"},
+    **{"kernel_input": "neighbor", "hidden": [8, 16, 16], "npoints": [256, 128, 64, 32]},
 }
 
-
-def namespace(config: dict[str, Any]) -> SimpleNamespace:
-    """A config whose entries are attributes, at every depth."""
-    nested = {k: namespace(v) if isinstance(v, dict) else v for k, v in config.items()}
-    return SimpleNamespace(**nested)
-
-
-def skip_init(package: str) -> None:
-    """Import what lies in a package without what its `__init__` imports."""
-    parent, _, name = package.rpartition(".")
-    module = ModuleType(package)
-    module.__path__ = [f"{importlib.import_module(parent).__path__[0]}/{name}"]
-    sys.modules[package] = module
+NETWORKS = {
+    "PoinTr": Network(POINTR, partial(peers.pointr, "PoinTr", num_query=64, num_pred=1024)),
+    "AdaPoinTr": Network(
+        POINTR,
+        partial(peers.pointr, "AdaPoinTr", num_query=64, num_points=1024, center_num=[256, 128]),
+    ),
+    "SnowFlakeNet": Network(POINTR, partial(peers.pointr, "SnowFlakeNet", up_factors=[1, 2])),
+    "PCN": Network(POINTR, partial(peers.pointr, "PCN", num_pred=1024)),
+    "TopNet": Network(POINTR, partial(peers.pointr, "TopNet", num_pred=2048, encoder_feature=1024)),
+    "GRNet": Network(
+        POINTR, partial(peers.pointr, "GRNet", 1, gridding_loss_scales=32), double=True
+    ),
+    "FoldingNet": Network(POINTR, partial(peers.pointr, "FoldingNet", num_pred=1024)),
+    "SnowflakeNet": Network("AllenXiangX/SnowflakeNet", peers.snowflake),
+    "SeedFormer": Network("hrzhou2/seedformer", peers.seedformer, "codes"),
+    "Point-MAE": Network(
+        "Pang-Yatian/Point-MAE", partial(peers.point_mae, "Point_MAE", "cfgs/pretrain.yaml")
+    ),
+    "Point-M2AE": Network(
+        "ZrrSkywalker/Point-M2AE",
+        partial(peers.point_mae, "Point_M2AE", "cfgs/pre-training/point-m2ae.yaml"),
+        double=True,
+    ),
+    "Point-BERT": Network(
+        "lulutang0608/Point-BERT",
+        partial(peers.point_mae, "DiscreteVAE", "cfgs/ShapeNet55_models/dvae.yaml", num_tokens=512),
+    ),
+    "PointNet++ of classes": Network(
+        POINTNET2,
+        partial(peers.pointnet2, "msg_cls", "PointNet2ClassificationMSG", 6),
+        absent=LIGHTNING,
+    ),
+    "PointNet++ of scenes": Network(
+        POINTNET2, partial(peers.pointnet2, "ssg_sem", "PointNet2SemSegSSG", 9), absent=LIGHTNING
+    ),
+    "PointNet++ of KITTI": Network(
+        "sshaoshuai/Pointnet2.PyTorch", peers.pointnet2_kitti, double=True
+    ),
+    "PointMLP": Network("ma-xu/pointMLP-pytorch", peers.pointmlp, "classification_ModelNet40"),
+    "PointNeXt": Network("guochengqian/openpoints", peers.pointnext, ".."),
+    "VoteNet": Network("facebookresearch/votenet", peers.votenet, absent=("plyfile", "trimesh")),
+    "Point Transformer, of Pointcept": Network(
+        POINTCEPT,
+        partial(peers.pointcept, "point_transformer", "seg.PointTransformerSeg26"),
+        double=True,
+    ),
+    "Point Transformer V2": Network(
+        POINTCEPT,
+        partial(
+            peers.pointcept,
+            "point_transformer_v2",
+            "v2m2_base.PointTransformerV2",
+        ),
+    ),
+    "Point Transformer": Network(
+        "POSTECH-CVLab/point-transformer",
+        partial(
+            peers.packed,
+            "model.pointtransformer.pointtransformer_seg",
+            "pointtransformer_seg_repro",
+            c=6,
+            k=13,
+        ),
+        double=True,
+    ),
+    "RepSurf of scenes": Network("hancyran/RepSurf", peers.repsurf_scenes, "segmentation"),
+    "RepSurf of classes": Network("hancyran/RepSurf", peers.repsurf_classes, "classification"),
+    "PAConv": Network(
+        "CVMI-Lab/PAConv",
+        partial(
+            peers.batches,
+            "model.pointnet2.pointnet2_paconv_seg",
+            "PointNet2SSGSeg",
+            *(2, 512, 9),
+            c=6,
+            k=13,
+            args=PACONV,
+        ),
+        "scene_seg",
+    ),
+    "PVD": Network("alexzhou907/PVD", peers.pvd, absent=("open3d", "trimesh", "mitsuba")),
+    "PVCNN++": Network(
+        "mit-han-lab/pvcnn",
+        partial(peers.batches, "models.s3dis.pvcnnpp", "PVCNN2", 1, 9, 1024, num_classes=13),
+    ),
+    "GeoTransformer": Network(
+        "qinzheng93/GeoTransformer",
+        peers.geotransformer,
+        EXPERIMENT,
+        ("open3d", "ipdb", "IPython", "nibabel", "coloredlogs"),
+    ),
+    "SpinNet": Network("QingyongHu/SpinNet", peers.spinnet, absent=("open3d",)),
+}
 
 
 def measure(folder: Path, name: str, plain: bool, file: str) -> None:
     """Run one network in this process, and save what it answers."""
-    if plain:
-        plain_peers.use()
-    nvc3d.compat.install()
-    repository, recipe = RECIPES[name]
-    sys.path.insert(0, str(folder / repository))
+    called = count(ops, OPERATORS)  # before nvc3d.compat takes any of them
+    defined = import_module("plain_peers").use() if plain else {}
+    import_module("nvc3d.compat").install()
+    network = NETWORKS[name]
+    for absent in network.absent:
+        peers.stand_in(absent)
+    repository = folder / network.repository.partition("/")[2]
+    os.chdir(repository / network.folder)
+    sys.path[:0] = [str(Path.cwd()), str(repository)]
+    sys.argv = sys.argv[:1]
+    if network.double:
+        torch.set_default_dtype(torch.float64)
+        vars(torch.cuda)["FloatTensor"] = torch.DoubleTensor  # which peers make answers of
     torch.manual_seed(0)
-    model, run = recipe()
+    model, run = network.build()
     model.train()
     torch.manual_seed(1)
     before = time.process_time()
     found = run()
     sum(value.sum() for value in found).backward()  # type: ignore[union-attr]
-    seconds = time.process_time() - before
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    grads = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
-    answer = {"found": [value.detach() for value in found], "grads": grads}
-    torch.save({**answer, "seconds": seconds, "memory": memory}, file)
+    answer = {
+        "found": [value.detach() for value in found],
+        "grads": {n: p.grad for n, p in model.named_parameters() if p.grad is not None},
+        "seconds": time.process_time() - before,
+        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "called": sum(called.values()),
+        "defined": sum(defined.values()),
+    }
+    torch.save(answer, file)
 
 
 def apart(ours: Tensor, plain: Tensor, scale: Tensor) -> float:
@@ -202,23 +200,29 @@ def compare(folder: Path, name: str) -> str:
                 return f"| {name} | failed, as said above |"
             answers.append(torch.load(file))
     ours, plain_ = answers
+    if not ours["called"] or ours["defined"] or plain_["called"] or not plain_["defined"]:
+        calls = [(answer["called"], answer["defined"]) for answer in answers]
+        return f"| {name} | failed: calls of ours and of plain definitions were {calls} |"
     found = max(apart(a, b, b) for a, b in zip(ours["found"], plain_["found"], strict=True))
     assert ours["grads"].keys() == plain_["grads"].keys()
     largest = torch.stack([grad.abs().max() for grad in plain_["grads"].values()]).max()
     grads = max(apart(g, plain_["grads"][n], largest) for n, g in ours["grads"].items())
     costs = (f"{a['seconds']:.2f} | {a['memory']:.0f}" for a in answers)
-    return f"| {name} | {found:.0e} | {grads:.0e} | {' | '.join(costs)} |"
+    calls_ = f"{ours['called']} | {plain_['defined']}"
+    network = NETWORKS[name]
+    title = f"{name}{' *' if network.double else ''} ({network.repository})"
+    return f"| {title} | {calls_} | {found:.1e} | {grads:.1e} | {' | '.join(costs)} |"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="; ".join(RECIPES))
+    parser.add_argument("names", nargs="*", metavar="NAME", help="; ".join(NETWORKS))
     options = parser.parse_args()
-    print("| network | answers | gradients | ours, s | MB | plain, s | MB |")
-    print("|---|---|---|---|---|---|---|", flush=True)
-    for name in options.names or RECIPES:
-        print(compare(options.folder, name), flush=True)
+    print("| network | calls, ours | plain | answers | gradients | ours, s | MB | plain, s | MB |")
+    print("|---|---|---|---|---|---|---|---|---|", flush=True)
+    for name in options.names or NETWORKS:
+        print(compare(options.folder.resolve(), name), flush=True)
 
 
 if __name__ == "__main__":

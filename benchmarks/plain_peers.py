@@ -5,16 +5,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import torch
+from counting import counted
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from nvc3d.compat import dist_chamfer_3D, knn_cuda, offsets
-from nvc3d.compat.compiled import pointnet2_ext
+from nvc3d import ops
+from nvc3d.compat import dist_chamfer_3D, emd_module, knn_cuda, offsets
+from nvc3d.compat.compiled import chamfer as compiled_chamfer
+from nvc3d.compat.compiled import kpconv, pointnet2_ext, pointops_cuda, pvcnn
 from nvc3d.compat.extensions import chamfer_dist
 from nvc3d.compat.pointnet2_ops import pointnet2_utils
-from nvc3d.ops import Neighbours
+from nvc3d.ops import Neighbours, Voxels
 
 
 def squares(x: Tensor, y: Tensor) -> Tensor:
@@ -38,6 +43,7 @@ def ball_query(radius: float, nsample: int, xyz: Tensor, new_xyz: Tensor) -> Ten
     inside = squares(new_xyz.detach(), xyz.detach()) < radius * radius
     size = xyz.shape[1]
     index = torch.where(inside, torch.arange(size), size).sort(2).values[..., :nsample]
+    index = torch.nn.functional.pad(index, (0, nsample - index.shape[2]), value=size)
     index = torch.where(index == size, index[..., :1], index)
     return index.masked_fill(index == size, 0).int()
 
@@ -45,7 +51,7 @@ def ball_query(radius: float, nsample: int, xyz: Tensor, new_xyz: Tensor) -> Ten
 def grouping_operation(features: Tensor, idx: Tensor) -> Tensor:
     batch, channels = features.shape[:2]
     index = idx.long().flatten(1)[:, None].expand(-1, channels, -1)
-    return features.gather(2, index).view(batch, channels, *idx.shape[1:])
+    return features.gather(2, index).view(batch, channels, *idx.shape[1:]).clone()
 
 
 def three_nn(unknown: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,24 +109,84 @@ def rows(values: Tensor, index: Tensor) -> Tensor:
     return values[index.long()] * (index >= 0)[..., None]
 
 
-def use() -> None:
-    """Answer by plain definitions from now on."""
+def within(
+    around: Tensor, cloud: Tensor, max_radius: float, min_radius: float, itself: float
+) -> tuple[Tensor, Tensor]:
+    squared = squares(around[None], cloud[None])[0]
+    inside = (squared < torch.tensor(max_radius).square()) | (squared <= itself)
+    inside &= (squared >= min_radius**2) | (squared <= itself)
+    index = torch.arange(len(cloud)).expand_as(squared)
+    return squared, index.masked_fill(~inside, -1)
+
+
+def group(values: Tensor, index: Tensor) -> Tensor:
+    batch = torch.arange(len(values))[:, None, None]
+    return values[batch, index.clamp_min(0)] * (index >= 0)[..., None]
+
+
+def voxel_downsample(points: Tensor, size: float) -> Voxels:
+    """Cell by cell, as a loop over points does it."""
+    cells: dict[tuple[int, ...], list[int]] = {}
+    for i, cell in enumerate((points.double() / size).floor().long().tolist()):
+        cells.setdefault(tuple(cell), []).append(i)
+    rows = [cells[cell] for cell in sorted(cells)]
+    voxel = torch.empty(len(points), dtype=torch.int64)
+    for i, row in enumerate(rows):
+        voxel[row] = i
+    mean = torch.stack([points[row].double().mean(0) for row in rows]).to(points.dtype)
+    return Voxels(mean, torch.tensor([len(row) for row in rows]), voxel)
+
+
+def chamfer_backward(
+    xyz1: Tensor, xyz2: Tensor, idx1: Tensor, idx2: Tensor, grad_dist1: Tensor, grad_dist2: Tensor
+) -> list[Tensor]:
+    grads = [torch.zeros_like(xyz1), torch.zeros_like(xyz2)]
+    for here, there, idx, grad in ((0, 1, idx1, grad_dist1), (1, 0, idx2, grad_dist2)):
+        x, y = (xyz1, xyz2)[here], (xyz1, xyz2)[there]
+        place = idx.long()[..., None].expand_as(x)
+        pull = 2 * grad[..., None] * (x - y.gather(1, place))
+        grads[here] += pull
+        grads[there].scatter_add_(1, place, -pull)
+    return grads
+
+
+def emd(x: Tensor, y: Tensor, eps: float, iters: int) -> tuple[Tensor, Tensor]:
+    far = squares(x.detach(), y.detach()).sqrt()
+    match = torch.stack([torch.as_tensor(linear_sum_assignment(f)[1]) for f in far])
+    partner = y.detach().gather(1, match[..., None].expand_as(y))
+    return (x - partner).square().sum(2), match.int()
+
+
+def use() -> Counter[str]:
+    """Answer by plain definitions from now on, and count how often that happens."""
+    calls: Counter[str] = Counter()
 
     def put(place: object, **functions: Any) -> None:
         for name, function in functions.items():
-            setattr(place, name, function)
+            before, plain = getattr(place, name), counted(function, calls)
+            setattr(place, name, plain)
+            # Peers export classes beside functions, with the functions for their `apply`.
+            for value in list(vars(place).values()):
+                if isinstance(value, type) and getattr(value, "apply", None) is before:
+                    value.apply = staticmethod(plain)  # type: ignore[attr-defined]
 
     put(
         pointnet2_utils,
         furthest_point_sample=furthest_point_sample,
-        gather_operation=lambda features, idx: grouping_operation(features, idx),
+        gather_operation=grouping_operation,
         three_nn=three_nn,
         three_interpolate=three_interpolate,
         grouping_operation=grouping_operation,
         ball_query=ball_query,
     )
-    put(pointnet2_ext, gather=grouping_operation)
+    for place in (pointnet2_ext, pointops_cuda, pvcnn):
+        put(place, gather=grouping_operation)
     put(offsets, search=search, sample=sample, rows=rows)
-    knn_cuda.KNN.forward = knn  # type: ignore[method-assign]
-    put(chamfer_dist.ChamferFunction, apply=staticmethod(lambda x, y: chamfer(x, y)[:2]))
-    put(dist_chamfer_3D.chamfer_3DFunction, apply=staticmethod(chamfer))
+    put(kpconv, within=within)
+    put(ops, voxel_downsample=voxel_downsample, group=group)
+    put(knn_cuda.KNN, forward=knn)
+    put(chamfer_dist.ChamferFunction, apply=lambda x, y: chamfer(x, y)[:2])
+    put(dist_chamfer_3D.chamfer_3DFunction, apply=chamfer)
+    put(compiled_chamfer, forward=lambda x, y: list(chamfer(x, y)), backward=chamfer_backward)
+    put(emd_module.emdFunction, apply=emd)
+    return calls
