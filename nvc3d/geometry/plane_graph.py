@@ -24,6 +24,9 @@ NOISE = (0.02, 0.5)
 VALUES, OFTEN = 64, 8
 """How many values of a coordinate, and how often nine of ten of them, tell that it is rounded."""
 
+PARTED = sum((torch.arange(2048) >> bit & 1) << 3 * bit for bit in range(11))
+"""Every number of 11 bits, with two zeros between any two of its bits."""
+
 
 class Graph(NamedTuple):
     """Points, their neighbours, and the planes of those."""
@@ -89,19 +92,11 @@ def steps(points: Tensor) -> Tensor:
 def code(points: Tensor) -> Tensor:
     """The places (N,) of points (N, 3) within -1 and 1 along a curve through 2^63 cells: what is
     near in order is near in space."""
-    cells = ((points + 1) * (1 << 20)).long().clamp(0, (1 << 21) - 1)
+    cells = ((points + 1) * (1 << 20)).long().clamp_(0, (1 << 21) - 1)
     code = torch.zeros(len(points), dtype=torch.int64)
     for axis, cell in enumerate(cells.unbind(1)):
-        # Two zeros between any two bits.
-        for shift, mask in (
-            (32, 0x1F00000000FFFF),
-            (16, 0x1F0000FF0000FF),
-            (8, 0x100F00F00F00F00F),
-            (4, 0x10C30C30C30C30C3),
-            (2, 0x1249249249249249),
-        ):
-            cell = (cell | cell << shift) & mask
-        code |= cell << axis
+        low, high = PARTED[cell & 2047], PARTED[cell >> 11]
+        code |= (low | high << 33) << axis
     return code
 
 
@@ -121,7 +116,11 @@ def pooled(points: Tensor, cell: float) -> tuple[Tensor, Tensor]:
     """The means (M, 3) of the points (N, 3) in each cell of about that size, and of each point its
     mean (N,)."""
     bits = max(0, round(math.log2(cell * (1 << 20))))
-    _, own, count = (code(points) >> 3 * bits).unique(return_inverse=True, return_counts=True)
+    cells = code(points) >> 3 * bits
+    if (cells[1:] < cells[:-1]).any():
+        _, own, count = cells.unique(return_inverse=True, return_counts=True)
+    else:
+        _, own, count = cells.unique_consecutive(return_inverse=True, return_counts=True)
     total = torch.stack([torch.bincount(own, axis) for axis in points.unbind(1)], 1)
     mean = total / count[:, None]
     return mean, own

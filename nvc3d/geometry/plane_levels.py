@@ -193,6 +193,12 @@ def _flattest(graph: Graph) -> tuple[Graph, Tensor | None]:
     return best
 
 
+def _seeds(graph: Graph, which: Tensor) -> Tensor:
+    """The flat points that are asked for (N,) bool, the flattest first."""
+    flat = (graph.flat & which).nonzero()[:, 0]
+    return flat[(graph.noise / graph.spacing)[flat].argsort(stable=True)]
+
+
 def _grown(graph: Graph, which: Tensor, wanted: Wanted) -> Regions:
     """The planes that grow from those of flat points that are asked for (N,) bool."""
     tolerance = graph.tolerance(wanted.distance)
@@ -200,8 +206,7 @@ def _grown(graph: Graph, which: Tensor, wanted: Wanted) -> Regions:
     if wanted.distance is None and 2 * int((which & (graph.noise <= exact)).sum()) > which.sum():
         # Of exact planes nothing is near that is not of them: layers close by keep apart.
         tolerance = tolerance.minimum(SPREAD * exact)
-    seeds = (graph.noise / graph.spacing).argsort(stable=True)
-    seeds = seeds[(graph.flat & which)[seeds]]
+    seeds = _seeds(graph, which)
     seed = ops.grow_planes(
         graph.near,
         graph.index,
@@ -219,13 +224,12 @@ def _bent(graph: Graph | None, wanted: Wanted) -> Regions:
     if graph is None or wanted.distance is not None:
         return Regions.none(torch.zeros(0, 3, dtype=torch.float64))
     tolerance = BULGE * graph.spacing
-    seeds = (graph.noise / graph.spacing).argsort(stable=True)
     seed = ops.grow_planes(
         graph.near,
         graph.index,
         graph.normal,
         tolerance,
-        seeds[graph.flat[seeds]],
+        _seeds(graph, graph.flat),
         cosine=wanted.cosine,
         least=wanted.least,
     )
@@ -267,11 +271,11 @@ def _coarser(at: Tensor, cell: float, wanted: Wanted) -> Regions:
 
 def _spread(at: Tensor, owner: Tensor, graph: Graph, planes: Regions, wanted: Wanted) -> Tensor:
     """The regions of points (N, 3), by those of a thinner cloud and whose each is there."""
-    region = planes.region[owner]
+    region, index = planes.region[owner], graph.index[owner]
     for _ in range(2):
         fit = Fit.of(at, region, len(planes.reach))
         reach = planes.reach
         if wanted.distance is None:
             reach = (3 * fit.variance[:, 0].sqrt()).maximum(0.1 * planes.apart)
-        region = regions.assigned(at, graph.index[owner], planes.region, fit, reach)
+        region = regions.assigned(at, index, planes.region, fit, reach)
     return region

@@ -50,6 +50,8 @@ ROUNDS = 2
 """How often points look for the nearest plane around them."""
 APART = 2.0
 """Spacings up to which regions on one plane are one."""
+AROUND_ENDS = 16
+"""Points where regions end among which another region is looked for."""
 WIDELY = 32
 """Points where regions end among which those in none look for a plane."""
 HEAPS = 0.12
@@ -90,6 +92,16 @@ def summed(region: Tensor, values: Tensor, regions: int) -> Tensor:
     return torch.bincount(region, values, minlength=regions)
 
 
+def distinct(values: Tensor, limit: int) -> tuple[Tensor, Tensor]:
+    """The values, from 0 to limit - 1, that there are, and which of them each is."""
+    if limit > 4 * len(values):
+        found = values.unique(return_inverse=True)
+        return found[0], found[1]
+    there = torch.zeros(limit, dtype=torch.bool)
+    there[values] = True
+    return there.nonzero()[:, 0], (there.cumsum(0) - 1)[values]
+
+
 class Regions(NamedTuple):
     """Points on planes."""
 
@@ -128,9 +140,10 @@ def accepted(
 ) -> Regions:
     """The regions that are planes, of points with the seeds of their regions (N,)."""
     points, index = graph.at, graph.index
-    seeds, region = seed.unique(return_inverse=True)
-    if len(seeds) and seeds[0] < 0:
+    seeds, region = distinct(seed + 1, len(seed) + 1)
+    if len(seeds) and seeds[0] == 0:
         seeds, region = seeds[1:], region - 1
+    seeds = seeds - 1
     if not len(seeds):
         return Regions.none(points)
     reach = tolerance[seeds].double()
@@ -247,11 +260,10 @@ def _sample(region: Tensor, size: Tensor, which: Tensor) -> tuple[Tensor, Tensor
     """Some points of every region that is asked for, evenly in their order: regions (S,), sorted,
     and points (S,)."""
     inside = _inside(region, which)
-    of, order = region[inside].sort(stable=True)
-    size = torch.where(which, size, 0)
-    rank = torch.arange(len(of)) - (size.cumsum(0) - size)[of]
-    some = rank % (size[of] // SHARE + 1) == 0
-    return of[some], inside[order[some]]
+    of = region[inside]
+    some = inside % (size // SHARE + 1)[of] == 0
+    of, order = of[some].sort(stable=True)
+    return of, inside[some][order]
 
 
 def settled(graph: Graph, found: Regions, least: int) -> Regions:
@@ -368,10 +380,9 @@ def _curved(points: Tensor, found: Regions, fit: Fit) -> Tensor:
 def _merged(graph: Graph, found: Regions) -> Regions:
     """Regions that touch, where the centre of each lies on the plane of the other."""
     fit = Fit.of(graph.at, found.region, len(found.reach))
-    edges = _meeting(graph, found, fit)
+    one, other = _meeting(graph, found, fit)
     near = _near(found, fit)
-    while len(found.reach) > 1:
-        one, other = _touching(found.region, len(found.reach), edges)
+    while len(one):
         far = torch.maximum(
             fit.distance(fit.centre[one], other), fit.distance(fit.centre[other], one)
         )
@@ -381,34 +392,50 @@ def _merged(graph: Graph, found: Regions) -> Regions:
         if not joined.any():
             break
         # Each into one that is larger, or as large and before it: chains end.
-        one, other = one[joined], other[joined]
-        larger = fit.size[one] >= fit.size[other]
+        large, small = one[joined], other[joined]
+        larger = fit.size[large] >= fit.size[small]
+        large, small = torch.where(larger, large, small), torch.where(larger, small, large)
         into = torch.arange(len(found.reach))
-        into[torch.where(larger, other, one)] = torch.where(larger, one, other)
+        into[small] = large
         while not torch.equal(into[into], into):
             into = into[into]
         region = torch.where(found.region < 0, -1, into[found.region])
-        found = found._replace(region=region).kept(into == torch.arange(len(into)))
+        stay = into == torch.arange(len(into))
+        found = found._replace(region=region).kept(stay)
+        into = (stay.cumsum(0) - 1)[into]
+        one, other = _apart(into[one], into[other], len(found.reach))
         fit = Fit.of(graph.at, found.region, len(found.reach))
         near = _near(found, fit)
     return found
 
 
 def _meeting(graph: Graph, found: Regions, fit: Fit) -> tuple[Tensor, Tensor]:
-    """Points of regions and what is of another, or of none, within APART: (E,) each."""
+    """Pairs of regions, the lower first, with points that are neighbours, or that are within APART
+    of one another where regions end: (E,) each."""
     edges = ops.region_borders(graph.index, found.region)
+    one, other = (found.region[end] for end in edges)
     ends, _ = _ends(found.region, edges[0])
-    if len(ends) < 2:
-        return edges
-    near = graph.near.index_select(0, ends)[None]
-    squared, index = ops.knn(near, near, min(WIDELY, len(ends)))
-    # Layers nearby make points seem nearer to one another than they are on their plane.
-    spread = (12 * (fit.variance[:, 1] * fit.variance[:, 2]).sqrt() / fit.size.clamp(min=1)).sqrt()
-    apart = spread.maximum(found.apart).minimum(2 * found.apart)
-    close = squared[0].sqrt() <= APART * apart[found.region[ends]][:, None]
-    one, which = close.nonzero(as_tuple=True)
-    other = ends[index[0][one, which]]
-    return torch.cat([edges[0], ends[one]]), torch.cat([edges[1], other])
+    if len(ends) >= 2:
+        near = graph.near.index_select(0, ends)[None]
+        squared, index = ops.knn(near, near, min(AROUND_ENDS, len(ends)))
+        # Layers nearby make points seem nearer to one another than they are on their plane.
+        area = 12 * (fit.variance[:, 1] * fit.variance[:, 2]).sqrt()
+        spread = (area / fit.size.clamp(min=1)).sqrt()
+        apart = spread.maximum(found.apart).minimum(2 * found.apart)
+        here = found.region[ends]
+        there = here[index[0]]
+        limit = (APART * apart[here]).square().float()[:, None]
+        which, place = ((squared[0] <= limit) & (there != here[:, None])).nonzero(as_tuple=True)
+        one, other = torch.cat([one, here[which]]), torch.cat([other, there[which, place]])
+    return _apart(one, other, len(found.reach))
+
+
+def _apart(one: Tensor, other: Tensor, regions: int) -> tuple[Tensor, Tensor]:
+    """Pairs of different regions, the lower first, each once; -1 is none."""
+    some = (one != other) & (one >= 0) & (other >= 0)
+    one, other = one[some], other[some]
+    pairs, _ = distinct(one.minimum(other) * regions + one.maximum(other), regions * regions)
+    return pairs // max(regions, 1), pairs % max(regions, 1)
 
 
 def _ends(region: Tensor, border: Tensor) -> tuple[Tensor, Tensor]:
@@ -436,7 +463,7 @@ def joined(graph: Graph, found: Regions) -> Regions:
     if not len(here):
         return found
     low, high = torch.minimum(here, there), torch.maximum(here, there)
-    pair, of = (low * len(found.reach) + high).unique(return_inverse=True)
+    pair, of = distinct(low * len(found.reach) + high, len(found.reach) ** 2)
     low, high = pair // len(found.reach), pair % len(found.reach)
     step = fit.distance(graph.at.index_select(0, other), here)
     step = step.maximum(fit.distance(graph.at.index_select(0, one), there))
@@ -501,12 +528,3 @@ def _components(one: Tensor, other: Tensor, regions: int) -> Tensor:
         if torch.equal(next_lowest, lowest):
             return lowest
         lowest = next_lowest
-
-
-def _touching(region: Tensor, regions: int, edges: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """Pairs of regions, the lower first, with points that are neighbours: (E,) each."""
-    here, there = (region[end] for end in edges)
-    apart = (here != there) & (here >= 0) & (there >= 0)
-    here, there = here[apart], there[apart]
-    pairs = (torch.minimum(here, there) * regions + torch.maximum(here, there)).unique()
-    return pairs // max(regions, 1), pairs % max(regions, 1)
