@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from os import PathLike
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -23,15 +24,14 @@ from nvc3d.tasks.vocabulary import Vocabulary
 TRAVELS = ("config.json", "model.safetensors", "metrics.json")
 """Of a run, what a model elsewhere needs."""
 
-require("huggingface_hub", "to load and to share models")
-from huggingface_hub import ModelCard, ModelHubMixin  # noqa: E402
 
-
-class Model(ModelHubMixin):
+class Model:
     """A model of a task: called with shapes, it answers.
 
     `save_pretrained(folder)` writes it with its card, `push_to_hub("name/model")` also to the
-    Hugging Face Hub, by huggingface_hub's own mixin; `from_pretrained` loads either.
+    Hugging Face Hub, by the methods of huggingface_hub's own mixin, which is imported when they are
+    called: it takes a while, and one who loads a model has no need of it. `from_pretrained` loads
+    either.
 
     Args:
         task: what it was trained for.
@@ -104,6 +104,19 @@ class Model(ModelHubMixin):
             folder = _downloaded(str(pretrained_model_name_or_path), options)
         return load(folder)
 
+    _hub_mixin_config = None  # the mixin writes no config beside ours
+
+    def save_pretrained(self, save_directory: str | Path, **options: Any) -> Any:
+        """Write config, weights, measures and card to a folder; options are those of
+        `ModelHubMixin.save_pretrained`: `model_card_kwargs`, `push_to_hub`, `repo_id`."""
+        return _hub().ModelHubMixin.save_pretrained(self, save_directory, **options)
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> Any:
+        """Upload what `save_pretrained` writes to a repository of the hub; options are those of
+        `ModelHubMixin.push_to_hub`: `token`, `private`, `commit_message`, `branch`. Gives the URL
+        of the commit."""
+        return _hub().ModelHubMixin.push_to_hub(self, repo_id, **options)
+
     def _save_pretrained(self, save_directory: Path) -> None:
         """Write config, weights and measures; nothing of them names a folder of their owner."""
         save_config(save_directory, self._run)
@@ -111,12 +124,10 @@ class Model(ModelHubMixin):
         if self.measured:
             save_json(save_directory / "metrics.json", self.measured)
 
-    def generate_model_card(
-        self, license: str | None = None, name: str = ".", **_: Any
-    ) -> ModelCard:
+    def generate_model_card(self, license: str | None = None, name: str = ".", **_: Any) -> Any:
         """The card, by the run's own numbers: its measures beside their baselines, splits, seed and
         configs; `license` is an identifier of the hub, `name` that by which it will be loaded."""
-        return ModelCard(card(self._run, self.measured, name, license))
+        return _hub().ModelCard(card(self._run, self.measured, name, license))
 
     @property
     def _run(self) -> Run:
@@ -170,9 +181,13 @@ def load(path: str | PathLike[str], device: torch.device | str = "cpu") -> Model
     return model.to(device)
 
 
+def _hub() -> ModuleType:
+    return require("huggingface_hub", "to share models and to load those of others")
+
+
 def _downloaded(name: str, options: dict[str, Any]) -> Path:
     """A copy of a repository of the hub, of what a model needs alone."""
-    hub = require("huggingface_hub", "to load models of the hub")
+    hub = _hub()
     try:
         return Path(hub.snapshot_download(name, allow_patterns=list(TRAVELS), **options))
     except (hub.errors.HfHubHTTPError, OSError, ValueError) as error:

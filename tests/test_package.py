@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -129,3 +130,30 @@ def test_import_does_not_wait_for_torch(tmp_path: Path) -> None:
 def test_the_citation_is_of_this_version() -> None:
     citation = (SOURCE.parent / "CITATION.cff").read_text()
     assert f"\nversion: {nvc3d.__version__}\n" in citation
+
+
+def test_every_dependency_has_its_licence_told() -> None:
+    """THIRD_PARTY.md has a row for each package of pyproject.toml, and none that is gone."""
+    tomllib = pytest.importorskip("tomllib", reason="needs Python 3.11")
+    root = SOURCE.parent
+    project = tomllib.loads((root / "pyproject.toml").read_text())
+
+    def names(requirements: list[str]) -> set[str]:
+        return {re.split(r"[\[<>=! ;]", text)[0] for text in requirements}
+
+    run = project["project"]
+    groups = project["dependency-groups"].values()
+    extras = run["optional-dependencies"]
+    wanted = {(extra, name) for extra, texts in extras.items() for name in names(texts)}
+    brought = {name for _, name in wanted}
+    build = names(sum(groups, project["build-system"]["requires"])) - brought
+    page = (root / "THIRD_PARTY.md").read_text()
+    parts = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", page, re.S | re.M))
+    rows = {
+        title: [line.strip("| ").split(" | ") for line in text.splitlines() if line[:2] == "| "][1:]
+        for title, text in parts.items()
+    }
+    assert {name for name, _ in rows["Needed to run"]} == names(run["dependencies"])
+    assert {(extra, name) for extra, name, _ in rows["Needed by extras"]} == wanted
+    assert {name for name, _ in rows["Needed to build, to test and to release"]} == build
+    assert "THIRD_PARTY.md" in run["license-files"]
