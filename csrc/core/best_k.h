@@ -32,11 +32,71 @@ bool pair_below(T a, int64_t a_index, T b, int64_t b_index) {
   return a < b || (a == b && a_index < b_index);
 }
 
+// Some pairs as they came, and their order: each one's rank is the number of pairs below it.
+template <class T>
+class Gathered {
+ protected:
+  static constexpr int capacity = 8 * lanes;
+
+  NVC3D_INLINE void add(Vec<T> distance, Ints index, Mask<T> chosen) {
+    store_chosen(chosen, distance, distance_ + count_);
+    store_chosen(chosen, index, index_ + count_);
+    count_ += count_bits(chosen.bits());
+  }
+
+  void fill_up() {
+    for (int i = count_; i < round_up(count_, lanes); ++i) {
+      distance_[i] = infinity<T>;
+      index_[i] = no_index;
+    }
+  }
+
+  void sort(T* distance, int32_t* index) {
+    fill_up();
+    // Equal distances leave gaps in the ranks; only then are indices worth comparing.
+    if (!sort_by_rank<false, 1>(distance, index)) sort_by_rank<true, 1>(distance, index);
+  }
+
+  int count_;
+  T distance_[capacity];
+  int32_t index_[capacity];
+
+ private:
+  // True if all ranks differ.
+  template <bool WithIndices, int Blocks>
+  bool sort_by_rank(T* distance, int32_t* index) const {
+    if constexpr (Blocks * lanes < capacity) {
+      if (count_ > Blocks * lanes) return sort_by_rank<WithIndices, Blocks + 1>(distance, index);
+    }
+    Vec<T> others[Blocks];
+    NVC3D_UNROLL
+    for (int b = 0; b < Blocks; ++b) others[b] = Vec<T>::load(distance_ + b * lanes);
+    int total = 0;
+    for (int i = 0; i < count_; ++i) {
+      const Vec<T> mine = Vec<T>::all(distance_[i]);
+      Mask<T> below[Blocks];
+      NVC3D_UNROLL
+      for (int b = 0; b < Blocks; ++b) {
+        below[b] = others[b] < mine;
+        if constexpr (WithIndices) {
+          const Ints indices = Ints::load(index_ + b * lanes);
+          below[b] = below[b] | ((others[b] == mine) & less<T>(indices, Ints::all(index_[i])));
+        }
+      }
+      const int rank = count_set(below);
+      distance[rank] = distance_[i];
+      index[rank] = index_[i];
+      total += rank;
+    }
+    return total == count_ * (count_ - 1) / 2;
+  }
+};
+
 // For small k. Pairs are gathered unsorted; when there are some more than k, a bound that leaves k
 // of them is narrowed down by halving, and what lies above it is dropped. Only in the end, or where
-// ties crowd, are the pairs sorted: each one's rank is the number of pairs below it.
+// ties crowd, are the pairs sorted.
 template <class T>
-class RankedBest {
+class RankedBest : Gathered<T> {
  public:
   static constexpr int most_k = 64;
 
@@ -53,9 +113,7 @@ class RankedBest {
   int32_t worst_index() const { return worst_index_; }
 
   NVC3D_INLINE void take(Vec<T> distance, Ints index, Mask<T> closer) {
-    store_chosen(closer, distance, distance_ + count_);
-    store_chosen(closer, index, index_ + count_);
-    count_ += count_bits(closer.bits());
+    add(distance, index, closer);
     // As soon as there are k, worst() can tell something.
     if (count_ >= (worst_ < infinity<T> ? k_ + slack : k_)) drop_worst();
   }
@@ -72,15 +130,11 @@ class RankedBest {
   }
 
  private:
-  static constexpr int slack = 24;
-  static constexpr int capacity = most_k + 4 * lanes;
+  using Gathered<T>::capacity, Gathered<T>::add, Gathered<T>::fill_up, Gathered<T>::sort;
+  using Gathered<T>::count_, Gathered<T>::distance_, Gathered<T>::index_;
 
-  void fill_up() {
-    for (int i = count_; i < round_up(count_, lanes); ++i) {
-      distance_[i] = infinity<T>;
-      index_[i] = no_index;
-    }
-  }
+  static constexpr int slack = 24;
+  static_assert(most_k + slack + lanes <= Gathered<T>::capacity);
 
   void drop_worst() {
     fill_up();
@@ -146,115 +200,78 @@ class RankedBest {
     }
   }
 
-  void sort(T* distance, int32_t* index) {
-    fill_up();
-    // Equal distances leave gaps in the ranks; only then are indices worth comparing.
-    if (!sort_by_rank<false, 1>(distance, index)) sort_by_rank<true, 1>(distance, index);
+  T* to_distance_;
+  int64_t* to_index_;
+  int k_;
+  T worst_;
+  int32_t worst_index_;
+};
+
+// For any k: the best so far stand in order where the result is to be. Those below the worst of
+// them are gathered, sorted and merged in, some at a time: the more the longer the list is.
+template <class T>
+class MergedBest : Gathered<T> {
+ public:
+  void start(T* distance, int64_t* index, int64_t k) {
+    to_distance_ = distance;
+    to_index_ = index;
+    k_ = k;
+    enough_ = static_cast<int>(least<int64_t>(k / 2, capacity - lanes));
+    count_ = 0;
+    for (int64_t i = 0; i < k_; ++i) {
+      to_distance_[i] = infinity<T>;
+      to_index_[i] = no_index;
+    }
   }
 
-  // True if all ranks differ.
-  template <bool WithIndices, int Blocks>
-  bool sort_by_rank(T* distance, int32_t* index) const {
-    if constexpr (Blocks * lanes < capacity) {
-      if (count_ > Blocks * lanes) return sort_by_rank<WithIndices, Blocks + 1>(distance, index);
+  T worst() const { return to_distance_[k_ - 1]; }
+  int32_t worst_index() const { return static_cast<int32_t>(to_index_[k_ - 1]); }
+
+  NVC3D_INLINE void take(Vec<T> distance, Ints index, Mask<T> closer) {
+    add(distance, index, closer);
+    if (count_ >= enough_) merge();
+  }
+
+  void finish() {
+    merge();
+    // Places that nothing entered, as with NaN.
+    for (int64_t i = k_; i-- > 0 && to_index_[i] == no_index;) to_index_[i] = 0;
+  }
+
+ private:
+  using Gathered<T>::capacity, Gathered<T>::add, Gathered<T>::sort, Gathered<T>::count_;
+
+  void merge() {
+    T distance[capacity];
+    int32_t index[capacity];
+    sort(distance, index);
+    // As many as have come are dropped, from the ends of both lists; what stays of the new ones
+    // enters from behind.
+    int64_t old = k_;
+    int fresh = count_;
+    for (; count_ > 0; --count_) {
+      const bool last_is_old = old > 0 && pair_below<T>(distance[fresh - 1], index[fresh - 1],
+                                                        to_distance_[old - 1], to_index_[old - 1]);
+      last_is_old ? --old : --fresh;
     }
-    Vec<T> others[Blocks];
-    NVC3D_UNROLL
-    for (int b = 0; b < Blocks; ++b) others[b] = Vec<T>::load(distance_ + b * lanes);
-    int total = 0;
-    for (int i = 0; i < count_; ++i) {
-      const Vec<T> mine = Vec<T>::all(distance_[i]);
-      Mask<T> below[Blocks];
-      NVC3D_UNROLL
-      for (int b = 0; b < Blocks; ++b) {
-        below[b] = others[b] < mine;
-        if constexpr (WithIndices) {
-          const Ints indices = Ints::load(index_ + b * lanes);
-          below[b] = below[b] | ((others[b] == mine) & less<T>(indices, Ints::all(index_[i])));
-        }
+    for (int64_t place = k_ - 1; fresh > 0; --place) {
+      if (old > 0 && pair_below<T>(distance[fresh - 1], index[fresh - 1], to_distance_[old - 1],
+                                   to_index_[old - 1])) {
+        --old;
+        to_distance_[place] = to_distance_[old];
+        to_index_[place] = to_index_[old];
+      } else {
+        --fresh;
+        to_distance_[place] = distance[fresh];
+        to_index_[place] = index[fresh];
       }
-      const int rank = count_set(below);
-      distance[rank] = distance_[i];
-      index[rank] = index_[i];
-      total += rank;
     }
-    return total == count_ * (count_ - 1) / 2;
   }
 
   T* to_distance_;
   int64_t* to_index_;
-  int k_, count_;
-  T worst_;
-  int32_t worst_index_;
-  T distance_[capacity];
-  int32_t index_[capacity];
-};
-
-// For any k: a heap with the worst on top, where the result is to be.
-template <class T>
-class HeapBest {
- public:
-  void start(T* distance, int64_t* index, int64_t k) {
-    distance_ = distance;
-    index_ = index;
-    k_ = k;
-    for (int64_t i = 0; i < k_; ++i) {
-      distance_[i] = infinity<T>;
-      index_[i] = no_index;
-    }
-  }
-
-  T worst() const { return distance_[0]; }
-  int32_t worst_index() const { return static_cast<int32_t>(index_[0]); }
-
-  NVC3D_INLINE void take(Vec<T> distance, Ints index, Mask<T> closer) {
-    T distances[lanes];
-    int32_t indices[lanes];
-    distance.store(distances);
-    index.store(indices);
-    for (uint32_t bits = closer.bits(); bits; bits &= bits - 1) {
-      const int i = lowest_bit(bits);
-      if (pair_below<T>(distances[i], indices[i], distance_[0], index_[0])) {
-        sink(distances[i], indices[i], k_);
-      }
-    }
-  }
-
-  void finish() {
-    for (int64_t size = k_; size > 1; --size) {
-      const T last = distance_[size - 1];
-      const int64_t last_index = index_[size - 1];
-      distance_[size - 1] = distance_[0];
-      index_[size - 1] = index_[0];
-      sink(last, last_index, size - 1);
-    }
-    // Places that nothing entered, as with NaN.
-    for (int64_t i = k_; i-- > 0 && index_[i] == no_index;) index_[i] = 0;
-  }
-
- private:
-  // Puts a pair in the place of the top and lets it sink.
-  void sink(T distance, int64_t index, int64_t size) {
-    int64_t place = 0;
-    for (;;) {
-      int64_t child = 2 * place + 1;
-      if (child >= size) break;
-      if (child + 1 < size &&
-          pair_below(distance_[child], index_[child], distance_[child + 1], index_[child + 1])) {
-        ++child;
-      }
-      if (!pair_below(distance, index, distance_[child], index_[child])) break;
-      distance_[place] = distance_[child];
-      index_[place] = index_[child];
-      place = child;
-    }
-    distance_[place] = distance;
-    index_[place] = index;
-  }
-
-  T* distance_;
-  int64_t* index_;
   int64_t k_;
+  int enough_;  // to be merged
 };
 
 }  // namespace nvc3d::NVC3D_ISA

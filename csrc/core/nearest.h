@@ -163,7 +163,7 @@ void knn(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int64_t k, i
     }
   };
   const auto with_best = [&](auto best) { norm == 1 ? run(L1{}, best) : run(SquaredL2{}, best); };
-  k <= RankedBest<T>::most_k ? with_best(Tag<RankedBest<T>>{}) : with_best(Tag<HeapBest<T>>{});
+  k <= RankedBest<T>::most_k ? with_best(Tag<RankedBest<T>>{}) : with_best(Tag<MergedBest<T>>{});
 }
 
 }  // namespace nvc3d::NVC3D_ISA

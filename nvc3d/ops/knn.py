@@ -18,6 +18,7 @@ def knn(
     y_lengths: Tensor | None = None,
     *,
     norm: int = 2,
+    radius: float | None = None,
     check_finite: bool = True,
 ) -> Neighbours:
     """Find for every point of x the k nearest points of y, nearest first.
@@ -35,16 +36,19 @@ def knn(
         norm: 2 for squared Euclidean distances, in the square of the points' unit; 1 for L1
             distances, |dx| + |dy| + |dz|, in their unit: by them the neighbours are found, and
             they are what comes back under the name `squared`, not squared.
+        radius: only points nearer than this count: a plain distance, not squared; of norm 1 where
+            that is asked for.
         check_finite: refuse NaN and inf. Switch it off only for points known to be finite; with
             others the result is then undefined. The check costs one read of the points.
 
     Returns:
         `squared` (B, N, k), the distances, and `index` into y (B, N, k), int64; both 0 in
-        padding.
+        padding. Where fewer than k points are within the radius the rest is distance 0 and index
+        -1, which `group` takes.
 
     Raises:
-        ValueError: on empty clouds, NaN or inf, another norm, k out of range, and shapes, dtypes,
-            devices or lengths that do not fit together.
+        ValueError: on empty clouds, NaN or inf, another norm, a negative radius, k out of range,
+            and shapes, dtypes, devices or lengths that do not fit together.
     """
     found = torch.ops.nvc3d.knn(
         checks.as_points(x, "x"),
@@ -55,11 +59,21 @@ def knn(
         norm,
         check_finite,
     )
-    return Neighbours(*found)
+    return within(Neighbours(*found), radius, norm)
+
+
+def within(found: Neighbours, radius: float | None, norm: int) -> Neighbours:
+    """Those nearer than a radius, if there is one; distance 0 and index -1 in place of others."""
+    if radius is None:
+        return found
+    if not radius >= 0:
+        raise ValueError(f"radius must not be negative, got {radius}")
+    beyond = found.squared >= (float(radius) if norm == 1 else float(radius) * float(radius))
+    return Neighbours(found.squared.masked_fill(beyond, 0), found.index.masked_fill(beyond, -1))
 
 
 @torch.library.register_fake("nvc3d::knn")
-def _fake(
+def shapes(
     x: Tensor,
     y: Tensor,
     k: int,
