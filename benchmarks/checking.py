@@ -50,6 +50,11 @@ def neighbours(answer: Any, x: Tensor, k: int) -> float:
     return _relative(got[:, 1:], exact[:, 1:], _rounding(x))
 
 
+def nearest_k(answer: Any, x: Tensor, y: Tensor, k: int) -> float:
+    rows, exact = _exact(x[0], y[0], k)
+    return _relative(torch.as_tensor(np.asarray(answer))[0, rows], exact, _rounding(x))
+
+
 def gradient(answer: Tensor, x: Tensor, y: Tensor) -> float:
     """Against the gradient in float64, with the neighbours of a tree in float64."""
     from scipy.spatial import cKDTree

@@ -90,7 +90,7 @@ class Roofline:
         A pair costs a subtraction and a multiply-add a coordinate and one comparison; an anchor
         three products on the tensor cores, whose numbers hold a third of a float's digits.
         """
-        if row.operator in ("farthest_point_sampling", "earth_movers_distance"):
+        if row.operator in ("farthest_point_sampling", "earth_movers_distance", "Index"):
             return math.nan
         x, y = inputs[0], inputs[-1] if isinstance(inputs[-1], Tensor) else inputs[0]
         memory = sum(v.numel() * v.element_size() for v in (x, y)) / self.bytes

@@ -246,6 +246,23 @@ def torch_knn(x: Tensor, k: int) -> Call:
     return lambda: torch.cdist(x, x).topk(k, dim=2, largest=False)[0].square()
 
 
+# --- a few queries of a cloud whose tree is built before: squared distances (B, N, k) ----------
+
+
+def nvc3d_index(x: Tensor, y: Tensor, k: int, check_finite: bool = True) -> Call:
+    index = ops.Index(y)
+    return lambda: index.knn(x, k, check_finite=check_finite).squared
+
+
+def scipy_index(x: Tensor, y: Tensor, k: int) -> Call:
+    from scipy.spatial import cKDTree
+
+    trees = [cKDTree(b) for b in y.numpy()]
+    return lambda: np.square(
+        [tree.query(a, k)[0] for tree, a in zip(trees, x.numpy(), strict=True)]
+    )
+
+
 # --- the first or nearest k within a radius of every fourth point: distances, inf where fewer ----
 
 
@@ -469,6 +486,10 @@ CONTENDERS: dict[str, dict[str, tuple[str | None, Callable[..., Call]]]] = {
         "faiss": ("faiss", faiss_knn),
         "PyTorch3D": ("pytorch3d", pytorch3d_knn),
         "torch.cdist": (None, torch_knn),
+    },
+    "Index": {
+        "nvc3d": (None, nvc3d_index),
+        "SciPy": ("scipy", scipy_index),
     },
     "ball_query": {
         "nvc3d": (None, nvc3d_ball),

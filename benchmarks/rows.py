@@ -66,6 +66,19 @@ def rows() -> list[Row]:
 
         name = f"{batch}×{size}, {dim}-d, k=20"
         table.append(Row("knn", name, size, graph, checking.neighbours))
+    for k in (16, 64, 65, 256, 1024):
+
+        def many(k: int = k) -> tuple[Any, ...]:
+            return torch.rand(1, 20_000, 3, generator=torch.Generator().manual_seed(1)), k
+
+        table.append(Row("knn", f"1×20000, 3-d, k={k}", 20_000, many, checking.neighbours))
+    for count in (1, 1000):
+
+        def asked(count: int = count) -> tuple[Any, ...]:
+            return clouds(workloads.cube, 1, count, 2), clouds(workloads.cube, 1, 100_000, 1), 8
+
+        name = f"{count} of 100000, 3-d, k=8"
+        table.append(Row("Index", name, 100_000, asked, checking.nearest_k))
     for batch, size, radius in ((8, 2048, 0.2), (8, 16384, 0.1), (1, 100_000, 0.05)):
         for kind in (workloads.cube, workloads.torus):
 

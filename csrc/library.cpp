@@ -24,6 +24,14 @@ STABLE_TORCH_LIBRARY(nvc3d, m) {
   m.def(
       "ball_query(Tensor x, Tensor y, SymInt k, float squared_radius, Tensor? x_lengths, "
       "Tensor? y_lengths, bool check_finite) -> (Tensor squared, Tensor index)");
+  // Trees of clouds that are searched more than once: for the CPU alone, without plain definitions.
+  m.def("build_tree(Tensor y, Tensor? y_lengths, bool check_finite) -> Tensor tree");
+  m.def(
+      "knn_in_tree(Tensor x, Tensor y, Tensor tree, SymInt k, Tensor? x_lengths, "
+      "Tensor? y_lengths, int norm, bool check_finite) -> (Tensor squared, Tensor index)");
+  m.def(
+      "ball_query_in_tree(Tensor x, Tensor y, Tensor tree, SymInt k, float squared_radius, "
+      "Tensor? x_lengths, Tensor? y_lengths, bool check_finite) -> (Tensor squared, Tensor index)");
   m.def(
       "optimal_matching(Tensor x, Tensor y, Tensor? lengths, float tolerance, "
       "bool check_finite) -> (Tensor match, Tensor error)");

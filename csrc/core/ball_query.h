@@ -117,7 +117,8 @@ class LowestIndices {
 template <class T, int Dim>
 class BallSearch {
  public:
-  BallSearch(const Tree<T, Dim>& tree, T squared_radius) : tree_(tree), radius_(squared_radius) {}
+  BallSearch(const TreeView<T, Dim>& tree, T squared_radius)
+      : tree_(tree), radius_(squared_radius) {}
 
   // Query q of the packet gets its answer in distance + row[q] * k and index + row[q] * k.
   void run(const Packet<T, Dim>& packet, const int64_t (&row)[lanes], int64_t k, T* distance,
@@ -167,7 +168,7 @@ class BallSearch {
     if (full) highest_ = reduce_max(Ints::load(bound_));
   }
 
-  const Tree<T, Dim>& tree_;
+  const TreeView<T, Dim>& tree_;
   const T radius_;
   const Packet<T, Dim>* packet_ = nullptr;
   int32_t bound_[lanes];        // of each query: only lower indices can enter
@@ -175,23 +176,21 @@ class BallSearch {
   LowestIndices<T> lowest_[lanes];
 };
 
-// The rows of x (n, Dim) that are listed, through trees.
+// Queries x (count, Dim), whose answers are those of `rows`, or of rows 0, 1 ... where it is
+// nullptr.
 template <class T, int Dim>
-void balls_by_tree(const T* x, const int64_t* rows, int64_t count, const T* y, int64_t m,
+void balls_by_tree(const TreeView<T, Dim>& x, const int64_t* rows, const TreeView<T, Dim>& y,
                    T squared_radius, int64_t k, T* distance, int64_t* index,
                    const Parallel& parallel) {
-  Scratch<T> listed(Dim * count);
-  for (int64_t i = 0; i < count; ++i) {
-    for (int axis = 0; axis < Dim; ++axis) listed[Dim * i + axis] = x[Dim * rows[i] + axis];
-  }
-  const TreePair<T, Dim> trees(listed.data(), count, y, m, parallel);
-  parallel(trees.x.leaves, 16, [&](int64_t begin, int64_t end) {
-    BallSearch<T, Dim> search(trees.y, squared_radius);
+  parallel(x.leaves, 16, [&](int64_t begin, int64_t end) {
+    BallSearch<T, Dim> search(y, squared_radius);
     for (int64_t l = begin; l < end; ++l) {
-      const Leaf<T, Dim>& queries = trees.x.leaf[l];
-      const Packet<T, Dim> packet(queries, count - l * lanes);
+      const Leaf<T, Dim>& queries = x.leaf[l];
+      const Packet<T, Dim> packet(queries, x.points - l * lanes);
       int64_t row[lanes] = {};
-      for (int q = 0; q < packet.valid; ++q) row[q] = rows[queries.index[q]];
+      for (int q = 0; q < packet.valid; ++q) {
+        row[q] = rows == nullptr ? queries.index[q] : rows[queries.index[q]];
+      }
       search.run(packet, row, k, distance, index);
     }
   });
@@ -217,16 +216,23 @@ void balls(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, T squared_
   for (int64_t i = n; i-- > 0;) {
     if (!done[i]) rows[--left] = i;
   }
-  if constexpr (Dim > 0)
-    balls_by_tree<T, Dim>(x, rows.data(), rows.size(), y, m, squared_radius, k, distance, index,
+  if constexpr (Dim > 0) {
+    Scratch<T> listed(Dim * rows.size());
+    for (int64_t i = 0; i < rows.size(); ++i) {
+      for (int axis = 0; axis < Dim; ++axis) listed[Dim * i + axis] = x[Dim * rows[i] + axis];
+    }
+    const TreePair<T, Dim> trees(listed.data(), rows.size(), y, m, parallel);
+    balls_by_tree<T, Dim>(trees.x, rows.data(), trees.y, squared_radius, k, distance, index,
                           parallel);
+  }
 }
 
 // x (n, dim), y (m, dim); distance and index (n, k), where rows with fewer than k points end in
 // distance 0 and index -1. A point counts if its squared distance is below squared_radius.
 template <class T>
 void ball_query(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, T squared_radius,
-                int64_t k, T* distance, int64_t* index, const Parallel& parallel) {
+                int64_t k, const void* built, T* distance, int64_t* index,
+                const Parallel& parallel) {
   if (n == 0) return;
   if (dim > most_tree_dim<SquaredL2>) {
     balls<T, 0>(x, n, y, m, dim, squared_radius, k, distance, index, parallel);
@@ -234,7 +240,14 @@ void ball_query(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, T squ
   }
   with_tree_dim<SquaredL2>(dim, [&](auto chosen_dim) {
     constexpr int Dim = decltype(chosen_dim)::value;
-    const Filled<T, Dim> xs(x, n, dim), ys(y, m, dim);
+    const Filled<T, Dim> xs(x, n, dim);
+    if (built != nullptr) {
+      balls_by_tree<T, Dim>(Tree<T, Dim>(xs.points, n, parallel), nullptr,
+                            built_tree<T, Dim>(built, m), squared_radius, k, distance, index,
+                            parallel);
+      return;
+    }
+    const Filled<T, Dim> ys(y, m, dim);
     balls<T, Dim>(xs.points, n, ys.points, m, Dim, squared_radius, k, distance, index, parallel);
   });
 }

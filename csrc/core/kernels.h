@@ -74,15 +74,22 @@ struct Kernels {
                        T* x_distance, int64_t* x_index, T* y_distance, int64_t* y_index,
                        const Parallel& parallel);
 
-  // For each of x the k nearest of y, nearest first, lowest index first on ties: (n, k) each.
+  // For each of x the k nearest of y, nearest first, lowest index first on ties: (n, k) each. Here
+  // and below, `tree` is nullptr or the one of y, which then is not built anew.
   void (*knn)(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int64_t k, int norm,
-              T* distance, int64_t* index, const Parallel& parallel);
+              const void* tree, T* distance, int64_t* index, const Parallel& parallel);
 
   // For each of x the first k of y, by index, whose squared distance is below squared_radius:
   // (n, k) each. Where there are fewer than k, which may be more than m, the rest is distance 0 and
   // index -1.
   void (*ball_query)(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, T squared_radius,
-                     int64_t k, T* distance, int64_t* index, const Parallel& parallel);
+                     int64_t k, const void* tree, T* distance, int64_t* index,
+                     const Parallel& parallel);
+
+  // A tree over y (m, dim), which serves any number of searches: how many bytes it takes, 0 where
+  // there is none for so many dimensions, and how it is built. m >= 1.
+  int64_t (*tree_bytes)(int64_t m, int64_t dim);
+  void (*build_tree)(const T* y, int64_t m, int64_t dim, void* tree, const Parallel& parallel);
 
   // k picks that begin with `start`, each the lowest index among the points farthest from all
   // picks before it; once every point coincides with a pick, index 0 is picked again and again.

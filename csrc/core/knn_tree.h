@@ -64,7 +64,8 @@ struct KnnFound {
 template <class T, int Dim, class Norm, class Best>
 class KnnWalks {
  public:
-  KnnWalks(const Tree<T, Dim>& x, const Tree<T, Dim>& y, int64_t k, T* distance, int64_t* index)
+  KnnWalks(const TreeView<T, Dim>& x, const TreeView<T, Dim>& y, int64_t k, T* distance,
+           int64_t* index)
       : x_(x),
         y_(y),
         k_(k),
@@ -98,7 +99,7 @@ class KnnWalks {
     return work;
   }
 
-  const Tree<T, Dim>&x_, &y_;
+  const TreeView<T, Dim>&x_, &y_;
   const int64_t k_;
   const int64_t first_look_;  // leaves to begin with, around the one where to start
   T* const distance_;

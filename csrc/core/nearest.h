@@ -48,11 +48,39 @@ void with_tree_dim(int64_t dim, const Run& run) {
   }
 }
 
-// Whether building trees over n and m points may pay, against n * m pairs. A tree in more than
-// three dimensions takes longer to build.
+// Whether building trees over n points and, if that is not there, m may pay, against n * m pairs. A
+// tree in more than three dimensions takes longer to build.
 template <class Norm>
-bool trees_pay(int64_t n, int64_t m, int64_t dim, int64_t pairs_per_point) {
-  return dim <= most_tree_dim<Norm> && n * m > (dim > 3 ? 3 : 1) * pairs_per_point * (n + m);
+bool trees_pay(int64_t n, int64_t m, int64_t dim, int64_t pairs_per_point, bool there = false) {
+  return dim <= most_tree_dim<Norm> &&
+         n * m > (dim > 3 ? 3 : 1) * pairs_per_point * (there ? n : n + m);
+}
+
+// Trees over y (m, dim) that outlive a call: those of squared distances, which serve L1 as well
+// where it has trees.
+template <class T>
+int64_t tree_bytes(int64_t m, int64_t dim) {
+  int64_t bytes = 0;
+  if (m == 0 || dim > most_tree_dim<SquaredL2>) return bytes;
+  with_tree_dim<SquaredL2>(
+      dim, [&](auto chosen) { bytes = TreeView<T, decltype(chosen)::value>::bytes(m); });
+  return bytes;
+}
+
+template <class T>
+void build_tree(const T* y, int64_t m, int64_t dim, void* memory, const Parallel& parallel) {
+  with_tree_dim<SquaredL2>(dim, [&](auto chosen_dim) {
+    constexpr int Dim = decltype(chosen_dim)::value;
+    const Filled<T, Dim> ys(y, m, dim);
+    Tree<T, Dim> tree(m, static_cast<char*>(memory));
+    tree.sort(ys.points, parallel);
+    tree.fill(ys.points, parallel);
+  });
+}
+
+template <class T, int Dim>
+TreeView<T, Dim> built_tree(const void* memory, int64_t m) {
+  return TreeView<T, Dim>(m, static_cast<char*>(const_cast<void*>(memory)));
 }
 
 template <class T, class Norm>
@@ -67,25 +95,39 @@ void nearest_of_all(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, T
 }
 
 template <class T>
-void nearest(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int norm, T* distance,
-             int64_t* index, const Parallel& parallel) {
+void nearest_with(const void* built, const T* x, int64_t n, const T* y, int64_t m, int64_t dim,
+                  int norm, T* distance, int64_t* index, const Parallel& parallel) {
   if (n == 0) return;
   const auto run = [&](auto chosen_norm) {
     using Norm = decltype(chosen_norm);
     bool done = false;
-    if (trees_pay<Norm>(n, m, dim, 350)) {
+    if (trees_pay<Norm>(n, m, dim, 350, built != nullptr)) {
       with_tree_dim<Norm>(dim, [&](auto chosen_dim) {
         constexpr int Dim = decltype(chosen_dim)::value;
-        const Filled<T, Dim> xs(x, n, dim), ys(y, m, dim);
-        const TreePair<T, Dim> trees(xs.points, n, ys.points, m, parallel);
-        const NearestWalks<T, Dim, Norm> walks(trees.x, trees.y, distance, index);
-        done = walks.pay();
-        if (done) walks.run(parallel);
+        const auto walk = [&](const TreeView<T, Dim>& from, const TreeView<T, Dim>& to) {
+          const NearestWalks<T, Dim, Norm> walks(from, to, distance, index);
+          done = walks.pay();
+          if (done) walks.run(parallel);
+        };
+        const Filled<T, Dim> xs(x, n, dim);
+        if (built != nullptr) {
+          walk(Tree<T, Dim>(xs.points, n, parallel), built_tree<T, Dim>(built, m));
+        } else {
+          const Filled<T, Dim> ys(y, m, dim);
+          const TreePair<T, Dim> trees(xs.points, n, ys.points, m, parallel);
+          walk(trees.x, trees.y);
+        }
       });
     }
     if (!done) nearest_of_all<T, Norm>(x, n, y, m, dim, distance, index, parallel);
   };
   norm == 1 ? run(L1{}) : run(SquaredL2{});
+}
+
+template <class T>
+void nearest(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int norm, T* distance,
+             int64_t* index, const Parallel& parallel) {
+  nearest_with<T>(nullptr, x, n, y, m, dim, norm, distance, index, parallel);
 }
 
 template <class T>
@@ -128,23 +170,25 @@ void nearest_both(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int
 
 template <class T>
 void knn(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int64_t k, int norm,
-         T* distance, int64_t* index, const Parallel& parallel) {
+         const void* built, T* distance, int64_t* index, const Parallel& parallel) {
   if (n == 0) return;
-  if (k == 1) return nearest<T>(x, n, y, m, dim, norm, distance, index, parallel);
+  if (k == 1) return nearest_with<T>(built, x, n, y, m, dim, norm, distance, index, parallel);
   const auto run = [&](auto chosen_norm, auto chosen_best) {
     using Norm = decltype(chosen_norm);
     using Best = typename decltype(chosen_best)::Type;
     bool done = false;
-    if (trees_pay<Norm>(n, m, dim, 100)) {
+    if (trees_pay<Norm>(n, m, dim, 100, built != nullptr)) {
       with_tree_dim<Norm>(dim, [&](auto chosen_dim) {
         constexpr int Dim = decltype(chosen_dim)::value;
-        const auto walk = [&](const Tree<T, Dim>& from, const Tree<T, Dim>& to) {
+        const auto walk = [&](const TreeView<T, Dim>& from, const TreeView<T, Dim>& to) {
           const KnnWalks<T, Dim, Norm, Best> walks(from, to, k, distance, index);
           done = walks.pay();
           if (done) walks.run(parallel);
         };
         const Filled<T, Dim> xs(x, n, dim);
-        if (x == y && n == m) {
+        if (built != nullptr) {
+          walk(Tree<T, Dim>(xs.points, n, parallel), built_tree<T, Dim>(built, m));
+        } else if (x == y && n == m) {
           const Tree<T, Dim> tree(xs.points, n, parallel);
           walk(tree, tree);
         } else {

@@ -77,7 +77,7 @@ struct NearestFound {
 template <class T, int Dim, class Norm>
 class NearestWalks {
  public:
-  NearestWalks(const Tree<T, Dim>& x, const Tree<T, Dim>& y, T* distance, int64_t* index)
+  NearestWalks(const TreeView<T, Dim>& x, const TreeView<T, Dim>& y, T* distance, int64_t* index)
       : x_(x), y_(y), distance_(distance), index_(index) {}
 
   bool pay() const {
@@ -111,7 +111,7 @@ class NearestWalks {
     return work;
   }
 
-  const Tree<T, Dim>&x_, &y_;
+  const TreeView<T, Dim>&x_, &y_;
   T* const distance_;
   int64_t* const index_;
 };

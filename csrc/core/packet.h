@@ -48,7 +48,7 @@ struct Packet {
 template <class T, int Dim, class Norm, class Found>
 class PacketSearch {
  public:
-  PacketSearch(const Tree<T, Dim>& tree, const Packet<T, Dim>& packet, Found& found)
+  PacketSearch(const TreeView<T, Dim>& tree, const Packet<T, Dim>& packet, Found& found)
       : tree_(tree), packet_(packet), found_(found) {}
 
   // Looks at leaves begin .. end - 1 first, where near points are expected, then wherever else
@@ -116,7 +116,7 @@ class PacketSearch {
     bound_ = reduce_max(found_.worst);
   }
 
-  const Tree<T, Dim>& tree_;
+  const TreeView<T, Dim>& tree_;
   const Packet<T, Dim>& packet_;
   Found& found_;
   T bound_ = infinity<T>;
@@ -127,9 +127,10 @@ class PacketSearch {
 // some of them are walked, search(leaf, start) each, which gives the work. In many dimensions
 // this depends on how the points lie, and nothing but a trial tells.
 template <class T, int Dim, class Search>
-bool walks_pay(const Tree<T, Dim>& x, const Tree<T, Dim>& y, const Search& search) {
+bool walks_pay(const TreeView<T, Dim>& x, const TreeView<T, Dim>& y, const Search& search) {
   if constexpr (Dim == 3) return true;
-  constexpr int64_t trials = 8, dearer = 3;  // than a comparison of all pairs
+  constexpr int64_t dearer = 3;  // than a comparison of all pairs
+  const int64_t trials = least<int64_t>(8, x.leaves);
   int64_t work = 0;
   for (int64_t i = 0; i < trials; ++i) {
     const int64_t leaf = x.leaves * i / trials;

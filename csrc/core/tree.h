@@ -62,36 +62,60 @@ NVC3D_INLINE Vec<T> distances_to_leaf(const Leaf<T, Dim>& leaf, const At& at) {
   });
 }
 
+// Where the parts of a tree lie, in memory of whoever keeps it: the same bytes for every
+// instruction set.
 template <class T, int Dim>
-class Tree {
- public:
+struct TreeView {
   static constexpr int most_levels = 8;  // 16^8 leaves
 
   int64_t points;
   int64_t leaves;
   int levels = 0;
-  Scratch<Leaf<T, Dim>> leaf;
+  Leaf<T, Dim>* leaf;
   struct Level {
     int64_t boxes = 0;  // all but the last group are full
     int64_t groups = 0;
-    Scratch<Group<T, Dim>> group;
+    Group<T, Dim>* group;
   };
   Level level[most_levels];  // level 0 bounds the leaves; the last one has a single group
 
-  // Takes all memory for n points, n >= 1; then sort() and fill() make the tree, and cannot fail.
-  explicit Tree(int64_t n)
-      : points(n),
-        leaves((n + lanes - 1) / lanes),
-        leaf(leaves),
-        order_(round_up<int64_t>(n, lanes * lanes)),
-        sorted_(n) {
+  // Of n points, n >= 1; memory of bytes(n), or nullptr, only to count them.
+  TreeView(int64_t n, char* memory) : points(n), leaves((n + lanes - 1) / lanes) { place(memory); }
+
+  static int64_t bytes(int64_t n) { return TreeView(n, nullptr).place(nullptr); }
+
+  // Returns how many bytes the tree takes.
+  int64_t place(char* memory) {
+    leaf = reinterpret_cast<Leaf<T, Dim>*>(memory);
+    int64_t taken = leaves * sizeof(Leaf<T, Dim>);
+    levels = 0;
     for (int64_t boxes = leaves; levels == 0 || boxes > 1; ++levels) {
       const int64_t groups = (boxes + lanes - 1) / lanes;
-      level[levels].boxes = boxes;
-      level[levels].groups = groups;
-      level[levels].group = Scratch<Group<T, Dim>>(groups);
+      level[levels] = {
+          boxes, groups,
+          reinterpret_cast<Group<T, Dim>*>(memory == nullptr ? nullptr : memory + taken)};
+      taken += groups * sizeof(Group<T, Dim>);
       boxes = groups;
     }
+    return taken;
+  }
+};
+
+// A tree that is made here.
+template <class T, int Dim>
+class Tree : public TreeView<T, Dim> {
+ public:
+  using View = TreeView<T, Dim>;
+  using View::points, View::leaves, View::levels, View::leaf, View::level;
+
+  // Takes all memory for n points, n >= 1, but that of the tree where it is given; then sort() and
+  // fill() make the tree, and cannot fail.
+  explicit Tree(int64_t n, char* memory = nullptr)
+      : View(n, nullptr),
+        memory_(memory == nullptr ? View::bytes(n) : 0),
+        order_(round_up<int64_t>(n, lanes * lanes)),
+        sorted_(n) {
+    this->place(memory == nullptr ? memory_.data() : memory);
   }
 
   // cloud (n, Dim).
@@ -195,6 +219,7 @@ class Tree {
     }
   }
 
+  Scratch<char> memory_;
   Scratch<int32_t> order_;
   using Order = std::conditional_t<Dim == 3, CurveOrder<T>, HalvedOrder<T, Dim>>;
   Order sorted_;

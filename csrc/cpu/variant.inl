@@ -14,6 +14,8 @@ constexpr Kernels<T> table{
     &nearest_both<T>,
     &knn<T>,
     &ball_query<T>,
+    &tree_bytes<T>,
+    &build_tree<T>,
     &farthest_point_sampling<T>,
     &assign_anchors<T>,
     &pool_neighbours<T>,

@@ -19,6 +19,7 @@ from .earth_movers_distance import EarthMovers, earth_movers_distance
 from .farthest_point_sampling import farthest_point_sampling
 from .group import group
 from .grow_planes import grow_planes
+from .index import Index
 from .interpolate import interpolate
 from .knn import knn
 from .local_planes import local_planes
@@ -33,6 +34,7 @@ from .voxel_downsample import Voxels, voxel_downsample
 
 __all__ = [
     "EarthMovers",
+    "Index",
     "Neighbours",
     "Pooled",
     "Voxels",

@@ -61,7 +61,7 @@ def ball_query(
 
 
 @torch.library.register_fake("nvc3d::ball_query")
-def _fake(
+def shapes(
     x: Tensor,
     y: Tensor,
     k: int,

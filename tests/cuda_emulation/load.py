@@ -14,10 +14,13 @@ from pathlib import Path
 import torch
 from drivers import environment
 
-# Their work is done on the CPU, or by the plain definition.
+# Their work is done on the CPU, or by the plain definition, or is not asked of a GPU.
 WITHOUT_CUDA = {
     "assign_planes",
+    "ball_query_in_tree",
+    "build_tree",
     "grow_planes",
+    "knn_in_tree",
     "local_planes",
     "optimal_matching",
     "plane_moments",

@@ -90,7 +90,8 @@ void bind(py::class_<nvc3d::Variant>& variant) {
         py::array_t<T> distance({x.shape(0), static_cast<py::ssize_t>(k)});
         Indices index({x.shape(0), static_cast<py::ssize_t>(k)});
         kernels<T>(self).knn(x.data(), x.shape(0), y.data(), y.shape(0), x.shape(1), k, norm,
-                             distance.mutable_data(), index.mutable_data(), parallel(threads));
+                             nullptr, distance.mutable_data(), index.mutable_data(),
+                             parallel(threads));
         return py::make_tuple(distance, index);
       },
       "x"_a.noconvert(), "y"_a.noconvert(), "k"_a, "norm"_a = 2, "threads"_a = 1);
@@ -103,7 +104,7 @@ void bind(py::class_<nvc3d::Variant>& variant) {
         py::array_t<T> distance({x.shape(0), static_cast<py::ssize_t>(k)});
         Indices index({x.shape(0), static_cast<py::ssize_t>(k)});
         kernels<T>(self).ball_query(x.data(), x.shape(0), y.data(), y.shape(0), x.shape(1),
-                                    squared_radius, k, distance.mutable_data(),
+                                    squared_radius, k, nullptr, distance.mutable_data(),
                                     index.mutable_data(), parallel(threads));
         return py::make_tuple(distance, index);
       },
