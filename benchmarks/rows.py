@@ -129,7 +129,7 @@ def rows() -> list[Row]:
 
         name = f"{batch}×{size}→{count}, {dim} channels, k={k}"
         table.append(Row("pool_neighbours", name, size, around, checking.pooled))
-    for kind, size, dim in (
+    for pairs, size, dim in (
         ("cubes", 2048, 3),
         ("cubes far apart", 1024, 3),
         ("a tiny ball and a cube", 1024, 3),
@@ -137,15 +137,15 @@ def rows() -> list[Row]:
         ("normal", 1024, 256),
     ):
 
-        def matched(kind: str = kind, size: int = size, dim: int = dim) -> tuple[Any, ...]:
+        def matched(pairs: str = pairs, size: int = size, dim: int = dim) -> tuple[Any, ...]:
             generator = torch.Generator().manual_seed(1)
-            draw = torch.randn if kind == "normal" else torch.rand
+            draw = torch.randn if pairs == "normal" else torch.rand
             x, y = (draw(1, size, dim, generator=generator) for _ in "xy")
-            if kind == "a tiny ball and a cube":
+            if pairs == "a tiny ball and a cube":
                 x = 0.5 + 0.01 * x
-            return x, y + 3 if kind == "cubes far apart" else y
+            return x, y + 3 if pairs == "cubes far apart" else y
 
-        name = f"{kind}, 1×{size}, {dim}-d"
+        name = f"{pairs}, 1×{size}, {dim}-d"
         table.append(Row("earth_movers_distance", name, size, matched, checking.matching))
     for size, dim, count in (
         (4096, 128, 10),
