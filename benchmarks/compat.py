@@ -12,6 +12,7 @@ side's operators were called as well has failed.
 from __future__ import annotations
 
 import argparse
+import math
 import multiprocessing
 import os
 import resource
@@ -146,6 +147,7 @@ NETWORKS = {
         EXPERIMENT,
         ("open3d", "ipdb", "IPython", "nibabel", "coloredlogs"),
     ),
+    "HRegNet": Network("ispc-lab/HRegNet", peers.hregnet, double=True),
     "SpinNet": Network("QingyongHu/SpinNet", peers.spinnet, absent=("open3d",)),
 }
 
@@ -184,6 +186,8 @@ def measure(folder: Path, name: str, plain: bool, file: str) -> None:
 
 
 def apart(ours: Tensor, plain: Tensor, scale: Tensor) -> float:
+    if not bool(ours.isfinite().all() and plain.isfinite().all()):
+        return math.inf
     return float((ours - plain).abs().max() / scale.abs().max().clamp_min(1e-12))
 
 

@@ -240,6 +240,21 @@ def geotransformer() -> tuple[nn.Module, Run]:
     return model, run
 
 
+def hregnet() -> tuple[nn.Module, Run]:
+    args = SimpleNamespace(
+        freeze_detector=False, freeze_feats=False, use_fps=True, use_weights=True
+    )
+    model = import_module("models.models").HRegNet(args)
+    one = torch.rand(1, 1536, 3) * 10
+    two = one[:, torch.randperm(1536)] + 0.1
+
+    def run() -> tuple[Tensor, ...]:
+        found = model(one, two)
+        return tuple(found["rotation"]) + tuple(found["translation"])
+
+    return model, run
+
+
 def spinnet() -> tuple[nn.Module, Run]:
     # As torch called it until 1.13.
     vars(torch)["symeig"] = lambda a, eigenvectors: torch.linalg.eigh(a)

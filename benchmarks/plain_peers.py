@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from nvc3d import ops
-from nvc3d.compat import dist_chamfer_3D, emd_module, knn_cuda, offsets
+from nvc3d.compat import dist_chamfer_3D, emd_module, knn_cuda, offsets, pytorch3d
 from nvc3d.compat.compiled import chamfer as compiled_chamfer
 from nvc3d.compat.compiled import kpconv, pointnet2_ext, pointops_cuda, pvcnn
 from nvc3d.compat.extensions import chamfer_dist
@@ -119,6 +119,16 @@ def within(
     return squared, index.masked_fill(~inside, -1)
 
 
+def knn_points(p1: Tensor, p2: Tensor, K: int = 1, return_nn: bool = False) -> pytorch3d.KNN:
+    near = squares(p1, p2).topk(K, largest=False)
+    found = knn_gather(p2, near.indices) if return_nn else None
+    return pytorch3d.KNN(near.values, near.indices, found)
+
+
+def knn_gather(x: Tensor, idx: Tensor) -> Tensor:
+    return x[torch.arange(len(x))[:, None, None], idx]
+
+
 def group(values: Tensor, index: Tensor) -> Tensor:
     batch = torch.arange(len(values))[:, None, None]
     return values[batch, index.clamp_min(0)] * (index >= 0)[..., None]
@@ -183,6 +193,7 @@ def use() -> Counter[str]:
         put(place, gather=grouping_operation)
     put(offsets, search=search, sample=sample, rows=rows)
     put(kpconv, within=within)
+    put(pytorch3d, knn_points=knn_points, knn_gather=knn_gather)
     put(ops, voxel_downsample=voxel_downsample, group=group)
     put(knn_cuda.KNN, forward=knn)
     put(chamfer_dist.ChamferFunction, apply=lambda x, y: chamfer(x, y)[:2])

@@ -31,6 +31,7 @@ FIRST = {
     "gridding": "compiled.gridding",
     "gridding_distance": "compiled.gridding_distance",
     ".knn_pytorch": "compiled.knn_pytorch",
+    "point_utils_cuda": "compiled.point_utils_cuda",
     "pointnet2_batch_cuda": "compiled.pointnet2_batch_cuda",
     "pointnet2_cuda": "compiled.pointnet2_batch_cuda",
     ".pointnet2_batch.pointnet2_cuda": "compiled.pointnet2_batch_cuda",

@@ -14,6 +14,7 @@ from nvc3d.compat.compiled import (
     gridding_distance,
     knn_pytorch,
     kpconv,
+    point_utils_cuda,
     pointnet2_ext,
     pointops_cuda,
     pvcnn,
@@ -165,6 +166,14 @@ def test_searches() -> None:
     ones = torch.zeros(2, 2, 9, dtype=torch.int64)
     knn_pytorch.knn(X.transpose(1, 2), Y.transpose(1, 2), ones)
     assert torch.equal(ones - 1, expected.indices[..., :2].transpose(1, 2))
+    weights = cloud(2, 20, seed=2)
+    point_utils_cuda.weighted_furthest_point_sampling_wrapper(
+        2, 20, 5, X, weights, torch.zeros(2, 20), picks
+    )
+    for points, weight, chosen in zip(X, weights, picks.tolist(), strict=True):
+        for i in range(1, 5):
+            near = torch.cdist(points, points[chosen[:i]]).amin(1).square()
+            assert chosen[i] == int((near * weight).argmax())
     with pytest.raises(TypeError, match="takes 3 tensors, got 2"):
         pointops_cuda.grouping_forward_cuda(2, 3, X, picks)
 
