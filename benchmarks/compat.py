@@ -15,6 +15,7 @@ import argparse
 import math
 import multiprocessing
 import os
+import random
 import resource
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import peer_networks as peers
 import torch
 from counting import count
@@ -152,6 +154,13 @@ NETWORKS = {
 }
 
 
+def seed(number: int) -> None:
+    """For every source of random numbers that networks draw from."""
+    torch.manual_seed(number)
+    np.random.seed(number)
+    random.seed(number)
+
+
 def measure(folder: Path, name: str, plain: bool, file: str) -> None:
     """Run one network in this process, and save what it answers."""
     called = count(ops, OPERATORS)  # before nvc3d.compat takes any of them
@@ -167,10 +176,10 @@ def measure(folder: Path, name: str, plain: bool, file: str) -> None:
     if network.double:
         torch.set_default_dtype(torch.float64)
         vars(torch.cuda)["FloatTensor"] = torch.DoubleTensor  # which peers make answers of
-    torch.manual_seed(0)
+    seed(0)
     model, run = network.build()
     model.train()
-    torch.manual_seed(1)
+    seed(1)
     before = time.process_time()
     found = run()
     sum(value.sum() for value in found).backward()  # type: ignore[union-attr]
