@@ -85,11 +85,15 @@ def renumber(anchors: Tensor, old: Tensor) -> Tensor:
     centre = old.mean(0)
     distance = squared_distance(anchors - centre, old - centre).cpu()  # (M, M)
     order = torch.empty(len(anchors), dtype=torch.int64, device="cpu")
-    for _ in range(len(anchors)):
-        new_number, old_number = divmod(int(distance.argmin()), len(anchors))
-        order[old_number] = new_number
-        distance[new_number] = torch.inf
-        distance[:, old_number] = torch.inf
+    new = left = torch.arange(len(anchors), device="cpu")  # those without a pair
+    while len(new):
+        # Two that are nearest to one another are a pair whatever becomes of the others.
+        to_old, to_new = distance.argmin(1), distance.argmin(0)
+        paired = to_new[to_old] == torch.arange(len(new), device="cpu")
+        order[left[to_old[paired]]] = new[paired]
+        free = torch.ones_like(paired).index_fill(0, to_old[paired], False)
+        distance = distance[~paired][:, free]
+        new, left = new[~paired], left[free]
     return anchors[order.to(anchors.device)]
 
 

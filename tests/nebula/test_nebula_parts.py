@@ -66,6 +66,21 @@ def test_fit_finds_the_groups_and_keeps_the_numbers():
     assert error(latents, fitted) < 1.1 * error(latents, centres)
 
 
+@pytest.mark.parametrize("rounded", [False, True])
+def test_renumber_takes_nearest_pairs_first(rounded):
+    torch.manual_seed(0)
+    new, old = torch.randn(2, 64, 2)
+    if rounded:  # many are equally near, exactly so
+        new, old = new.round(), old.round()
+    distance = (new[:, None].double() - old.double()).square().sum(2)
+    order = [0] * 64
+    for _ in range(64):
+        i, j = divmod(int(distance.argmin()), 64)
+        order[j] = i
+        distance[i], distance[:, j] = torch.inf, torch.inf
+    torch.testing.assert_close(kmeans.renumber(new, old), new[order], rtol=0, atol=0)
+
+
 def test_renumber_undoes_a_permutation():
     old = torch.randn(9, 3, generator=generator())
     order = torch.randperm(9, generator=generator(1))
