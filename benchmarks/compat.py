@@ -148,6 +148,7 @@ NETWORKS = {
         peers.geotransformer,
         EXPERIMENT,
         ("open3d", "ipdb", "IPython", "nibabel", "coloredlogs"),
+        double=True,
     ),
     "HRegNet": Network("ispc-lab/HRegNet", peers.hregnet, double=True),
     "SpinNet": Network("QingyongHu/SpinNet", peers.spinnet, absent=("open3d",)),

@@ -218,11 +218,11 @@ def geotransformer() -> tuple[nn.Module, Run]:
     settings = import_module("config").make_cfg()
     model = import_module("model").create_model(settings)
     collate = import_module("geotransformer.utils.data").registration_collate_fn_stack_mode
-    one = np.random.rand(1500, 3).astype(np.float32) * 0.5
-    two = one[::-1] + np.float32(0.002)
-    ones = np.ones((1500, 1), np.float32)
+    one = torch.rand(1500, 3).numpy() * 0.5
+    two = one[::-1] + 0.002
+    ones = np.ones_like(one[:, :1])
     pair = {"ref_points": one, "src_points": two, "ref_feats": ones, "src_feats": ones}
-    pair["transform"] = np.eye(4, dtype=np.float32)
+    pair["transform"] = np.eye(4, dtype=one.dtype)
     stages = settings.backbone.num_stages
 
     def run() -> tuple[Tensor, ...]:
