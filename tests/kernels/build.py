@@ -41,7 +41,7 @@ def build(folder: Path, library: Path | None, extra_flags: str = "", compiler: s
     module = folder / f"nvc3d_kernels{sysconfig.get_config_var('EXT_SUFFIX')}"
     includes = f"-I{pybind11.get_include()} -I{sysconfig.get_path('include')}"
     x86 = platform.machine().lower() in ("x86_64", "amd64")
-    units = {HERE / "module.cpp": includes}
+    units = {HERE / "module.cpp": includes, HERE / "planes.cpp": includes}
     if library is None:
         cpu = ROOT / "csrc" / "cpu"
         units[cpu / "variant.cpp"] = ""
