@@ -82,12 +82,16 @@ class Picture(NamedTuple):
 def evaluating(model: nn.Module) -> Iterator[torch.device]:
     """The model in evaluation mode, without gradients, for a while; gives its device."""
     was_training = model.training
-    model.eval()
+    # To set every module takes as long as a layer, twice for each of a stream of clouds.
+    changed = any(module.training for module in model.modules())
+    if changed:
+        model.eval()
     try:
         with torch.no_grad():
             yield next(model.parameters()).device
     finally:
-        model.train(was_training)
+        if changed:
+            model.train(was_training)
 
 
 class Items(Protocol):
