@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -15,8 +17,9 @@ from nvc3d.card import card, read_measured
 from nvc3d.checkpoint import CheckpointError, Run, load_run, save_config, save_json, save_weights
 from nvc3d.config import TrainConfig
 from nvc3d.extras import require
+from nvc3d.files import read_shape
 from nvc3d.geometry.mesh import Cloud
-from nvc3d.interop import as_shape
+from nvc3d.interop import as_shape, several
 from nvc3d.tasks import Task
 from nvc3d.tasks.task import UNTOLD, Answer
 from nvc3d.tasks.vocabulary import Vocabulary
@@ -60,8 +63,10 @@ class Model:
 
         Args:
             shapes: an array or tensor (N, 3), a Cloud or a Mesh, or what `nvc3d.interop.as_shape`
-                knows of other libraries; a list, a tuple or an array (B, N, 3) of such. Of tasks of
-                `nvc3d.adapters` what those are of.
+                knows of other libraries; a list, a tuple or an array (B, N, 3) of such, or a batch
+                of PyTorch3D or PyTorch Geometric. A batch of columns, as `map_batches` of Ray Data
+                has it, with `path` of files or `points` of clouds among them, comes back with a
+                column more, `answer`. Of tasks of `nvc3d.adapters` what those are of.
             options: those of the task: `seed`; of segmentation also `category`, of completion
                 `samples`, of hand pose `side`, `centre`, `cube`, `samples` and `refine`, of planes
                 `up` and `manhattan`.
@@ -70,9 +75,11 @@ class Model:
         """
         if not self.task.of_shapes:
             return self._said(shapes, options)
-        several = isinstance(shapes, list | tuple) or getattr(shapes, "ndim", 0) == 3
-        if several:
-            return [self._answer(shape, options) for shape in shapes]
+        if isinstance(shapes, Mapping):
+            return {**shapes, "answer": self._of_batch(shapes, options)}
+        batch = several(shapes)
+        if batch is not None:
+            return [self._answer(shape, options) for shape in batch]
         return self._answer(shapes, options)
 
     def generate(self, count: int, seed: int = 0) -> list[Cloud]:
@@ -145,6 +152,21 @@ class Model:
     def _answer(self, shape: Any, options: dict[str, Any]) -> Answer:
         said: Answer = self._said(as_shape(shape), options)
         return said
+
+    def _of_batch(self, batch: Mapping[str, Any], options: dict[str, Any]) -> np.ndarray:
+        """The answers (B,) of a batch of columns."""
+        if "path" in batch:
+            given = [read_shape(path) for path in batch["path"]]
+        elif "points" in batch:
+            given = [*batch["points"]]
+        else:
+            raise ValueError(
+                f"expected a batch with a column path or points, got {', '.join(batch) or 'none'}"
+            )
+        answers = np.empty(len(given), object)
+        for index, shape in enumerate(given):
+            answers[index] = self._answer(shape, options)
+        return answers
 
     def _said(self, what: Any, options: dict[str, Any]) -> Any:
         if self.task.answer is None:

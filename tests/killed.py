@@ -135,9 +135,9 @@ def lessened(task: Task) -> Task:
 
     def data(config: Any) -> Splits:
         splits = task.data(config)
-        few = Subset(splits.val, range(min(4, len(splits.val))))  # type: ignore[arg-type]
-        few.collate = getattr(splits.val, "collate", None)  # type: ignore[attr-defined]
-        return replace(splits, val=few)  # type: ignore[arg-type]
+        few: Any = Subset(splits.val, range(min(4, len(splits.val))))  # type: ignore[arg-type]
+        few.collate = getattr(splits.val, "collate", None)
+        return replace(splits, val=few)
 
     return replace(
         task, data=data, metrics=lambda *_: Measured({"all": {"": 0}}), pictures=lambda *_: []

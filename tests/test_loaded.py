@@ -48,6 +48,21 @@ def test_it_answers_one_shape_or_several(model: Model) -> None:
     assert len(model(rng.random((2, 50, 3)))) == 2
 
 
+def test_a_batch_of_columns_has_one_more(model: Model, tmp_path: Path) -> None:
+    """As Ray Data's map_batches hands it over."""
+    clouds = [np.random.default_rng(i).random((30 + i, 3)) for i in range(3)]
+    for i, cloud in enumerate(clouds):
+        np.save(tmp_path / f"{i}.npy", cloud)
+    rows = {"path": [str(tmp_path / f"{i}.npy") for i in range(3)], "owner": ["a", "b", "c"]}
+    found = model(rows)
+    assert list(found) == ["path", "owner", "answer"] and found["owner"] == rows["owner"]
+    for batch in (found, model({"points": clouds})):
+        for one, cloud in zip(batch["answer"], clouds, strict=True):
+            assert np.array_equal(one.probabilities, model(cloud).probabilities)
+    with pytest.raises(ValueError, match="with a column path or points, got owner"):
+        model({"owner": ["a"]})
+
+
 def test_an_answer_is_written(model: Model, tmp_path: Path) -> None:
     answer = model(np.random.default_rng(0).random((50, 3)))
     assert answer.write(tmp_path / "a-class.json") == [tmp_path / "a-class.json"]

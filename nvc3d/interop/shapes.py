@@ -12,6 +12,24 @@ from nvc3d.files.columns import as_bytes
 from nvc3d.geometry.mesh import Cloud, Mesh, Shape
 
 
+def several(given: Any) -> list[Any] | None:
+    """The shapes of a batch, each for `as_shape`; None of what is a single shape.
+
+    | what                                | becomes                                       |
+    |-------------------------------------|-----------------------------------------------|
+    | a list or tuple, an array (B, N, 3) | its members                                   |
+    | PyTorch3D: Pointclouds, Meshes      | clouds with normals, or meshes, without padding |
+    | PyTorch Geometric: Batch            | its Data                                      |
+    """
+    if isinstance(given, list | tuple) or getattr(given, "ndim", 0) == 3:
+        return [*given]
+    if hasattr(given, "to_data_list"):
+        return [*given.to_data_list()]
+    if type(given).__module__.partition(".")[0] == "pytorch3d":
+        return _pytorch3d(given)
+    return None
+
+
 def as_shape(given: Any) -> Shape:
     """The cloud or mesh that something is.
 
@@ -63,6 +81,18 @@ def _trimesh(given: Any) -> Shape:
     colors = np.asarray(getattr(given, "colors", ()))
     known = colors.ndim == 2 and len(colors) == len(given.vertices)
     return _cloud(np.asarray(given.vertices), {"color": _colors(colors) if known else None})
+
+
+def _pytorch3d(given: Any) -> list[Shape]:
+    if hasattr(given, "faces_list"):
+        both = zip(given.verts_list(), given.faces_list(), strict=True)
+        return [Mesh(_array(vertices), _array(faces)) for vertices, faces in both]
+    points = given.points_list()
+    normals = given.normals_list() or [None] * len(points)
+    return [
+        _cloud(_array(one), {"normal": None if normal is None else _array(normal)})
+        for one, normal in zip(points, normals, strict=True)
+    ]
 
 
 def _geometric(given: Any) -> Shape:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from nvc3d.geometry.mesh import Cloud, Mesh
-from nvc3d.interop import as_shape
+from nvc3d.interop import as_shape, several
 
 POINTS = np.random.default_rng(0).random((20, 3)).astype(np.float32)
 COLORS = np.random.default_rng(1).integers(0, 256, (20, 3)).astype(np.uint8)
@@ -65,6 +65,25 @@ def test_data_of_pytorch_geometric(monkeypatch: pytest.MonkeyPatch) -> None:
     cloud = as_shape(data(pos=torch.from_numpy(POINTS), normal=torch.from_numpy(POINTS)))
     assert isinstance(cloud, Cloud) and np.array_equal(cloud.normals, POINTS)
     assert "torch_geometric" not in sys.modules
+
+
+def test_batches_are_taken_apart() -> None:
+    def of(library: str, **parts: object) -> object:
+        kind = type("Kind", (SimpleNamespace,), {"__module__": f"{library}.x"})
+        return kind(**{name: lambda value=value: value for name, value in parts.items()})
+
+    points = torch.from_numpy(POINTS)
+    lists = [points, points[:7]]
+    clouds = several(of("pytorch3d", points_list=lists, normals_list=lists))
+    assert [len(cloud) for cloud in clouds] == [20, 7]
+    assert np.array_equal(clouds[1].normals, POINTS[:7])
+    assert several(of("pytorch3d", points_list=lists, normals_list=None))[0].normals is None
+    faces = [torch.from_numpy(TRIANGLE)] * 2
+    (mesh, _) = several(of("pytorch3d", verts_list=lists, faces_list=faces))
+    assert isinstance(mesh, Mesh) and np.array_equal(mesh.faces, TRIANGLE)
+    assert several(of("torch_geometric", to_data_list=lists)) == lists
+    assert [len(cloud) for cloud in several(points.expand(3, -1, -1))] == [20] * 3
+    assert several(points) is None and several(Cloud(POINTS)) is None
 
 
 @pytest.mark.parametrize(
