@@ -1,4 +1,4 @@
-"""Trained models as programs that run without nvc3d's Python: torch.export and AOTInductor."""
+"""Trained models as programs that run without nvc3d's Python: torch.export, AOTInductor, ONNX."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch.export import Dim, ExportedProgram
 
 from nvc3d.atomic import atomic_write
+from nvc3d.extras import require
 from nvc3d.loaded import Model
 from nvc3d.tasks.task import Program
 
@@ -44,19 +45,29 @@ def export(model: Model) -> ExportedProgram:
 
 
 def write(model: Model, path: Path, *, compiled: bool = False) -> None:
-    """Write the program of a model to a .pt2 file, with its inputs, outputs and names as JSON.
+    """Write the program of a model to a file, with its inputs, outputs and names as JSON.
 
     Args:
         model: on the CPU.
-        path: of the file. `torch.export.load` reads it; a compiled one
-            `torch._inductor.aoti_load_package`, and AOTIModelPackageLoader in C++.
-        compiled: into machine code for this kind of machine, by AOTInductor.
+        path: of the file, NAME.pt2 or NAME.onnx. `torch.export.load` reads a .pt2; a compiled one
+            `torch._inductor.aoti_load_package`, and AOTIModelPackageLoader in C++. An .onnx holds
+            standard operators alone, and the JSON in its metadata.
+        compiled: a .pt2 of machine code for this kind of machine, by AOTInductor.
 
-    Raises OSError where it cannot be written, ValueError as `export` does.
+    Raises OSError where it cannot be written, ValueError as `export` does, and where ONNX lacks an
+    operator of the model.
     """
     exported, about = export(model), {ABOUT: json.dumps(described(model), indent=2)}
     with atomic_write(path) as file:
-        if compiled:
+        if path.suffix == ".onnx":
+            require("onnxscript", "to write ONNX")
+            from nvc3d.onnx import translated
+
+            program = _program(model)
+            proto = translated(exported, [*program.inputs], program.outputs)
+            proto.metadata_props.add(key=ABOUT, value=about[ABOUT])
+            file.write(proto.SerializeToString())
+        elif compiled:
             from torch._inductor import aoti_compile_and_package
 
             package = aoti_compile_and_package(

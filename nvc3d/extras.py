@@ -28,6 +28,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "images": ("PIL", "sklearn", "torchvision"),
     "text": ("google.protobuf", "sacrebleu", "sentencepiece"),
     "metric": ("pytorch_metric_learning",),
+    "onnx": ("onnx", "onnxruntime", "onnxscript"),
 }
 
 

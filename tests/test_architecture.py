@@ -53,6 +53,7 @@ TOP = (
     "train",
     "card",
     "loaded",
+    "onnx",
     "export",
     "commands",
     "cli",

@@ -7,22 +7,26 @@ from pathlib import Path
 
 from nvc3d.commands.arguments import parser
 
-END = ".pt2"
+ENDS = (".pt2", ".onnx")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Export a model; prints what goes in and what comes out."""
     options = parser("export", "Write a trained model as a program that runs without Python.")
     options.add_argument("run", type=Path, help="run folder of the model")
-    options.add_argument("--output", type=Path, required=True, help=f"file to write, NAME{END}")
+    options.add_argument(
+        "--output", type=Path, required=True, help="file to write, NAME.pt2 or NAME.onnx"
+    )
     options.add_argument(
         "--compiled",
         action="store_true",
         help="into machine code, for C++ (needs a C++ compiler); without, torch.export's program",
     )
     given = options.parse_args(arguments)
-    if given.output.suffix != END:
-        raise ValueError(f"--output must end in {END}, got {given.output}")
+    if given.output.suffix not in ENDS:
+        raise ValueError(f"--output must end in {' or '.join(ENDS)}, got {given.output}")
+    if given.compiled and given.output.suffix != ".pt2":
+        raise ValueError(f"--compiled writes a .pt2 file, got {given.output}")
 
     # Here, so that --help does not wait for torch.
     from nvc3d.export import described, write

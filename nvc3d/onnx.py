@@ -1,0 +1,174 @@
+"""Exported programs as ONNX, of its standard operators alone: no runtime needs anything of nvc3d.
+
+Neighbours are a table of distances and TopK, farthest points a Loop over the picks. Answers are the
+same up to rounding; times and memory are not those of nvc3d's kernels.
+"""
+
+from __future__ import annotations
+
+import logging
+import operator
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from onnx.inliner import inline_local_functions
+from onnx.numpy_helper import from_array
+from onnxscript import FLOAT, INT64, script
+from onnxscript import opset18 as op
+from onnxscript.values import Opset
+from torch.export import ExportedProgram
+from torch.onnx.errors import OnnxExporterError
+
+from nvc3d import ops  # noqa: F401 # brings the operators
+
+EXPANDED = 8
+"""Dimensions from which on the square of a distance is expanded, in float64: no table of all
+differences is made."""
+
+SMALL = 1e-6
+"""The optimizer takes smaller numbers that are added for 0: what is divided by then may be 0."""
+_FLOAT32, _INT32, _FLOAT64 = 1, 6, 11  # of TensorProto
+
+
+def translated(exported: ExportedProgram, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
+    """The ModelProto of an exported program, whose inputs and outputs get these names.
+
+    Raises ValueError, which names it, where ONNX lacks an operator of the program.
+    """
+    # It tells everyone that torchvision is not installed.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    try:
+        program = torch.onnx.export(
+            exported,
+            input_names=[*inputs],
+            output_names=[*outputs],
+            custom_translation_table=TRANSLATIONS,
+            verbose=False,
+        )
+    except OnnxExporterError as error:
+        lacking = re.search(r"No ONNX function found for <OpOverload\(op='([\w.]+)'", str(error))
+        if lacking is None:
+            raise
+        raise ValueError(
+            f"the model cannot be written as ONNX, which has no operator for {lacking[1]}: write a "
+            ".pt2 file"
+        ) from None
+    assert program is not None
+    return inline_local_functions(program.model_proto)
+
+
+@script(Opset("nvc3d", 1), default_opset=op)
+def farthest(points: FLOAT[...], last: INT64, start: INT64[...]) -> INT64[...]:
+    """Picks (B, last + 1) of points (B, N, D), each farthest from all before, from `start` (B,)."""
+    here = op.Unsqueeze(start, [1])
+    picks = op.Identity(here)
+    apart = points - op.GatherND(points, op.Unsqueeze(here, [2]), batch_dims=1)
+    least = op.ReduceSum(apart * apart, [2], keepdims=0)
+    for _i in range(last):
+        here = op.ArgMax(least, axis=1, keepdims=1)
+        picks = op.Concat(picks, here, axis=1)
+        apart = points - op.GatherND(points, op.Unsqueeze(here, [2]), batch_dims=1)
+        least = op.Min(least, op.ReduceSum(apart * apart, [2], keepdims=0))
+    return picks
+
+
+def _farthest_point_sampling(
+    points: Any, k: Any, lengths: Any, start: Any, check_finite: bool
+) -> Any:
+    return farthest(points, op.Sub(k, 1), start)
+
+
+def _knn(
+    x: Any, y: Any, k: Any, x_lengths: Any, y_lengths: Any, norm: int, check_finite: bool
+) -> Any:
+    if x.shape[2] < EXPANDED:
+        apart = op.Sub(op.Unsqueeze(x, [2]), op.Unsqueeze(y, [1]))  # (B, N, M, D)
+        table = op.ReduceSum(op.Mul(apart, apart) if norm == 2 else op.Abs(apart), [3], keepdims=0)
+    else:
+        table = _expanded(x, y)
+    # On ties the lower index comes first, as ours does.
+    return op.TopK(table, op.Reshape(k, [1]), axis=2, largest=0, sorted=1)
+
+
+def _expanded(x: Any, y: Any) -> Any:
+    """Squared distances (B, N, M) of features, rounded once."""
+    x, y = op.Cast(x, to=_FLOAT64), op.Cast(y, to=_FLOAT64)
+    own = op.ReduceSum(op.Mul(x, x), [2], keepdims=1)
+    other = op.ReduceSum(op.Mul(y, y), [2], keepdims=1)
+    both = op.MatMul(x, op.Transpose(y, perm=[0, 2, 1]))
+    table = op.Sub(op.Add(own, op.Transpose(other, perm=[0, 2, 1])), op.Add(both, both))
+    return op.Max(op.Cast(table, to=_FLOAT32), 0.0)
+
+
+def _pool_neighbours(values: Any, index: Any) -> Any:
+    # Encoders pool what knn has found: there is no -1.
+    near = op.GatherND(values, op.Unsqueeze(index, [3]), batch_dims=1)  # (B, M, K, C)
+    which = op.Cast(op.ArgMax(near, axis=2, keepdims=0), to=_INT32)
+    return op.ReduceMax(near, [2], keepdims=0), op.ReduceSum(near, [2], keepdims=0), which
+
+
+def _assign_anchors(latents: Any, anchors: Any, check_finite: bool) -> Any:
+    apart = op.Sub(op.Unsqueeze(latents, [1]), op.Unsqueeze(anchors, [0]))  # (N, M, D)
+    table = op.ReduceSum(op.Mul(apart, apart), [2], keepdims=0)
+    return op.ReduceMin(table, [1], keepdims=0), op.ArgMin(table, axis=1, keepdims=0)
+
+
+def _gather_index(index: Any, size: Any) -> Any:
+    return op.Max(index, 0)
+
+
+def _embedding_bag(
+    weight: Any,
+    indices: Any,
+    offsets: Any,
+    scale_grad_by_freq: bool = False,
+    mode: int = 0,
+    sparse: bool = False,
+    per_sample_weights: Any = None,
+    include_last_offset: bool = False,
+    padding_idx: int = -1,
+) -> Any:
+    # Interpolation alone has bags, and all of them have as many members.
+    rows = op.Mul(op.Gather(weight, indices), op.Unsqueeze(per_sample_weights, [1]))
+    shape = op.Concat(
+        op.Shape(offsets), op.Constant(value_ints=[-1]), op.Shape(weight, start=1), axis=0
+    )
+    summed = op.ReduceSum(op.Reshape(rows, shape), [1], keepdims=0)
+    return summed, offsets, offsets, offsets
+
+
+def _add(one: Any, other: Any, alpha: float = 1.0) -> Any:
+    if isinstance(other, float) and abs(alpha * other) < SMALL:
+        return op.Sum(one, op.CastLike(op.Constant(value_float=alpha * other), one))
+    return op.Add(one, other if alpha == 1 else op.Mul(other, alpha))
+
+
+def _floordiv(number: Any, by: Any) -> Any:
+    # ONNX divides towards 0, Python down; its remainder is as Python's.
+    return op.Div(op.Sub(number, op.Mod(number, by)), by)
+
+
+def _adaptive_avg_pool3d(grid: Any, output_size: Sequence[int]) -> Any:
+    axes = []
+    for before, after in zip(grid.shape[2:], output_size, strict=True):
+        mean = torch.nn.functional.adaptive_avg_pool1d(torch.eye(before)[None], after)[0]
+        axes.append(op.Constant(value=from_array(mean.T.contiguous().numpy())))
+    return op.Einsum(grid, *axes, equation="bcxyz,ix,jy,kz->bcijk")
+
+
+_BAGS = ("_embedding_bag", "_embedding_bag_forward_only", "embedding_bag")
+TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
+    torch.ops.nvc3d.farthest_point_sampling.default: _farthest_point_sampling,
+    torch.ops.nvc3d.knn.default: _knn,
+    torch.ops.nvc3d.pool_neighbours.default: _pool_neighbours,
+    torch.ops.nvc3d.assign_anchors.default: _assign_anchors,
+    torch.ops.nvc3d.gather_index.default: _gather_index,
+    **{getattr(torch.ops.aten, name).default: _embedding_bag for name in _BAGS},
+    torch.ops.aten.embedding_bag.padding_idx: _embedding_bag,
+    torch.ops.aten._adaptive_avg_pool3d.default: _adaptive_avg_pool3d,
+    torch.ops.aten.add.Tensor: _add,
+    operator.floordiv: _floordiv,
+}
+"""Operator of torch -> what builds the same of ONNX's."""

@@ -1,0 +1,107 @@
+"""Models as ONNX: onnxruntime answers as they do, for batches and clouds of any size."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny import call, untrained
+from torch import Tensor, nn
+from torch.export import Dim
+
+import nvc3d
+from nvc3d import ops
+from nvc3d.encoders.pointnet2 import interpolate
+
+pytest.importorskip("onnxscript", reason="needs nvc3d[onnx]")
+ort = pytest.importorskip("onnxruntime", reason="needs nvc3d[onnx]")
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("NVC3D_EXPORTS"), reason="torch takes minutes: `make exports` runs it"
+)
+
+
+class Operators(nn.Module):
+    """All that encoders and decoders ask of nvc3d's operators."""
+
+    def forward(self, points: Tensor, features: Tensor) -> tuple[Tensor, ...]:
+        start = points.square().sum(-1).argmax(1)
+        picks = ops.farthest_point_sampling(points, -(-points.shape[1] // 4), start=start)
+        picked = points.gather(1, picks[..., None].expand(-1, -1, 3))
+        squared, index = ops.knn(picked, points, min(5, points.shape[1]))
+        maximum, total = ops.pool_neighbours(features, index)
+        wide = ops.knn(features, features, 3)
+        nearest = ops.assign_anchors(features[:, 0], features[0, :6], check_finite=False)
+        grouped = ops.group(features, index).sum(2)
+        back = interpolate(points, picked, maximum)
+        return picks, squared, index, maximum, total, *wide, *nearest, grouped, back
+
+
+def test_operators_are_the_same_of_any_sizes() -> None:
+    from nvc3d.onnx import translated
+
+    torch.manual_seed(0)
+    given, free = (torch.rand(2, 40, 3), torch.rand(2, 40, 16)), {0: Dim.AUTO, 1: Dim.AUTO}
+    exported = torch.export.export(Operators(), given, dynamic_shapes=(free, free))
+    outputs = [f"output_{i}" for i in range(11)]
+    session = ort.InferenceSession(
+        translated(exported, ["points", "features"], outputs).SerializeToString()
+    )
+    for batch, count in ((2, 40), (3, 77), (1, 12)):
+        points, features = torch.randn(batch, count, 3), torch.randn(batch, count, 16)
+        # Points on a lattice are equally far from many others.
+        for cloud in (points, points.mul(3).round()):
+            found = session.run(None, {"points": cloud.numpy(), "features": features.numpy()})
+            for one, other in zip(found, Operators()(cloud, features), strict=True):
+                np.testing.assert_allclose(one, other, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("task", "change"),
+    [
+        ("classification", dict(encoder="pointnet", shapes=23)),
+        ("classification", dict(encoder="dgcnn", shapes=23)),
+        ("classification", dict(shapes=23)),
+        ("segmentation", dict(encoder="pointnet", shapes=23)),
+        ("segmentation", dict(shapes=23)),
+        ("completion", dict(encoder="pointnet")),
+        ("completion", dict()),
+        ("completion", dict(decoder="upsampling")),
+        ("completion", dict(decoder="folding")),
+        ("voxel_completion", dict()),
+        ("hand_pose", dict()),
+        ("planes", dict()),
+    ],
+)
+def test_models_answer_as_before(tmp_path: Path, task: str, change: dict[str, object]) -> None:
+    run = untrained(tmp_path / "run", task, **change)
+    assert call(f"export {run} --output", tmp_path / "model.onnx") == 0
+    session = ort.InferenceSession(tmp_path / "model.onnx")
+    model = nvc3d.load(run)
+    about = json.loads(session.get_modelmeta().custom_metadata_map["nvc3d.json"])
+    assert about["task"] == task and about["vocabulary"] == model.vocabulary.to_dict()
+    program = model.task.program(model.network, model.config)
+    for batch, more in ((1, 0), (3, 37)):
+        given = {}
+        for name, value in program.inputs.items():
+            one = value[:1].repeat(batch, *[1] * (value.dim() - 1))
+            free = name in program.free
+            given[name] = torch.cat([one, 0.9 * one[:, :more]], 1) if free else one
+        with torch.no_grad():
+            expected = program.module.eval()(*given.values())
+        found = session.run(None, {name: value.numpy() for name, value in given.items()})
+        for name, one, other in zip(program.outputs, found, expected, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-4, err_msg=name)
+
+
+def test_what_onnx_lacks_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change = dict(shapes=23, encoder="pointnet", axes="principal")
+    run = untrained(tmp_path / "run", "classification", **change)
+    assert call(f"export {run} --output", tmp_path / "model.onnx") == 2
+    assert "ONNX, which has no operator for aten._linalg_eigh" in capsys.readouterr().err
+    assert not (tmp_path / "model.onnx").exists()
