@@ -99,7 +99,8 @@ def load_run(
         weights = format2.weights(weights, run.config, run.vocabulary)
     try:
         model = run.task.model(run.config, run.vocabulary)
-    except (MemoryError, OverflowError, RuntimeError) as error:  # sizes beyond any machine
+    except (MemoryError, OverflowError, RuntimeError, TypeError) as error:
+        # Sizes beyond any machine; torch calls those beyond 64 bits a wrong type.
         raise CheckpointError(
             f"{folder} describes a model that cannot be made: {str(error).splitlines()[0]}"
         ) from None

@@ -5,15 +5,19 @@ NVC3D_FUZZ_SECONDS says for how long, a moment by default; NVC3D_FUZZ_SEED what 
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import random
 import resource
 import signal
 import time
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,6 +42,14 @@ TEXTS = {
     "mesh.stl": b"solid a\nfacet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 1 0 0\n"
     b"vertex 0 1 0\nendloop\nendfacet\nendsolid\n",
 }
+MODEL = (
+    '<model unit="millimeter" xmlns="http://schemas.microsoft.com/3dmanufacturing/core/2015/02">'
+    '<resources><object id="1" type="model"><mesh><vertices><vertex x="0" y="0" z="0"/>'
+    '<vertex x="1" y="0" z="0"/><vertex x="0" y="1" z="0"/></vertices><triangles>'
+    '<triangle v1="0" v2="1" v3="2"/></triangles></mesh></object></resources><build>'
+    '<item objectid="1"/></build></model>'
+)
+"""Of 3MF."""
 Target = tuple[Path, Callable[[], object]]
 
 
@@ -63,6 +75,14 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> list[Target]:
     for name, content in TEXTS.items():
         (folder / name).write_bytes(content)
         add(folder / name, lambda path=folder / name: read_shape(path))
+    trimesh = pytest.importorskip("trimesh")
+    mesh = trimesh.creation.box()
+    (folder / "mesh.glb").write_bytes(mesh.export(file_type="glb"))
+    with zipfile.ZipFile(folder / "mesh.3mf", "w") as archive:
+        archive.writestr("3D/3dmodel.model", MODEL)
+    (folder / "mesh.gltf").write_text(json.dumps(embedded(mesh)))
+    for name in ("mesh.3mf", "mesh.glb", "mesh.gltf"):
+        add(folder / name, lambda path=folder / name: read_shape(path))
     (folder / "set").mkdir()
     run = untrained(folder / "run", "classification", shapes=23, encoder="pointnet")
     for name in ("config.json", "model.safetensors"):
@@ -78,6 +98,16 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> list[Target]:
             sink.write({"__key__": f"mug/{i}", "ply": data})
     add(tar, lambda: list(ShapeFolder(tar)))
     return found
+
+
+def embedded(mesh: Any) -> dict[str, Any]:
+    """A mesh as glTF, its buffer within."""
+    files = mesh.scene().export(file_type="gltf")
+    told = json.loads(files.pop("model.gltf"))
+    for buffer in told["buffers"]:
+        data = base64.b64encode(files[buffer["uri"]]).decode()
+        buffer["uri"] = f"data:application/octet-stream;base64,{data}"
+    return told
 
 
 def changed(data: bytes, rng: random.Random) -> bytes:

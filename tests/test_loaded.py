@@ -133,6 +133,16 @@ def test_only_the_task_that_is_needed_is_imported(run: Path) -> None:
     assert not {"matplotlib", "huggingface_hub"} & set(out.stdout.split())
 
 
+@pytest.mark.parametrize("dim", [10**15, 10**21])
+def test_sizes_beyond_any_machine_are_refused(run: Path, tmp_path: Path, dim: int) -> None:
+    told = json.loads((run / "config.json").read_text())
+    told["model"]["dim"] = dim
+    (tmp_path / "config.json").write_text(json.dumps(told))
+    (tmp_path / "model.safetensors").write_bytes((run / "model.safetensors").read_bytes())
+    with pytest.raises(CheckpointError, match="describes a model that cannot be made"):
+        nvc3d.load(tmp_path)
+
+
 def test_classify_on_the_command_line(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
