@@ -24,7 +24,7 @@ NOISE = (0.02, 0.5)
 VALUES, OFTEN = 64, 8
 """How many values of a coordinate, and how often nine of ten of them, tell that it is rounded."""
 
-PARTED = sum((torch.arange(2048) >> bit & 1) << 3 * bit for bit in range(11))
+PARTED = torch.stack([(torch.arange(2048) >> bit & 1) << 3 * bit for bit in range(11)]).sum(0)
 """Every number of 11 bits, with two zeros between any two of its bits."""
 
 
