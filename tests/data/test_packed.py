@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -205,7 +206,8 @@ def test_what_cannot_be_packed_or_read_is_told(tmp_path: Path) -> None:
                 pass
     tar.write_bytes(whole)
     told = json.loads((tmp_path / "shards" / SET).read_text())
-    for change in ({"halves": {}}, {"halves": 3}, {"categories": None}):
+    changes: tuple[dict[str, Any], ...] = ({"halves": {}}, {"halves": 3}, {"categories": None})
+    for change in changes:
         (tmp_path / "shards" / SET).write_text(json.dumps(told | change))
         with pytest.raises(ValueError, match=r"set.json is not of these shards"):
             known.open(tmp_path / "shards", True, WANTED)

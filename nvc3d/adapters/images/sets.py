@@ -25,6 +25,7 @@ from nvc3d.adapters.images.reading import (
 )
 from nvc3d.data.folder import EAGER_BYTES, Folder
 from nvc3d.data.stand_ins import FAULTS
+from nvc3d.data.tars import Packed, local
 from nvc3d.extras import require
 
 Shape = tuple[int, int, int]
@@ -156,7 +157,7 @@ class ImageFolder(Folder[Bytes]):
     the images are kept; above, each is read whenever it is asked for.
 
     Args:
-        path: the folder.
+        folder: where they are.
         size: pixels of a side, of a square; None: the size that most of the images have.
 
     Raises FileNotFoundError where there is no such folder, and ValueError where it holds no image
@@ -167,8 +168,8 @@ class ImageFolder(Folder[Bytes]):
     suffixes = SUFFIXES
     shape: Shape
 
-    def __init__(self, path: str | Path, size: int | None) -> None:
-        super().__init__(path)
+    def __init__(self, folder: str | Path, size: int | None) -> None:
+        super().__init__(folder)
         if not self._files:
             raise ValueError(
                 f"{self.root}: the folder holds no IDX file called ...images-idx3-ubyte, and no "
@@ -179,7 +180,8 @@ class ImageFolder(Folder[Bytes]):
         skipped: list[tuple[str, str]] = []
         for name, file in self._files.items():
             try:
-                found[name] = peek(file)
+                with local(file) as path:
+                    found[name] = peek(path)
             except FAULTS as error:
                 skipped.append((name, str(error).removeprefix(f"{file}: ")))
         if not found:
@@ -228,8 +230,9 @@ class _Entry(NamedTuple):
     load: Callable[[], Bytes]
 
 
-def _load(path: Path, shape: Shape) -> Bytes:
-    return fitted(read_image(path), shape)
+def _load(file: Path | Packed, shape: Shape) -> Bytes:
+    with local(file) as path:
+        return fitted(read_image(path), shape)
 
 
 def images_in(
