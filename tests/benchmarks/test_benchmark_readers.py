@@ -19,7 +19,10 @@ from nvc3d.tasks import ADAPTED, TASKS
 def test_data_sets_in_folders_are_found_beside_what_is_built_in(tmp_path: Path) -> None:
     write_all(tmp_path)
     found = [*readers.sources(tmp_path)]
-    assert [name for name, _, _ in found[-2:]] == ["SemanticKITTI, frames", "Sydney Urban Objects"]
+    assert [name for name, _, _ in found[-2:]] == [
+        "SemanticKITTI, frames: semantickitti",
+        "Sydney Urban Objects: sydney_urban",
+    ]
     assert [task for _, task, _ in found[-2:]] == ["segmentation", "classification"]
     assert {task for _, task, _ in readers.sources(None)} == set(TASKS) - set(ADAPTED)
 
