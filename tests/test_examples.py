@@ -13,9 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny import ball, columns, untrained
 
 from nvc3d.cli import COMMANDS
 from nvc3d.commands.train import parse
+from nvc3d.files import write_cloud
+from nvc3d.geometry.mesh import Cloud
 
 ROOT = Path(__file__).parents[1]
 INTEROP = runpy.run_path(str(ROOT / "examples" / "interop.py"))
@@ -85,6 +88,22 @@ def test_a_room_has_its_faces(tmp_path: Path) -> None:
     areas = sorted(float(found) for found in re.findall(r"([\d.]+) m²", printed))
     assert areas == pytest.approx([1.12, 3.75, 5, 6.25, 7.5, 8.32, 10.5, 17, 17], rel=0.02)
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".ply", ".glb", ".svg", ".png"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["segmentation", "completion"])
+def test_a_folder_is_answered_by_ray(tmp_path: Path, task: str) -> None:
+    pytest.importorskip("ray.data", reason="needs ray[data]")
+    change = {"attributes": False} if task == "segmentation" else {}
+    model = untrained(tmp_path / "run", task, encoder="pointnet", shapes=23, **change)
+    (tmp_path / "scans").mkdir()
+    for number in range(10):
+        write_cloud(tmp_path / "scans" / f"{number}.ply", Cloud(ball(100 + number, number)))
+    printed = run("ray_folder.py", tmp_path, str(model), "scans", "--output=answers")
+    assert re.search(r"^10 files in .*: [\d.]+ a second, peak \d+ MB$", printed, re.MULTILINE)
+    assert len(list((tmp_path / "answers").iterdir())) == 10
+    found = columns(tmp_path / "answers" / "3.ply")
+    assert len(found["x"]) == 103 if task == "segmentation" else len(found["x"]) > 103
 
 
 def test_the_page_shows_every_example_as_it_is() -> None:
