@@ -7,8 +7,7 @@ from torch import Tensor
 
 from .. import ops
 from ..ops import Neighbours, checks
-from .offsets import counts_of
-from .packed import packed_points
+from .offsets import searched
 
 
 def balls(
@@ -29,23 +28,11 @@ def balls(
     count in any case. Gives plain distances (M, k), 1e5 where there are fewer, and indices into
     xyz, -1 there.
     """
-    if new_xyz is None or new_offset is None:
-        new_xyz, new_offset = xyz, offset
-    checks.check(k >= 1, f"nsample must be at least 1, got {k}")
     checks.check(
         0 <= min_radius < max_radius,
         f"min_radius must be from 0 to below max_radius, got {min_radius} and {max_radius}",
     )
-    points, centres = (
-        packed_points(p.detach(), name) for p, name in ((xyz, "xyz"), (new_xyz, "new_xyz"))
-    )
-    counts = counts_of(offset, points, "offset")
-    wanted = counts_of(new_offset, centres, "new_offset")
-    if counts.shape != wanted.shape or bool(((counts == 0) & (wanted > 0)).any()):
-        raise ValueError(
-            f"every cloud that is searched must have points, got {counts.tolist()} points and "
-            f"{wanted.tolist()} centres"
-        )
+    points, centres, counts, wanted = searched(k, xyz, offset, new_xyz, new_offset)
     rank = None if order is None else order.long().argsort()  # the place of each point
     distances, indices, begin = [], [], 0
     for cloud, around in zip(

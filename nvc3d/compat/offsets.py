@@ -37,13 +37,13 @@ def sample(xyz: Tensor, offset: Tensor, new_offset: Tensor) -> Tensor:
     return farthest(points, counts, wanted, torch.zeros_like(counts))
 
 
-def search(
+def searched(
     k: int, xyz: Tensor, offset: Tensor, new_xyz: Tensor | None, new_offset: Tensor | None
-) -> tuple[Neighbours, Tensor]:
-    """The k points of xyz (N, 3) nearest to each of new_xyz (M, 3) in the same cloud.
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What a search for k neighbours is about: the points (N, 3), the centres (M, 3), which are the
+    points where none are given, and how many of each a cloud has (B,).
 
-    Gives plain distances (M, k), 1e5 where a cloud has fewer, and indices into xyz, -1 there; and
-    where the cloud of each of new_xyz begins (M,).
+    Raises ValueError on a k below 1, other shapes, and centres of a cloud without points.
     """
     if new_xyz is None or new_offset is None:
         new_xyz, new_offset = xyz, offset
@@ -58,6 +58,18 @@ def search(
             f"every cloud that is searched must have points, got {counts.tolist()} points and "
             f"{wanted.tolist()} centres"
         )
+    return points, centres, counts, wanted
+
+
+def search(
+    k: int, xyz: Tensor, offset: Tensor, new_xyz: Tensor | None, new_offset: Tensor | None
+) -> tuple[Neighbours, Tensor]:
+    """The k points of xyz (N, 3) nearest to each of new_xyz (M, 3) in the same cloud.
+
+    Gives plain distances (M, k), 1e5 where a cloud has fewer, and indices into xyz, -1 there; and
+    where the cloud of each of new_xyz begins (M,).
+    """
+    points, centres, counts, wanted = searched(k, xyz, offset, new_xyz, new_offset)
     begin = counts.cumsum(0) - counts  # (B,)
     asked = wanted.nonzero()[:, 0]
     distance = centres.new_empty(len(centres), k)

@@ -247,7 +247,7 @@ def query_and_group(
     if idx is None:
         total = 1 + (nsample - 1) * (dilation + 1)
         near, _ = knn_query(total, xyz, offset, new_xyz, new_offset)
-        counts = offset.long().diff(prepend=offset.new_zeros(1).long())
+        counts = offsets.counts_of(offset, xyz, "offset")
         last = counts.clamp_max(total)[offset2batch(new_offset), None] - 1  # (M, 1)
         step = last.double() / max(nsample - 1, 1)
         idx = near.gather(1, (step * torch.arange(nsample, device=xyz.device)).long())
