@@ -15,7 +15,6 @@ from zlib import crc32
 
 import numpy as np
 
-from nvc3d.data.folder import ShapeFolder
 from nvc3d.data.listing import find_files, names_labels
 from nvc3d.data.naming import named
 from nvc3d.data.packed.items import ERROR, SET
@@ -34,11 +33,6 @@ Sample = tuple[str, dict[str, bytes]]
 """Of webdataset: its key, and its files by what follows that."""
 WIDE = 1e9
 """A width of blocks that any scene fits in."""
-
-
-def own_shapes(root: PathLike, alone: str = "shape") -> ShapeFolder:
-    """The shapes of a user's own folder, or of shards."""
-    return ShapeFolder(root, alone)
 
 
 def pack(

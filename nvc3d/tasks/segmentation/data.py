@@ -13,13 +13,13 @@ from torch.utils.data import Dataset, Subset
 
 from nvc3d.data.epochs import Epochs
 from nvc3d.data.few_labels import choose, repeated
+from nvc3d.data.folder import ShapeFolder
 from nvc3d.data.label_names import label_names
 from nvc3d.data.labelled import LabelledClouds
 from nvc3d.data.labelled.own import PartShapes, builtin_parts, own_parts
 from nvc3d.data.registry import Wanted, find
 from nvc3d.data.scenes import dealt
 from nvc3d.data.scenes.rooms import BLOCKS, RoomBlocks
-from nvc3d.data.shards import own_shapes
 from nvc3d.geometry.augment import Turn, moved
 from nvc3d.shapes import BuiltinShapes
 from nvc3d.shapes.made import Made
@@ -223,7 +223,7 @@ def _read(root: str, config: SegmentationConfig) -> Sources:
 
 
 def _own_parts(root: str, config: SegmentationConfig) -> Sources:
-    shapes, parts, names, first = own_parts(own_shapes(root), label_names(Path(root)))
+    shapes, parts, names, first = own_parts(ShapeFolder(root), label_names(Path(root)))
     own, held_out = shapes.parts(config.holdout, config.seed)
     drawn = (config.points, config.seed)
     train = None if own is None else PartShapes(own, first, *drawn, training=True)
