@@ -18,7 +18,7 @@ test: $(VENV)/built $(VENV)/tools
 
 # Every task's program, and the one in C++: torch takes minutes to make them.
 exports: $(VENV)/built $(VENV)/tools
-	NVC3D_EXPORTS=1 $(BIN)/python -m pytest tests/test_export.py
+	NVC3D_EXPORTS=1 $(BIN)/python -m pytest tests/test_export.py tests/test_onnx.py
 
 # Every task's training, killed at 50 random moments and resumed: a quarter of an hour.
 killed: $(VENV)/built $(VENV)/tools
