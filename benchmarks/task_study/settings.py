@@ -163,7 +163,6 @@ STUDIES: dict[str, tuple[Setting, ...]] = {
         _labels(0.1, "10 %"),
     ),
     "completion": (
-        _chairs("599 to learn from"),
         _chairs("60 to learn from", train_first=60),
         _chairs("599, by the code alone", skips=False),
         _CLOUDS,

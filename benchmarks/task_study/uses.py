@@ -25,8 +25,7 @@ _ACCURACY = (
 
 def _config(own: dict[str, Any], **more: Any) -> dict[str, Any]:
     """All clouds are decoded beside, so that those without a label teach something."""
-    small = {"encoder": "pointnet", "dim": 128, "points": 128, "axes": "given", "size": False}
-    return {**small, "nebula_weight": 0.1, "reconstruct": 100.0, **own, **more}
+    return {"points": 256, "nebula_weight": 0.1, "reconstruct": 100.0, **own, **more}
 
 
 def _few(name: str, count: int) -> Setting:
