@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from nvc3d.commands.arguments import parser
 from nvc3d.commands.saying import shown
+from nvc3d.commands.texts import lines
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
         raise ValueError(
             f"{shown(given.checkpoint)} holds a model of task {task.name}, not of translation"
         )
-    sources = [line for text in given.texts or ["-"] for line in _lines(text)]
+    sources = lines(given.texts or ["-"])
     said = load(given.checkpoint)(sources, beam=given.beam, length_penalty=given.length_penalty)
     data = "".join(f"{one.text}\n" for one in said).encode()
     if given.output is None:
@@ -57,23 +57,3 @@ def main(arguments: Sequence[str]) -> int:
         file.write(gzip.compress(data) if given.output.suffix == ".gz" else data)
     print(f"{len(said)} lines translated to {shown(given.output)}")
     return 0
-
-
-def _lines(text: str) -> list[str]:
-    """The lines of a file or of standard input, or the one sentence that a word of the command
-    is."""
-    from nvc3d.adapters.text.lines import lines_of, read_lines
-
-    if text == "-":
-        return lines_of(sys.stdin.buffer.read(), "standard input")
-    try:
-        found = Path(text).exists()
-    except (OSError, ValueError):  # too long a name, or no name
-        found = False
-    if found:
-        return read_lines(Path(text))
-    if re.fullmatch(r"\S*(/\S*|\.[A-Za-z]\w*)", text):
-        raise FileNotFoundError(
-            f"there is no file {shown(text)}: to translate it as a text, give it on standard input"
-        )
-    return [text]

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import random
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ import sacrebleu
 import nvc3d
 from nvc3d.adapters.text import grammar
 from nvc3d.adapters.text.batches import Buckets
-from nvc3d.adapters.text.lines import lines_of, read_lines
+from nvc3d.adapters.text.lines import LONGEST, lines_of, read_lines, tidy
 from nvc3d.adapters.text.pairs import find
 from nvc3d.adapters.text.pieces import SPECIAL, Pieces
 from nvc3d.adapters.text.translation import TranslationModel
@@ -55,6 +56,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
+def lines(content: bytes) -> list[str]:
+    return lines_of(io.BufferedReader(io.BytesIO(content)), "x")  # type: ignore[type-var]
+
+
 def model(**change: Any) -> TranslationModel:
     own = config("translation", **change)
     torch.manual_seed(0)
@@ -67,19 +72,42 @@ def model(**change: Any) -> TranslationModel:
 
 
 def test_lines_end_where_the_file_ends_them_and_are_tidy() -> None:
-    data = "\ufeffein\u2028Hund \r\n\n  e\u0301t\u00e9\tx \n".encode()
-    assert lines_of(data, "x") == lines_of(gzip.compress(data), "x")
-    assert len(lines_of(data, "x")) == 3
+    data = "\ufeffein\u2028Hund \r\n\n  e\u0301t\u00e9\tx \nlast".encode()
+    assert lines(data) == lines(gzip.compress(data))
+    assert [tidy(line) for line in lines(data)] == ["ein Hund", "", "\u00e9t\u00e9 x", "last"]
+    assert lines(b"") == [] and lines(b"\n") == [""]
 
 
 def test_what_is_no_text_is_said_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"x: line 3 is not UTF-8 \(byte 0xe4\)"):
-        lines_of(b"a\nb\nM\xe4nner\n", "x")
-    with pytest.raises(ValueError, match="x is no whole gzip file"):
-        lines_of(gzip.compress(b"hello" * 99)[:-9], "x")
+        lines(b"a\nb\nM\xe4nner\n")
+    whole = gzip.compress(random.Random(0).randbytes(99).hex().encode())
+    for broken in (whole[:-9], whole[:60], whole[:40] + b"?" + whole[41:]):
+        with pytest.raises(ValueError, match="x is no whole gzip file"):
+            lines(broken)
     file = tmp_path / "newstest-src.de.sgm"
     file.write_text('<doc>\n<seg id="1">A &amp; B</seg>\n<seg id="2"></seg>\n</doc>')
     assert read_lines(file) == ["A & B", ""]
+
+
+def test_an_endless_line_is_refused_before_its_end() -> None:
+    class Endless(io.RawIOBase):
+        left = 3 * LONGEST
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int:
+            self.left -= len(buffer)
+            assert self.left > 0, "more was read than is needed"
+            buffer[:] = b"x" * len(buffer)
+            return len(buffer)
+
+    said = "line {} has more than the 1,000,000 bytes that a line may have"
+    with pytest.raises(ValueError, match=f"zero: {said.format(1)}"):
+        lines_of(io.BufferedReader(Endless()), "zero")
+    with pytest.raises(ValueError, match=said.format(2)):
+        lines(gzip.compress(b"a\n" + b"x" * (LONGEST + 1)))
 
 
 def test_parallel_text_is_found_by_its_names(tmp_path: Path) -> None:
@@ -143,7 +171,14 @@ def test_pieces_are_made_again_from_their_names() -> None:
     assert again.encode(texts) == first.encode(texts)
     assert again.sizes(texts) == [*map(len, first.encode(texts))]
     assert again.decode(again.encode(texts)) == texts
-    assert again.unknown(["ein Žbán 猫", texts[0]]) == "áŽ猫"
+    with pytest.warns(UserWarning) as caught:
+        again.warn_of_unknown([texts[0], "ein Žbán 猫", "Ž\u200b\u2581"])
+    (said,) = [str(one.message) for one in caught]
+    assert said.startswith("2 of 3 texts, the first of them number 2, have characters")
+    assert said.endswith("never saw: á Ž U+200B ▁ 猫")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again.warn_of_unknown(texts)
     with pytest.raises(ValueError, match="pieces must begin with"):
         Pieces(["a", "b"])
 
@@ -265,7 +300,7 @@ def test_a_run_is_measured_and_its_file_has_sacrebleus_number(
 def test_a_text_is_translated_the_same_among_any_others(trained: Path) -> None:
     told = nvc3d.load(trained)
     texts = [*grammar.pairs("de", "en", 0)["test"].source, "", "  ", "Hund", "Ein Ž."]
-    with pytest.warns(UserWarning, match="characters that the model has never seen: Ž"):
+    with pytest.warns(UserWarning, match="characters that the model never saw: Ž"):
         together = {one.source: one for one in told(texts)}
         random.Random(0).shuffle(texts)
         assert {one.source: one.text for one in told(texts[:11])} == {
@@ -292,11 +327,14 @@ def test_sentences_files_and_standard_input_are_translated_line_by_line(
 ) -> None:
     run = untrained(tmp_path / "run", "translation")
     (tmp_path / "x.de.gz").write_bytes(gzip.compress(b"Ein Hund.\n\nEine Katze.\n"))
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"Ein Ball.")))
+    (tmp_path / "none").touch()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(b"Ein Ball."))))
     words = ["Ein Mann.", str(tmp_path / "x.de.gz"), "-"]
     assert main(["translate", *words, f"--checkpoint={run}", "--beam=2"]) == 0
     lines = capsysbinary.readouterr().out.decode().split("\n")
     assert len(lines) == 6 and lines[2] == lines[5] == ""
+    assert main(["translate", "", str(tmp_path / "none"), f"--checkpoint={run}"]) == 0
+    assert capsysbinary.readouterr().out == b"\n"
     out = tmp_path / "out.gz"
     assert (
         main(["translate", *words[:2], f"--checkpoint={run}", "--beam=2", f"--output={out}"]) == 0
@@ -327,9 +365,11 @@ def test_other_models_and_what_is_no_text_are_refused(
     assert main(["translate", "x", f"--checkpoint={run}"]) == 2
     assert "a model of task completion, not of translation" in capsys.readouterr().err
     told = nvc3d.load(untrained(tmp_path / "own", "translation"))
-    for wrong in ([b"x"], ["\ud800"]):
+    for wrong in ([b"x"], b"x", 3, ["\ud800"]):
         with pytest.raises(ValueError, match="a text"):
             told(wrong)
+    with pytest.raises(ValueError, match="have 1,000,000 characters, and number 2 has 1,000,001"):
+        told(["x", "x" * (LONGEST + 1)])
 
 
 def test_a_code_of_pieces_is_measured_too() -> None:
@@ -386,7 +426,7 @@ def test_labelled_texts_are_classified() -> None:
     assert {"accuracy", "NMI", "nats"} < {*measured.overall["topics"]}
     answer = task.answer(network, own, "Two dogs buy a ball.")
     assert answer.categories == splits.vocabulary.groups and answer.novelty is not None
-    with pytest.raises(ValueError, match="a text must be a str with words in it, got ' '"):
+    with pytest.raises(ValueError, match="a text must have words in it, got an empty one"):
         task.answer(network, own, " ")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from nvc3d.adapters.text.lines import lines_of, read_lines, tidy
+from nvc3d.adapters.text.lines import file_lines, read_lines, tidy
 
 _ENDS = re.compile(r"(\.(sgm|xml))?(\.gz)?$")
 _PART = re.compile(r"(?:^|[^a-z]|news)(val|valid|validation|dev|devel|test|tst)(?![a-z])")
@@ -96,7 +96,7 @@ def _of(name: str) -> tuple[str, str] | None:
 
 
 def _halves(source: Path, target: Path) -> Pairs:
-    pairs = Pairs(read_lines(source), read_lines(target))
+    pairs = Pairs(*([tidy(line) for line in read_lines(file)] for file in (source, target)))
     counts = len(pairs.source), len(pairs.target)
     if counts[0] != counts[1]:
         longer = source if counts[0] > counts[1] else target
@@ -110,7 +110,7 @@ def _halves(source: Path, target: Path) -> Pairs:
 def _columns(path: Path, source: str, target: str) -> Pairs:
     pairs = Pairs([], [])
     swapped = _of(path.name) == (target, source)
-    for number, line in enumerate(lines_of(path.read_bytes(), path.name), 1):
+    for number, line in enumerate(file_lines(path), 1):
         cells = [tidy(cell) for cell in line.split("\t")]
         if cells == [""]:
             continue

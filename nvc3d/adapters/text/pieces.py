@@ -4,12 +4,14 @@ Rare Words with Subword Units", ACL 2016; by sentencepiece."""
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 import torch
 from torch import Tensor
 
+from nvc3d.data.naming import named
 from nvc3d.extras import require
 
 PAD, UNKNOWN, BEGIN, END = range(4)
@@ -18,6 +20,8 @@ _COVERAGE = 0.99999
 """Of all characters of a corpus: the rarest are unknown, so that what unknown means is learned."""
 _SENTENCES = 1_000_000
 _CHUNK = 10_000
+_BLANK = "\u2581"
+"""What sentencepiece writes for a blank."""
 _WHY = "to cut words into pieces"
 
 
@@ -105,14 +109,23 @@ class Pieces:
         found: list[str] = self._model.decode([list(row) for row in numbers], num_threads=1)
         return [" ".join(text.split()) for text in found]
 
-    def unknown(self, texts: Iterable[str]) -> str:
-        """The characters of texts that no piece has, each once."""
-        known = set("".join(self.names[len(SPECIAL) :])) | {" "}
-        return "".join(sorted(set("".join(texts)) - known))
+    def warn_of_unknown(self, texts: Sequence[str]) -> None:
+        """Warn of the characters of texts that no piece has, each once, and of how many texts have
+        one: whichever they are, the model reads the same."""
+        known = set("".join(self.names[len(SPECIAL) :])) - {_BLANK} | {" "}
+        strange = sorted(set().union(*texts) - known)
+        if strange:
+            having = [i for i, text in enumerate(texts, 1) if not known.issuperset(text)]
+            told = [c if c.isprintable() else f"U+{ord(c):04X}" for c in strange]
+            warnings.warn(
+                f"{len(having)} of {len(texts)} texts, the first of them number {having[0]}, have "
+                f"characters that the model never saw: {named(told, ' ')}",
+                stacklevel=3,
+            )
 
     def begins_word(self, number: int) -> bool:
         """Whether a piece is the beginning of a word."""
-        return self.names[number].startswith("\u2581")
+        return self.names[number].startswith(_BLANK)
 
 
 def padded(rows: Sequence[Sequence[int]], device: torch.device | str = "cpu") -> Tensor:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
+from nvc3d.adapters.text.lines import checked
 from nvc3d.adapters.text.topics.config import TopicsNet
 from nvc3d.adapters.text.topics.model import TopicsModel
 from nvc3d.tasks.classification.answer import ClassificationAnswer, answered
@@ -11,18 +12,22 @@ from nvc3d.tasks.task import evaluating
 
 
 def answer(
-    model: TopicsModel, config: TopicsNet, texts: Any
+    model: TopicsModel, config: TopicsNet, texts: str | Sequence[str]
 ) -> ClassificationAnswer | list[ClassificationAnswer]:
     """The label of a text, or those of a list of texts; of a model that learned without labels the
-    anchor, by the soft assignment. Raises ValueError on what is no text."""
-    if isinstance(texts, list | tuple):
-        return [_answer(model, text) for text in texts]
-    return _answer(model, texts)
+    anchor, by the soft assignment. A warning says which characters the model never saw.
+
+    Raises ValueError on what is no text, and on one without words.
+    """
+    several = checked(texts)
+    model.pieces.warn_of_unknown(several)
+    answers = [_answer(model, text) for text in several]
+    return answers[0] if isinstance(texts, str) else answers
 
 
-def _answer(model: TopicsModel, text: Any) -> ClassificationAnswer:
-    if not isinstance(text, str) or not text.strip():
-        raise ValueError(f"a text must be a str with words in it, got {text!r}")
+def _answer(model: TopicsModel, text: str) -> ClassificationAnswer:
+    if not text:
+        raise ValueError("a text must have words in it, got an empty one")
     with evaluating(model):
         read = model(model.numbers([text]))
     chances = read.code.assignment if read.scores is None else read.scores.float().softmax(-1)

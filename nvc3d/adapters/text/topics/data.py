@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from nvc3d.adapters.text import grammar
 from nvc3d.adapters.text.batches import Buckets, Texts
-from nvc3d.adapters.text.lines import lines_of, tidy
+from nvc3d.adapters.text.lines import file_lines, tidy
 from nvc3d.adapters.text.pairs import part_of
 from nvc3d.adapters.text.pieces import Pieces
 from nvc3d.adapters.text.topics.config import TopicsConfig
@@ -84,7 +84,7 @@ def _found(path: Path) -> dict[str, Labelled]:
     parts: dict[str, Labelled] = {}
     for file in (file for file in files if not file.name.startswith(".")):
         texts = parts.setdefault(part_of(file.name), Labelled([], []))
-        for line in lines_of(file.read_bytes(), str(file)):
+        for line in file_lines(file):
             label, tab, text = line.partition("\t")
             if not tab:
                 label, text = "", line

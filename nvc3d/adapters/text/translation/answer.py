@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from nvc3d.adapters.text.lines import tidy
+from nvc3d.adapters.text.lines import checked
 from nvc3d.adapters.text.pieces import END, padded
 from nvc3d.adapters.text.translation.beam import Best, search
 from nvc3d.adapters.text.translation.config import TranslationNet
@@ -71,19 +71,13 @@ def translate(
     """The translation of each text; of an empty one an empty one.
 
     Texts with more pieces than the model learned from are translated in parts, and a warning says
-    so, as one says which characters no text of training had. What is said of a text does not depend
+    so, as one says which characters the model never saw. What is said of a text does not depend
     on the others: it is computed in float64, where the batches leave no trace.
     """
     if beam < 1:
         raise ValueError(f"beam must be at least 1, got {beam}")
-    for text in texts:
-        if not isinstance(text, str):
-            raise ValueError(f"a text must be a str, got {type(text).__name__}")
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise ValueError("a text holds half of a surrogate pair, which is no character")
-    sources = [tidy(text) for text in texts]
-    if strange := model.pieces.unknown(sources):
-        warnings.warn(f"characters that the model has never seen: {strange}", stacklevel=2)
+    sources = checked(texts)
+    model.pieces.warn_of_unknown(sources)
     parts = [_parts(model, numbers) for numbers in model.pieces.encode(sources)]
     if long := [number for number, some in enumerate(parts, 1) if len(some) > 1]:
         warnings.warn(
