@@ -24,7 +24,7 @@ COMMANDS = {
     "eval": "measure a trained model",
     "export": "write a trained model as a program that runs without Python",
     "complete": "complete scans: meshes or clouds of which a part is missing",
-    "classify": "tell the category of shapes",
+    "classify": "tell the category of shapes, images or texts",
     "pose": "tell the joints of the hands that a depth camera saw",
     "planes": "find the flat faces of scans: clouds, meshes or depth images",
     "translate": "translate sentences, or text files line by line",

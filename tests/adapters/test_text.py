@@ -400,6 +400,15 @@ def test_anchors_are_topics_with_words_and_sentences(
     told = nvc3d.load(run)(["red cat", "blue owl"])
     assert [one.category in one.categories for one in told] == [True, True]
     assert told[0].categories == ("anchor 0", "anchor 1", "anchor 2")
+    (tmp_path / "x.tsv").write_text("a label\tred cat\n\nblue owl 猫\n")
+    assert main(["classify", "red cat", str(tmp_path / "x.tsv"), f"--checkpoint={run}"]) == 0
+    said = capsys.readouterr()
+    first, same, empty, last = said.out.splitlines()
+    assert first == same and first.startswith("anchor ") and first.endswith(" %  red cat")
+    assert empty == "" and last.endswith("blue owl 猫")
+    assert said.err.count("1 of 3 texts, the first of them number 3, have characters") == 1
+    assert main(["classify", "x", f"--checkpoint={run}", "--output=out"]) == 2
+    assert "--output is for shapes and images" in capsys.readouterr().err
 
 
 def test_labelled_texts_are_classified() -> None:
