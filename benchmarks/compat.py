@@ -73,6 +73,7 @@ NETWORKS = {
     "FoldingNet": Network(POINTR, partial(peers.pointr, "FoldingNet", num_pred=1024)),
     "SnowflakeNet": Network("AllenXiangX/SnowflakeNet", peers.snowflake),
     "SeedFormer": Network("hrzhou2/seedformer", peers.seedformer, "codes"),
+    "MSN": Network("Colin97/MSN-Point-Cloud-Completion", peers.msn),
     "Point-MAE": Network(
         "Pang-Yatian/Point-MAE", partial(peers.point_mae, "Point_MAE", "cfgs/pretrain.yaml")
     ),

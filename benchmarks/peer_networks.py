@@ -121,6 +121,19 @@ def seedformer() -> tuple[nn.Module, Run]:
     return model, run
 
 
+def msn() -> tuple[nn.Module, Run]:
+    model = import_module("model").MSN(num_points=1024, bottleneck_size=256, n_primitives=8)
+    emd = import_module("emd.emd_module").emdModule()
+    partial, complete = torch.rand(2, 512, 3), torch.rand(2, 1024, 3)
+
+    def run() -> tuple[Tensor, ...]:
+        coarse, fine, penalty = model(partial.transpose(1, 2).contiguous())
+        losses = (emd(found, complete, 0.005, 50)[0].sqrt().mean() for found in (coarse, fine))
+        return *losses, 0.1 * penalty.mean()
+
+    return model, run
+
+
 def pointnext() -> tuple[nn.Module, Run]:
     easy = import_module("easydict").EasyDict
     encoder = {

@@ -6,15 +6,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import product
 from typing import Any
 
 import torch
 from counting import counted
 from scipy.optimize import linear_sum_assignment
+from scipy.sparse.csgraph import minimum_spanning_tree
 from torch import Tensor
 
 from nvc3d import ops
-from nvc3d.compat import dist_chamfer_3D, emd_module, knn_cuda, offsets, pytorch3d
+from nvc3d.compat import (
+    MDS_module,
+    dist_chamfer_3D,
+    emd_module,
+    expansion_penalty_module,
+    knn_cuda,
+    offsets,
+    pytorch3d,
+)
 from nvc3d.compat.compiled import chamfer as compiled_chamfer
 from nvc3d.compat.compiled import kpconv, pointnet2_ext, pointops_cuda, pvcnn
 from nvc3d.compat.extensions import chamfer_dist
@@ -167,6 +177,49 @@ def emd(x: Tensor, y: Tensor, eps: float, iters: int) -> tuple[Tensor, Tensor]:
     return (x - partner).square().sum(2), match.int()
 
 
+def penalty(xyz: Tensor, primitive_size: int, alpha: float) -> tuple[Tensor, Tensor, Tensor]:
+    """By SciPy's shortest trees, whose leaves are cut off one round after another."""
+    pairs = []
+    other = torch.full(xyz.shape[:2], -1)
+    means = torch.zeros(len(xyz), xyz.shape[1] // primitive_size, dtype=xyz.dtype)
+    far = squares(xyz.detach(), xyz.detach()).sqrt()
+    for b, first in product(range(len(xyz)), range(0, xyz.shape[1], primitive_size)):
+        part = slice(first, first + primitive_size)
+        found = minimum_spanning_tree(far[b, part, part].numpy()).tocoo()
+        edges = list(zip(found.row.tolist(), found.col.tolist(), found.data.tolist(), strict=True))
+        mean = sum(length for _, _, length in edges) / len(edges)
+        means[b, first // primitive_size] = mean
+        while edges:
+            degree = Counter(end for edge in edges for end in edge[:2])
+            cut = [edge for edge in edges if 1 in (degree[edge[0]], degree[edge[1]])]
+            for one, two, length in cut:
+                end = max(i for i in (one, two) if degree[i] == 1)
+                if length > alpha * mean:
+                    other[b, first + end] = first + one + two - end
+                    pairs.append((b, first + end))
+            edges = [edge for edge in edges if edge not in cut]
+    batch, point = torch.tensor(pairs).T
+    apart = xyz[batch, point] - xyz.detach()[batch, other[batch, point]]
+    squared = apart.square().sum(1)
+    length = squared.detach().sqrt() + (squared - squared.detach())
+    dist = torch.zeros_like(xyz[..., 0]).index_put((batch, point), length)
+    return dist, other.int(), means.mean(1)
+
+
+def sparsest(xyz: Tensor, npoint: int, mean_mst_length: Tensor) -> Tensor:
+    density = torch.zeros_like(xyz[..., 0])
+    picks = [torch.zeros(len(xyz), dtype=torch.int64)]
+    weight = torch.where(torch.arange(xyz.shape[1]) < 8192, 1, 2)
+    far = squares(xyz.detach(), xyz.detach())
+    closeness = (-far / (5 * mean_mst_length.square())[:, None, None]).exp()
+    while len(picks) < npoint:
+        rows = torch.arange(len(xyz)), picks[-1]
+        density = density + closeness[rows] * weight
+        density[rows] = torch.inf
+        picks.append(density.argmin(1))
+    return torch.stack(picks, 1).int()
+
+
 def use() -> Counter[str]:
     """Answer by plain definitions from now on, and count how often that happens."""
     calls: Counter[str] = Counter()
@@ -200,4 +253,6 @@ def use() -> Counter[str]:
     put(dist_chamfer_3D.chamfer_3DFunction, apply=chamfer)
     put(compiled_chamfer, forward=lambda x, y: list(chamfer(x, y)), backward=chamfer_backward)
     put(emd_module.emdFunction, apply=emd)
+    put(expansion_penalty_module.expansionPenaltyFunction, apply=penalty)
+    put(MDS_module, minimum_density_sample=sparsest, gather_operation=grouping_operation)
     return calls

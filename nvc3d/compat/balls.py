@@ -60,15 +60,23 @@ def within(
     """
     near, far = (cloud.new_tensor(radius).square() for radius in (min_radius, max_radius))
     reach = 1.001 * max(max_radius, itself**0.5)
-    size = 32
-    while True:
-        found = ops.ball_query(around[None], cloud[None], reach, min(size, len(cloud)))
-        squared, index = found.squared[0], found.index[0]
-        if size >= len(cloud) or bool((index[:, -1] < 0).all()):
-            break
-        size *= 2
+    squared, index = (found[0] for found in inside(around[None], cloud[None], reach))
     between = (squared >= near) & (squared < far) | (squared <= itself)
     return squared, index.masked_fill(~between, -1)
+
+
+def inside(around: Tensor, clouds: Tensor, radius: float) -> Neighbours:
+    """All of clouds (B, N, 3) nearer than a radius to each of `around` (B, M, 3), by index.
+
+    As `ops.ball_query` gives them, with as many places (B, M, K) as the fullest ball asks for, or
+    some more.
+    """
+    size = 32
+    while True:
+        found = ops.ball_query(around, clouds, radius, min(size, clouds.shape[1]))
+        if size >= clouds.shape[1] or bool((found.index[..., -1] < 0).all()):
+            return found
+        size *= 2
 
 
 def _chosen(key: Tensor, k: int, spread: bool) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,9 @@ FIRST = {
     ".chamfer_dist": "extensions.chamfer_dist",
     ".emd_module": "emd_module",
     ".emd.emd": "emd",
+    ".expansion_penalty_module": "expansion_penalty_module",
+    ".MDS_module": "MDS_module",
+    "MDS": "compiled.MDS",
     "chamfer": "compiled.chamfer",
     "chamfer_2D": "compiled.chamfer_3D",
     "chamfer_3D": "compiled.chamfer_3D",
@@ -28,6 +31,7 @@ FIRST = {
     "chamfer_6D": "compiled.chamfer_3D",
     "cubic_feature_sampling": "compiled.cubic_feature_sampling",
     "emd_cuda": "compiled.emd_cuda",
+    "expansion_penalty": "compiled.expansion_penalty",
     "gridding": "compiled.gridding",
     "gridding_distance": "compiled.gridding_distance",
     ".knn_pytorch": "compiled.knn_pytorch",
@@ -46,8 +50,6 @@ FIRST = {
 
 # These stand in where a name is not found; None is a package, or lacks all that the peer has.
 LAST = {
-    "MDS": None,
-    "expansion_penalty": None,
     "extensions": None,
     "extensions.emd": None,
     "chamfer2D": None,
@@ -71,12 +73,4 @@ LAST = {
 }
 
 # What repositories import in any case, and need for some of their networks alone: a use raises.
-LACKING = {
-    "MDS": ("gather_points", "gather_points_grad", "minimum_density_sampling"),
-    "expansion_penalty": ("forward", "backward"),
-    "compiled.pointops_cuda": (
-        *("labelstat_and_ballquery_cuda", "labelstat_ballrange_cuda", "labelstat_idx_cuda"),
-    ),
-    "pointops2": ("interpolation_v2", "querygroup"),
-    "torch_cluster": ("graclus_cluster", "neighbor_sampler", "random_walk"),
-}
+LACKING = {"torch_cluster": ("graclus_cluster", "neighbor_sampler", "random_walk")}

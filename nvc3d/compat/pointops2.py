@@ -104,6 +104,53 @@ def queryandgroup(
     return (found, idx) if return_indx else found
 
 
+def querygroup(
+    nsample: int,
+    xyz: Tensor,
+    new_xyz: Tensor | None,
+    feat: Tensor,
+    offset: Tensor,
+    new_offset: Tensor,
+    radius: float | None = None,
+    query_method: str = "knn",
+    normalize_dp: bool = False,
+    idx: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Gather neighbours as OpenPoints does: the points as seen from new_xyz, and their features.
+
+    Args:
+        nsample: how many.
+        xyz: (N, 3).
+        new_xyz: (M, 3); None for xyz itself.
+        feat: (N, C).
+        offset: (B,).
+        new_offset: (B,).
+        radius: of `ballquery`.
+        query_method: "knn" or "knnquery" for `knnquery`, "ballquery" for `ballquery`.
+        normalize_dp: divide what is seen by the radius, or, of "knn", by the distance to the
+            farthest neighbour.
+        idx: indices (M, nsample), which then are not searched for.
+
+    Returns:
+        (M, nsample, 3) and (M, nsample, C).
+    """
+    nearest = query_method in ("knn", "knnquery")
+    if not nearest and query_method != "ballquery":
+        raise ValueError(f'query_method must be "knn" or "ballquery", got {query_method!r}')
+    if new_xyz is None:
+        new_xyz, new_offset = xyz, offset
+    if idx is None and nearest:
+        idx, _ = knnquery(nsample, xyz, new_xyz, offset, new_offset)
+    elif idx is None:
+        idx = ballquery(_given(radius, query_method), nsample, xyz, new_xyz, offset, new_offset)
+    around = grouping(xyz, idx) - new_xyz[:, None]
+    if normalize_dp and query_method == "knn":
+        around = around / (around.norm(dim=2, keepdim=True).amax(1, keepdim=True) + 1e-8)
+    elif normalize_dp:
+        around = around / _given(radius, query_method)
+    return around, grouping(feat, idx)
+
+
 def interpolation(
     xyz: Tensor, new_xyz: Tensor, feat: Tensor, offset: Tensor, new_offset: Tensor, k: int = 3
 ) -> Tensor:
@@ -113,6 +160,16 @@ def interpolation(
 
 
 interpolation2 = interpolation
+
+
+def interpolation_v2(
+    xyz: Tensor, new_xyz: Tensor, feat: Tensor, offset: Tensor, new_offset: Tensor, k: int = 3
+) -> Tensor:
+    """As `interpolation`, with a gradient in the points too, since no distance is below 1e-4."""
+    (_, index), _ = offsets.search(k, xyz, offset, new_xyz, new_offset)
+    around = new_xyz[:, None] - offsets.rows(xyz, index)
+    distance = (around.square().sum(2) + 1e-8).sqrt()
+    return offsets.interpolate(feat, distance, index)
 
 
 def Divide2Patch(
@@ -133,3 +190,9 @@ def Divide2Patch(
     picked = xyz[furthestsampling(xyz, offset, new_offset).long()]
     index, _ = knnquery(nsample, xyz, picked, offset, new_offset)
     return (index, new_offset) if return_offset else index
+
+
+def _given(radius: float | None, query_method: str) -> float:
+    if radius is None:
+        raise ValueError(f"radius must be given where query_method is {query_method!r}, got None")
+    return radius

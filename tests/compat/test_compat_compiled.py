@@ -88,6 +88,38 @@ def test_gathering_in_packed_clouds() -> None:
     answers("aggregation", found, inputs, f"{' '.join(inputs)} grad d_input d_position d_weight")
 
 
+def test_counts_of_labels() -> None:
+    """Balls of none, of some and of more than are asked for, 40 and more points among them."""
+    xyz = torch.cat([0.2 * cloud(2, 60, 3), 1 + cloud(2, 40, 3)], 1)
+    centres = torch.cat([xyz[:, ::9], torch.full((2, 1, 3), 9.0)], 1)
+    stat = integers(7, 2, 100, 5)
+    radius, nsample, size = 0.35, 6, (2, 100, 13)
+    inside = torch.cdist(centres, xyz) < radius
+    sums = torch.zeros(2, 13, 5, dtype=torch.int32)
+    pointops_cuda.labelstat_ballrange_cuda(*size, radius, 5, centres, xyz, stat, sums)
+    assert int(inside.sum(2).max()) > 40 and int(inside.sum(2).min()) == 0
+    some = torch.zeros_like(sums)
+    idx = torch.full((2, 13, nsample), -7, dtype=torch.int32)
+    pointops_cuda.labelstat_and_ballquery_cuda(
+        *size, radius, nsample, 5, centres, xyz, stat, idx, some
+    )
+    of_idx = torch.full_like(sums, -7)
+    pointops_cuda.labelstat_idx_cuda(*size, nsample, 5, stat, idx, of_idx)
+    for b in range(2):
+        for m in range(13):
+            near = inside[b, m].nonzero()[:, 0]
+            first = near[:nsample].tolist()
+            filled = (first + first[:1] * nsample or [0] * nsample)[:nsample]
+            assert torch.equal(sums[b, m], stat[b, near].sum(0).int())
+            assert torch.equal(some[b, m], stat[b, first].sum(0).int())
+            assert idx[b, m].tolist() == filled
+            assert torch.equal(of_idx[b, m], stat[b, filled].sum(0).int())
+    with pytest.raises(ValueError, match="label_stat must be integers"):
+        pointops_cuda.labelstat_idx_cuda(*size, nsample, 5, stat.float(), idx, of_idx)
+    with pytest.raises(ValueError, match="from"):
+        pointops_cuda.labelstat_idx_cuda(*size, nsample, 5, stat[:, :50], idx, of_idx)
+
+
 def test_attention_in_windows() -> None:
     """Pairs of 6 queries, sorted by them; table cells along three axes."""
     q, k, v, attn = (cloud(6, 2, 4, seed=s).requires_grad_() for s in range(4))

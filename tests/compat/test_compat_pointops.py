@@ -92,6 +92,47 @@ def test_interpolation(peer) -> None:
     torch.testing.assert_close(*grads)
 
 
+def test_interpolation_with_a_gradient_in_the_points() -> None:
+    """The one cloud of 2 points takes these two alone."""
+    index, _ = nearest(3, filler=False)
+    around = Y[:, None] - X[index]
+    weight = (index >= 0) / ((around.square().sum(2) + 1e-8).sqrt() + 1e-8)
+    weight = weight / weight.sum(1, keepdim=True)
+    expected = (FEATURES[index] * weight[..., None]).sum(1)
+    found = pointops2.interpolation_v2(X, Y, FEATURES, OFFSET, NEW_OFFSET)
+    torch.testing.assert_close(found, expected)
+    points = [t.clone().requires_grad_() for t in (X, Y, FEATURES)]
+    assert torch.autograd.gradcheck(
+        lambda x, y, f: pointops2.interpolation_v2(x, y, f, OFFSET, NEW_OFFSET), points
+    )
+    on_points = pointops2.interpolation_v2(X, X.requires_grad_(), FEATURES, OFFSET, OFFSET, 1)
+    assert torch.equal(on_points, FEATURES)
+    assert bool(torch.autograd.grad(on_points.sum(), X)[0].isfinite().all())
+    X.requires_grad_(False)
+
+
+def test_groups_of_openpoints() -> None:
+    index, _ = nearest(4, filler=True)
+    around, found = pointops2.querygroup(4, X, Y, FEATURES, OFFSET, NEW_OFFSET)
+    assert torch.equal(found, FEATURES[index])
+    assert torch.equal(around, X[index] - Y[:, None])
+    same = pointops2.querygroup(4, X, Y, FEATURES, OFFSET, NEW_OFFSET, idx=index)
+    assert torch.equal(same[0], around) and torch.equal(same[1], found)
+    scaled, _ = pointops2.querygroup(4, X, Y, FEATURES, OFFSET, NEW_OFFSET, normalize_dp=True)
+    farthest = scaled.norm(dim=2).amax(1)
+    torch.testing.assert_close(farthest, torch.ones_like(farthest), rtol=1e-6, atol=0)
+    torch.testing.assert_close(torch.cross(scaled, around, dim=2), 0 * around)
+    ball = (X, None, FEATURES, OFFSET, OFFSET, 0.4, "ballquery")
+    index = pointops2.ballquery(0.4, 4, X, None, OFFSET, OFFSET).long()
+    around, found = pointops2.querygroup(4, *ball, normalize_dp=True)
+    assert torch.equal(found, FEATURES[index])
+    assert torch.equal(around, (X[index] - X[:, None]) / 0.4)
+    with pytest.raises(ValueError, match="radius must be given"):
+        pointops2.querygroup(4, *ball[:5], None, "ballquery")
+    with pytest.raises(ValueError, match=r'must be "knn" or "ballquery", got \'cubes\''):
+        pointops2.querygroup(4, *ball[:5], 0.4, "cubes")
+
+
 def test_attention_of_vectors() -> None:
     index = pointops.knn_query(3, X[:10], torch.tensor([10]))[0]
     first, second = cloud(10, 4, seed=3).requires_grad_(), cloud(10, 4, seed=4).requires_grad_()

@@ -11,6 +11,8 @@ from typing import Any
 
 from torch import Tensor
 
+from ... import ops
+from ...ops import checks
 from .. import balls, offsets, pointops, pointops2, windows
 from ..channels import gather
 from ..knn_cuda import KNN
@@ -236,3 +238,54 @@ def random_ball_query_cuda(
     )
     write(squared, distance.square())
     return write(idx, index)
+
+
+def labelstat_idx_cuda(
+    b: int, n: int, m: int, nsample: int, nclass: int, label_stat: Tensor, idx: Tensor, out: Tensor
+) -> int:
+    """Write the sums of counts (B, N, C) at indices (B, M, K) into the last tensor (B, M, C)."""
+    return write(out, _counted(label_stat, idx))
+
+
+def labelstat_ballrange_cuda(
+    b: int,
+    n: int,
+    m: int,
+    radius: float,
+    nclass: int,
+    new_xyz: Tensor,
+    xyz: Tensor,
+    label_stat: Tensor,
+    out: Tensor,
+) -> int:
+    """Write the sums of the counts (B, N, C) of all points within a radius of each centre."""
+    return write(out, _counted(label_stat, balls.inside(new_xyz, xyz, radius).index))
+
+
+def labelstat_and_ballquery_cuda(
+    b: int,
+    n: int,
+    m: int,
+    radius: float,
+    nsample: int,
+    nclass: int,
+    new_xyz: Tensor,
+    xyz: Tensor,
+    label_stat: Tensor,
+    idx: Tensor,
+    out: Tensor,
+) -> int:
+    """Write what `ballquery_cuda` finds, and the sums of the counts of the points found."""
+    index = ops.ball_query(new_xyz, xyz, radius, nsample).index
+    write(idx, index.where(index >= 0, index[..., :1].clamp_min(0)))
+    return write(out, _counted(label_stat, index))
+
+
+def _counted(label_stat: Tensor, index: Tensor) -> Tensor:
+    """The sums (B, M, C) of counts (B, N, C) at an index (B, M, K), where -1 is none."""
+    checks.check(
+        label_stat.dim() == 3 and not label_stat.is_floating_point(),
+        f"label_stat must be integers (B, N, C), got {tuple(label_stat.shape)} of "
+        f"{label_stat.dtype}",
+    )
+    return ops.pool_neighbours(label_stat.double(), index.long()).total  # exact up to 2^53
