@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import struct
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from nvc3d.tasks.vocabulary import Vocabulary
 pytest.importorskip("sklearn")
 Image = pytest.importorskip("PIL.Image")
 # ruff: noqa: E402
+from nvc3d.adapters.images.backbones import backbone
 from nvc3d.adapters.images.metrics import clusters
 from nvc3d.adapters.images.reading import as_image, fitted, read_idx, read_image
 from nvc3d.adapters.images.sets import ImageFolder, digits, images_in
@@ -148,8 +150,14 @@ def test_images_of_every_mode_are_read(tmp_path: Path) -> None:
         plain = as_image(Image.new("RGB", (3, 2), "white").convert(mode))
         assert plain.mode == ("L" if mode in ("1", "L", "LA") else "RGB") and plain.size == (3, 2)
         assert np.asarray(plain).min() == 255, mode
-    with pytest.raises(ValueError, match="8 or 16 bits are expected"):
-        as_image(Image.fromarray(np.full((2, 2), 0.5, np.float32)))
+    Image.fromarray(ramp).save(path, transparency=0)
+    assert np.asarray(read_image(path)).ravel().tolist() == [255, *range(17, 256, 17)]
+    (tmp_path / "a.pgm").write_bytes(b"P5 2 1 65535\n" + bytes([0, 0, 1, 1]))
+    assert np.asarray(read_image(tmp_path / "a.pgm")).tolist() == [[0, 1]]
+    for unknown in (np.full((2, 2), 0.5, np.float32), np.full((2, 2), 9, np.int32)):
+        Image.fromarray(unknown).save(tmp_path / "a.tif")
+        with pytest.raises(ValueError, match=r"a\.tif: .* of 32 bits, and 8 or 16 bits are expec"):
+            read_image(tmp_path / "a.tif")
     turned = Image.new("L", (4, 2))
     turned.putpixel((0, 0), 255)
     exif = Image.Exif()
@@ -195,8 +203,8 @@ def test_bad_images_among_good_are_left_out_by_name(folder: Path, tmp_path: Path
     assert len(found) == 10 and found.shape == (3, 6, 6)
     assert "left out 3 of 13 images" in said and "the file is empty" in said
     assert all(f"odd/{name}" in said for name in ("cut.png", "text.png", "empty.jpg"))
-    assert "1 of 11 images are not 6 x 6 pixels" in said
-    assert "1 of 11 images are animated" in said
+    assert "1 of 11 images are not 6 x 6 pixels" in said and "to that: odd/large.bmp" in said
+    assert "1 of 11 images are animated" in said and "is taken: odd/moving.gif" in said
     assert ImageFolder(folder / "light", 4).shape == (3, 4, 4)
 
 
@@ -275,13 +283,59 @@ def test_backbones_see_images_of_any_size(name: str) -> None:
         model(images.float())
 
 
-def test_other_backbones_are_those_of_torchvision() -> None:
-    pytest.importorskip("torchvision")
+TORCHVISION = """
+from torch import nn
+
+def list_models(module=None, include=None, exclude=None):
+    assert module.__name__ == "torchvision.models"
+    return ["squeezenet1_1", "vgg11", "googlenet"]
+
+def get_model(name, *, weights, num_classes, aux_logits=True):
+    assert weights is None and (name == "googlenet") == (not aux_logits)
+    pool = nn.AdaptiveAvgPool2d(1) if name != "vgg11" else nn.MaxPool2d(32)
+    return nn.Sequential(nn.Conv2d(3, num_classes, 1), pool, nn.Flatten())
+"""
+
+
+@pytest.fixture
+def another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of a package that is imported as torchvision, as long as the test takes."""
+    folder = tmp_path / "torchvision"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    names = [name for name in sys.modules if name.partition(".")[0] == "torchvision"]
+    own = {name: sys.modules.pop(name) for name in names}
+    yield folder
+    for name in ("torchvision", "torchvision.models"):
+        sys.modules.pop(name, None)
+    sys.modules.update(own)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_other_backbones_are_those_of_torchvision(
+    own: bool, request: pytest.FixtureRequest
+) -> None:
+    if own:
+        pytest.importorskip("torchvision.models", exc_type=Exception)
+    else:  # what is called of it, as it is documented
+        (request.getfixturevalue("another") / "models.py").write_text(TORCHVISION)
     words = Vocabulary(("a", "b"), image=(1, 32, 32))
     model = TASK.model(config("images", backbone="squeezenet1_1", reconstruct=0.0), words)
     assert model(torch.zeros(1, 1, 32, 32, dtype=torch.uint8)).scores.shape == (1, 2)
+    network = backbone("googlenet", (1, 32, 32), 8).train()
+    assert network(torch.zeros(2, 1, 32, 32)).shape == (2, 8)
+    with pytest.raises(ValueError, match="vgg11 cannot see images of 9 x 7 pixels"):
+        backbone("vgg11", (3, 7, 9), 8)
     with pytest.raises(ValueError, match="backbone must be mlp, resnet or"):
         TASK.model(config("images", backbone="no_such"), words)
+
+
+def test_torchvision_of_another_torch_is_said(another: Path) -> None:
+    text = 'raise RuntimeError("operator torchvision::nms does not exist")'
+    (another / "__init__.py").write_text(text)
+    with pytest.raises(ImportError, match=r"resnet18', does not fit torch .*nms does not exist"):
+        backbone("resnet18", (3, 32, 32), 8)
 
 
 def test_a_run_from_images_to_answers(

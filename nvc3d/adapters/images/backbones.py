@@ -5,19 +5,24 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from nvc3d.extras import require
+from nvc3d.tasks.task import evaluating
 
 WIDTHS = (512, 256)
 """Of the layers of the authors' perceptron, before those of the feature."""
+AIDED = ("googlenet", "inception_v3")
+"""Networks of torchvision that have classifiers half-way, too, to be trained with."""
 
 
 def backbone(name: str, image: tuple[int, int, int], dim: int) -> nn.Module:
     """The network of that name for images of (channels, height, width).
 
-    Raises ValueError where there is none, and MissingExtra where torchvision, which has all but
-    "mlp" and "resnet", is not installed.
+    Raises ValueError where there is none, or where it cannot see images of that size; MissingExtra
+    where torchvision, which has all but "mlp" and "resnet", is not installed; and ImportError where
+    it is, for another torch.
     """
     channels, high, wide = image
     if name == "mlp":
@@ -28,12 +33,27 @@ def backbone(name: str, image: tuple[int, int, int], dim: int) -> nn.Module:
             *(Residual(32, 32), Residual(32, 64, 2), Residual(64, 128, 2)),
             *(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * 128, dim), nn.ReLU()),
         )
-    models: Any = require("torchvision.models", f"for the backbone {name!r}")
+    try:
+        models: Any = require("torchvision.models", f"for the backbone {name!r}")
+    except RuntimeError as error:  # its operators are of another torch
+        raise ImportError(
+            f"torchvision, needed for the backbone {name!r}, does not fit torch "
+            f"{torch.__version__}: {error}"
+        ) from None
     if name not in models.list_models(module=models):
         raise ValueError(
             f"backbone must be mlp, resnet or the name of a classifier of torchvision, got {name!r}"
         )
-    network = models.get_model(name, weights=None, num_classes=dim)
+    alone = {"aux_logits": False} if name in AIDED else {}
+    network: nn.Module = models.get_model(name, weights=None, num_classes=dim, **alone)
+    try:
+        with evaluating(network) as device:
+            network(torch.zeros(1, 3, high, wide, device=device))
+    except (AssertionError, RuntimeError) as error:
+        raise ValueError(
+            f"the backbone {name} cannot see images of {wide} x {high} pixels (--size asks for "
+            f"others): {error}"
+        ) from None
     return nn.Sequential(Coloured(), network, nn.ReLU())
 
 

@@ -88,15 +88,19 @@ def plain(image: Image) -> Image:
     ValueError on pixels whose range nobody knows.
     """
     pillow = require("PIL.Image", "to read images")
+    # PGM and PNG of 16 bits are opened as if they had 32.
+    known = image.mode.startswith("I;16") or image.format in ("PNG", "PPM")
+    hidden = image.info.get("transparency")
     image = require("PIL.ImageOps", "to read images").exif_transpose(image)
     grey = image.mode in _GREY
     if image.mode in ("F", "I") or image.mode.startswith("I;16"):
         values = np.asarray(image)
-        if values.dtype.kind == "f" or values.min() < 0 or values.max() > 65535:
+        if not known:
             raise ValueError(
-                f"its pixels are {values.min():g} to {values.max():g}, and 8 or 16 bits are "
-                "expected, 0 to 255 or 0 to 65535"
+                f"its pixels are {values.min():g} to {values.max():g}, of 32 bits, and 8 or 16 "
+                "bits are expected, 0 to 255 or 0 to 65535"
             )
+        values = np.where(values == hidden, 65535, values)
         return pillow.fromarray(np.rint(values / 257).astype(np.uint8))
     if image.has_transparency_data:
         seen = image.convert("RGBA")

@@ -24,6 +24,7 @@ from nvc3d.adapters.images.reading import (
     read_image,
 )
 from nvc3d.data.folder import EAGER_BYTES, Folder
+from nvc3d.data.naming import named
 from nvc3d.data.stand_ins import FAULTS
 from nvc3d.data.tars import Packed, local
 from nvc3d.extras import require
@@ -198,10 +199,10 @@ class ImageFolder(Folder[Bytes]):
             except FAULTS as error:
                 skipped.append((name, str(error).removeprefix(f"{self._files[name]}: ")))
         self._hold(entries, skipped, "left out")
-        if moving := sum(moves for *_, moves in found.values()):
+        if moving := [name for name, (*_, moves) in found.items() if moves]:
             warnings.warn(
-                f"{self.root}: {moving} of {len(found)} images are animated, of which the first "
-                "frame is taken",
+                f"{self.root}: {len(moving)} of {len(found)} images are animated, of which the "
+                f"first frame is taken: {named(moving)}",
                 stacklevel=2,
             )
 
@@ -213,10 +214,10 @@ class ImageFolder(Folder[Bytes]):
         (most, count), *_ = Counter(shape[1:3] for shape in found.values()).most_common(1)
         if 2 * count <= len(found):
             raise ValueError(f"{self.root}: the images differ in size: give --size, 64 say")
-        if count < len(found):
+        if others := [name for name, shape in found.items() if shape[1:3] != most]:
             warnings.warn(
-                f"{self.root}: {len(found) - count} of {len(found)} images are not "
-                f"{most[1]} x {most[0]} pixels, and are scaled and cut to that",
+                f"{self.root}: {len(others)} of {len(found)} images are not {most[1]} x {most[0]} "
+                f"pixels, and are scaled and cut to that: {named(others)}",
                 stacklevel=3,
             )
         return (channels, *most)
