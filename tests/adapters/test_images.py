@@ -16,6 +16,7 @@ from tiny import call, config, untrained
 
 import nvc3d
 from nvc3d.cli import main
+from nvc3d.metrics import clusters
 from nvc3d.tasks import TASKS
 from nvc3d.tasks.vocabulary import Vocabulary
 
@@ -23,7 +24,6 @@ pytest.importorskip("sklearn")
 Image = pytest.importorskip("PIL.Image")
 # ruff: noqa: E402
 from nvc3d.adapters.images.backbones import backbone
-from nvc3d.adapters.images.metrics import clusters
 from nvc3d.adapters.images.reading import as_image, fitted, read_idx, read_image
 from nvc3d.adapters.images.sets import ImageFolder, digits, images_in
 

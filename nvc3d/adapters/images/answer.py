@@ -9,7 +9,7 @@ import torch
 from nvc3d.adapters.images.config import ImagesNet
 from nvc3d.adapters.images.model import ImagesModel
 from nvc3d.adapters.images.reading import as_image, fitted
-from nvc3d.tasks.classification.answer import ClassificationAnswer, answered
+from nvc3d.tasks.classification.answer import ClassificationAnswer
 from nvc3d.tasks.task import evaluating
 
 
@@ -31,7 +31,4 @@ def _answer(model: ImagesModel, what: Any) -> ClassificationAnswer:
     pixels = torch.from_numpy(fitted(as_image(what), model.image))
     with evaluating(model) as device:
         seen = model(pixels[None].to(device))
-    chances = seen.code.assignment if seen.scores is None else seen.scores.float().softmax(-1)
-    if chances.shape[1] == 0:
-        raise ValueError("the model has neither a classifier nor anchors: there is nothing to tell")
-    return answered(model.categories, chances[0], seen.code.at(0), model.bottleneck)
+    return model.answer(seen.scores, seen.code)

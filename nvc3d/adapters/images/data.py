@@ -52,10 +52,6 @@ class LabelledImages(Dataset[dict[str, Any]]):
         self.images, self.labelled = images, frozenset(labelled)
         self._items = repeated(len(images), self.labelled, SHARE)
 
-    def with_labels(self, labelled: Collection[int]) -> LabelledImages:
-        """The same images, of which those with these numbers are labelled instead."""
-        return LabelledImages(self.images, labelled)
-
     def __len__(self) -> int:
         return len(self._items)
 
@@ -71,9 +67,4 @@ class LabelledImages(Dataset[dict[str, Any]]):
         pixels, label, name = self.images[which]
         # What stands in for a broken file may have a label that is not to be known.
         labelled = which in self.labelled and label == self.images.label(which) and label >= 0
-        return {
-            "image": pixels,
-            "label": label,
-            "labelled": labelled,
-            "name": name,
-        }
+        return {"image": pixels, "label": label, "labelled": labelled, "name": name}

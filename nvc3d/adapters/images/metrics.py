@@ -10,9 +10,7 @@ from torch import Tensor
 
 from nvc3d.adapters.images.loss import nats
 from nvc3d.adapters.images.model import ImagesModel
-from nvc3d.adapters.labelled import MEASURES, hits
-from nvc3d.metrics import clusters
-from nvc3d.nebula import Nebula
+from nvc3d.adapters.labelled import Told
 from nvc3d.tasks.shown import Codes, Few
 from nvc3d.tasks.task import Batch, Measured, evaluating
 
@@ -21,14 +19,10 @@ SHOWN = 3
 
 
 class Found(NamedTuple):
-    """What a model says of all images of a split; labels are indices into `groups`."""
+    """What a model says of all images of a split, and some of these."""
 
-    prediction: Tensor | None  # (B,) int64; None without a classifier
-    codes: Codes
-    nats: Tensor | None  # (B,); None without a decoder
-    groups: tuple[str, ...]
-    image: Tensor  # (S, C, H, W), 0 to 1: some of the images
-    decoded: Tensor | None  # (S, C, H, W), 0 to 1: as decoded
+    told: Told
+    image: Tensor  # (S, C, H, W), 0 to 1
 
 
 def find(model: ImagesModel, batches: Iterable[Batch], categories: Sequence[str]) -> Found:
@@ -45,23 +39,22 @@ def find(model: ImagesModel, batches: Iterable[Batch], categories: Sequence[str]
     own = groups if model.scores is None else model.categories
     renamed = torch.tensor([*(own.index(name) for name in groups), -1])
     codes, few = Codes(), Few(SHOWN)
-    parts: dict[str, list[Tensor]] = {"prediction": [], "nats": [], "image": [], "decoded": []}
+    predictions, each, images = [], [], []
     with evaluating(model) as device:
         for batch in batches:
             seen = model(batch["image"].to(device))
             truth = renamed[batch["label"].cpu()]
             codes.add(seen.code, truth)
-            shown = few.take(truth)
-            parts["image"].append(seen.image[shown].cpu())
+            images.append(seen.image[few.take(truth)].cpu())
             if seen.scores is not None:
-                parts["prediction"].append(seen.scores.argmax(-1).cpu())
+                predictions.append(seen.scores.argmax(-1).cpu())
             if seen.decoded is not None:
-                parts["nats"].append(nats(seen.decoded, seen.image).cpu())
-                parts["decoded"].append(seen.decoded[shown].sigmoid().cpu())
-    if not parts["image"]:
+                each.append(nats(seen.decoded, seen.image).cpu())
+    if not images:
         raise ValueError("there is nothing to look at: the split has no images")
-    whole = {name: torch.cat(part) if part else None for name, part in parts.items()}
-    return Found(codes=codes, groups=own, **whole)  # type: ignore[arg-type]
+    prediction = torch.cat(predictions) if predictions else None
+    told = Told(own, prediction, codes, torch.cat(each) if each else None)
+    return Found(told, torch.cat(images))
 
 
 def metrics(model: ImagesModel, batches: Iterable[Batch], categories: Sequence[str]) -> Measured:
@@ -73,26 +66,13 @@ def metrics(model: ImagesModel, batches: Iterable[Batch], categories: Sequence[s
     the nearest to. Raises ValueError as `find` does.
     """
     found = find(model, batches, categories)
-    truth = found.codes.owner
-
-    def table(chosen: Tensor) -> dict[str, float]:
-        values: dict[str, float] = {}
-        known = chosen & (truth >= 0)
-        if found.prediction is not None and bool(known.any()):
-            values = hits(found.prediction[known], truth[known], len(found.groups))
-        if found.nats is not None:
-            values["nats"] = float(found.nats[chosen].mean())
-        return values
-
+    told = found.told
+    truth = told.codes.owner
     everything = torch.ones_like(truth, dtype=torch.bool)
-    overall = table(everything)
-    known = truth >= 0
-    if isinstance(model.bottleneck, Nebula) and bool(known.any()):
-        overall |= clusters(found.codes.anchor[known], truth[known])
-    own = [measure.name for measure in MEASURES if measure.name in overall]
     by = {
-        name: {"images": table(truth == label)}
-        for label, name in enumerate(found.groups)
+        name: {"images": told.row(model, truth == label, anchors=False)}
+        for label, name in enumerate(told.groups)
         if bool((truth == label).any())
     }
-    return Measured({"images": {name: overall[name] for name in own}}, {"category": by}, found)
+    overall = told.row(model, everything, anchors=True)
+    return Measured({"images": overall}, {"category": by}, found)

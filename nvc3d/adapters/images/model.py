@@ -10,6 +10,7 @@ from torch.nn.functional import interpolate
 
 from nvc3d.adapters.images.backbones import WIDTHS, backbone, mlp
 from nvc3d.adapters.images.config import ImagesNet
+from nvc3d.adapters.labelled import Labelling
 from nvc3d.nebula import Code
 from nvc3d.tasks.bottleneck import Bottleneck, bottleneck
 from nvc3d.tasks.vocabulary import Vocabulary
@@ -26,7 +27,7 @@ class Seen(NamedTuple):
     image: Tensor  # (B, C, H, W), 0 to 1: what was seen
 
 
-class ImagesModel(nn.Module):
+class ImagesModel(Labelling):
     """A backbone, a bottleneck, and what reads the code: a classifier, where labels are used, and a
     decoder, where images are decoded.
 
@@ -85,10 +86,3 @@ class ImagesModel(nn.Module):
             top, left = (size[0] - high) // 2, (size[1] - wide) // 2
             image = image[..., top : top + high, left : left + wide]
         return image
-
-    @property
-    def categories(self) -> tuple[str, ...]:
-        """Of the scores, or the anchors where there are none."""
-        if self.scores is not None:
-            return self.vocabulary.groups
-        return tuple(f"anchor {k}" for k in range(getattr(self.bottleneck, "num_anchors", 1)))

@@ -8,13 +8,10 @@ from torch import Tensor
 
 from nvc3d.adapters.images.metrics import Found
 from nvc3d.adapters.images.model import ImagesModel
-from nvc3d.metrics import Confusion
+from nvc3d.adapters.labelled import pictures as of_labels
 from nvc3d.nebula import Nebula
 from nvc3d.tasks.task import Picture, evaluating
-from nvc3d.viz import draw_confusion, draw_gallery
-
-MOST = 5000
-"""Codes on a map."""
+from nvc3d.viz import draw_gallery
 
 
 def pictures(model: ImagesModel, found: Found, folder: Path) -> list[Picture]:
@@ -24,15 +21,7 @@ def pictures(model: ImagesModel, found: Found, folder: Path) -> list[Picture]:
 
     Raises OSError where a file cannot be written.
     """
-    drawn = []
-    known = found.codes.owner >= 0
-    if bool(known.any()):
-        drawn.append(found.codes.draw(model, found.groups, folder / "latents.png", MOST))
-    if found.prediction is not None and bool(known.any()):
-        confusion = Confusion(len(found.groups))
-        confusion.add(found.prediction[known], found.codes.owner[known])
-        path = draw_confusion(folder / "confusion.png", confusion.counts, found.groups)
-        drawn.append(Picture(path, "Which category (rows) is taken for which (columns)."))
+    drawn = of_labels(model, found.told, folder)
     if model.decoder is not None and isinstance(model.bottleneck, Nebula):
         drawn.append(_gallery(model, found.image, folder / "anchors.png"))
     return drawn

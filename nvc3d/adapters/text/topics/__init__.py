@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nvc3d.adapters.labelled import MEASURES
+from nvc3d.adapters.labelled import MEASURES, pictures
 from nvc3d.adapters.text.topics.answer import answer
 from nvc3d.adapters.text.topics.config import TopicsConfig
 from nvc3d.adapters.text.topics.data import data
@@ -10,7 +10,6 @@ from nvc3d.adapters.text.topics.listing import topics
 from nvc3d.adapters.text.topics.loss import loss
 from nvc3d.adapters.text.topics.metrics import metrics
 from nvc3d.adapters.text.topics.model import TopicsModel
-from nvc3d.adapters.text.topics.pictures import pictures
 from nvc3d.config import TrainConfig
 from nvc3d.tasks.task import Task
 

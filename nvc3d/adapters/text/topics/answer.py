@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from nvc3d.adapters.text.lines import checked
 from nvc3d.adapters.text.topics.config import TopicsNet
 from nvc3d.adapters.text.topics.model import TopicsModel
-from nvc3d.tasks.classification.answer import ClassificationAnswer, answered
+from nvc3d.tasks.classification.answer import ClassificationAnswer
 from nvc3d.tasks.task import evaluating
 
 
@@ -30,7 +30,4 @@ def _answer(model: TopicsModel, text: str) -> ClassificationAnswer:
         raise ValueError("a text must have words in it, got an empty one")
     with evaluating(model):
         read = model(model.numbers([text]))
-    chances = read.code.assignment if read.scores is None else read.scores.float().softmax(-1)
-    if chances.shape[1] == 0:
-        raise ValueError("the model has neither a classifier nor anchors: there is nothing to tell")
-    return answered(model.categories, chances[0], read.code.at(0), model.bottleneck)
+    return model.answer(read.scores, read.code)

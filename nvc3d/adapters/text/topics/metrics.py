@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
-from nvc3d.adapters.labelled import hits
+from nvc3d.adapters.labelled import Told
 from nvc3d.adapters.text.topics.model import TopicsModel
-from nvc3d.metrics import clusters
-from nvc3d.nebula import Nebula
 from nvc3d.tasks.shown import Codes
 from nvc3d.tasks.task import Batch, Measured, evaluating
-
-
-class Found(NamedTuple):
-    """What a model says of all texts of a split."""
-
-    prediction: Tensor | None  # (B,) int64; None without a classifier
-    codes: Codes
 
 
 def metrics(model: TopicsModel, batches: Iterable[Batch], labels: Sequence[str]) -> Measured:
@@ -46,13 +35,11 @@ def metrics(model: TopicsModel, batches: Iterable[Batch], labels: Sequence[str])
                 nats.append(read.nats.cpu())
     if count == 0:
         raise ValueError("there is nothing to read: the split has no texts")
-    truth, row = codes.owner, {}
-    known = truth >= 0
-    prediction = torch.cat(predictions) if predictions else None
-    if prediction is not None and bool(known.any()):
-        row = hits(prediction[known], truth[known], len(model.categories))
-    if isinstance(model.bottleneck, Nebula) and bool(known.any()):
-        row |= clusters(codes.anchor[known], truth[known])
-    if nats:
-        row["nats"] = float(torch.cat(nats).mean())
-    return Measured({"topics": row}, shown=Found(prediction, codes))
+    told = Told(
+        tuple(labels) if model.scores is None else model.categories,
+        torch.cat(predictions) if predictions else None,
+        codes,
+        torch.cat(nats) if nats else None,
+    )
+    everything = torch.ones(count, dtype=torch.bool)
+    return Measured({"topics": told.row(model, everything, anchors=True)}, shown=told)

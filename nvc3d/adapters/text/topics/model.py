@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from nvc3d.adapters.labelled import Labelling
 from nvc3d.adapters.text.encoder import Embedding, Encoder
 from nvc3d.adapters.text.lines import tidy
 from nvc3d.adapters.text.pieces import END, SPECIAL, Pieces, padded
@@ -25,7 +26,7 @@ class Read(NamedTuple):
     nats: Tensor | None  # (B,), of the pieces of each, in any order; none without `words`
 
 
-class TopicsModel(nn.Module):
+class TopicsModel(Labelling):
     """A Transformer's encoder, a bottleneck, and what reads the code: a classifier, where labels
     are used, and what tells how often each piece is there, as in a topic model."""
 
@@ -70,10 +71,3 @@ class TopicsModel(nn.Module):
                 f"it knows {', '.join(self.vocabulary.groups) or 'none'}"
             )
         return torch.tensor([known[label] for label in labels], dtype=torch.int64)
-
-    @property
-    def categories(self) -> tuple[str, ...]:
-        """Of the scores, or the anchors where there are none."""
-        if self.scores is not None:
-            return self.vocabulary.groups
-        return tuple(f"anchor {k}" for k in range(getattr(self.bottleneck, "num_anchors", 1)))
