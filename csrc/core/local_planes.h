@@ -1,6 +1,6 @@
-// The plane of every point's neighbours.
+// The planes of neighbourhoods.
 //
-// Every point is computed by itself, in double: threads change nothing.
+// Every one is computed by itself, in double: threads change nothing.
 #pragma once
 
 #include "kernels.h"
@@ -8,11 +8,11 @@
 
 namespace nvc3d {
 
-// points (n, 3), index (n, k) of neighbours; normal and variance (n, 3) are overwritten.
+// points (n, 3), index (m, k) of neighbours; normal and variance (m, 3) are overwritten.
 template <class T>
-void local_planes(const T* points, const int64_t* index, int64_t n, int64_t k, T* normal,
+void local_planes(const T* points, const int64_t* index, int64_t m, int64_t k, T* normal,
                   T* variance, const Parallel& parallel) {
-  parallel(n, 1024, [&](int64_t begin, int64_t end) {
+  parallel(m, 1024, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t* neighbours = index + i * k;
       Moments moments(vector3(points + 3 * neighbours[0]));

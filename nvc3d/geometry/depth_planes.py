@@ -55,7 +55,8 @@ def find_depth_planes(
         index = _side_by_side(torch.from_numpy(z > 0), centred, footprint)
         far = (centred[index] - centred[:, None]).square().sum(2).amax(1)
         squared = far.maximum(4 * footprint.square()).float()
-        region = found(Graph.of_neighbours(centred, index, squared), wanted.scaled(scale))
+        graph = Graph.of_neighbours(centred, index, squared)
+        region = found(centred, wanted.scaled(scale), graph)
     planes = described(points, region, least_points)
     instance = np.full(z.shape, -1, np.int64)
     instance[v, u] = planes.instance

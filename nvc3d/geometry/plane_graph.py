@@ -18,6 +18,8 @@ FLAT = 0.55
 """Standard deviation along the normal, by that across it, up to which neighbours are flat."""
 SPREAD = 4.0
 """How many standard deviations of its neighbours a point may be from its plane."""
+SOME = 2000
+"""Points that tell of a cloud how many are flat."""
 NOISE = (0.02, 0.5)
 """Least and greatest standard deviation from a plane that is believed, in spacings."""
 
@@ -55,11 +57,12 @@ class Graph(NamedTuple):
         """Of points (N, 3), the neighbours (N, K) around them, how far the last of those is (N,),
         and k that count as theirs."""
         near, around = at.float(), index.shape[1]
-        spacing = (squared * (math.pi / (around - 1))).sqrt()
+        spacing = _spacing(squared, around)
         normal, variance = ops.local_planes(near, index)
         index = index[:, :k].contiguous()
-        across = variance[:, 0][index].mean(1)  # of all neighbours: one alone is flat by chance
-        flat = (across <= FLAT**2 * variance[:, 1]) & (variance[:, 1] > 1e-4 * variance[:, 2])
+        # Of all neighbours: one alone is flat by chance.
+        across = ops.pool_neighbours(variance[None, :, :1], index[None]).total[0, :, 0] / k
+        flat = _flat(across, variance)
         noise = (across * (around / (around - 3))).sqrt()
         stepped = (steps(at).float() * normal).norm(dim=1) / math.sqrt(12)
         return cls(at, near, index, spacing, normal, noise.maximum(stepped), stepped, flat, around)
@@ -71,6 +74,33 @@ class Graph(NamedTuple):
         low, high = NOISE
         high *= (self.around / NEIGHBOURS) ** 0.5
         return SPREAD * self.noise.clamp(low * self.spacing, high * self.spacing)
+
+
+def _spacing(squared: Tensor, around: int) -> Tensor:
+    """Of evenly spread points whose last neighbour of those around is that far."""
+    return (squared * (math.pi / (around - 1))).sqrt()
+
+
+def _flat(across: Tensor, variance: Tensor) -> Tensor:
+    """Whether neighbours are flat, by how they vary across their planes (N,) and along (N, 3)."""
+    return (across <= FLAT**2 * variance[:, 1]) & (variance[:, 1] > 1e-4 * variance[:, 2])
+
+
+def sampled(at: Tensor, around: int) -> tuple[float, float]:
+    """The share of points (N, 3), float64, that are flat by those around, and their median spacing,
+    as some of them tell."""
+    near, around = at.float(), min(around, len(at))
+    index = ops.Index(near[None], check_finite=False)
+    some = torch.arange(0, len(at), len(at) // SOME + 1)
+    squared, neighbours = (each[0] for each in index.knn(near[some][None], around))
+    beside, place = torch.cat([neighbours[:, :NEIGHBOURS].flatten(), some]).unique(
+        return_inverse=True
+    )
+    _, variance = ops.local_planes(near, index.knn(near[beside][None], around).index[0])
+    own = variance[place[-len(some) :]]
+    across = variance[place[: -len(some)], 0].view(len(some), -1).mean(1)
+    share = _flat(across, own).double().mean()
+    return float(share), float(_spacing(squared[:, -1], around).median())
 
 
 def steps(points: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from nvc3d import ops
 from nvc3d.geometry import plane_regions as regions
-from nvc3d.geometry.plane_graph import AROUND, NEIGHBOURS, NOISE, SPREAD, Graph, pooled
+from nvc3d.geometry.plane_graph import AROUND, NEIGHBOURS, NOISE, SPREAD, Graph, pooled, sampled
 from nvc3d.geometry.plane_regions import Fit, Regions
 
 FLATTER = 1.25
@@ -62,9 +63,10 @@ class Wanted(NamedTuple):
         return self._replace(distance=None if self.distance is None else self.distance * scale)
 
 
-def found(points: Graph, wanted: Wanted) -> Tensor:
-    """The region of every one of distinct points (N, 3) within -1 and 1, -1 for none: (N,)."""
-    graph, owner = _flattest(points)
+def found(points: Tensor, wanted: Wanted, known: Graph | None = None) -> Tensor:
+    """The region of every one of distinct points (N, 3) within -1 and 1, -1 for none: (N,); `known`
+    is their graph where there is one already."""
+    graph, owner = _flattest(points, known)
     if owner is not None:  # which have that many points, or more
         wanted = wanted._replace(least=min(wanted.least, FEW))
     planes = _grown(graph, graph.noise <= EXACT * graph.spacing, wanted)
@@ -99,11 +101,11 @@ def found(points: Graph, wanted: Wanted) -> Tensor:
         more = _quiet(at, _coarser(at, cell, wanted), most)
         planes = _with_more(graph, planes, more, left)
         cell, left = 2 * cell, planes.left()
-    planes = regions.settled(graph, planes, wanted.least)
+    planes = regions.settled(graph, regions.drawn(graph, planes, 1), wanted.least)
     if owner is not None:
-        region = _spread(points.at, owner, graph, planes, wanted)
+        region = _spread(points, owner, graph, planes, wanted)
         planes = planes._replace(region=region)
-    return regions.not_round(points.at, planes).region
+    return regions.not_round(points, planes).region
 
 
 def _rest(graph: Graph, left: Tensor) -> Graph | None:
@@ -114,10 +116,10 @@ def _rest(graph: Graph, left: Tensor) -> Graph | None:
 
 
 def _with_more(graph: Graph, planes: Regions, more: Regions, left: Tensor) -> Regions:
-    """Planes and those that are found of the points `left` (L,), borders drawn anew."""
+    """Planes and those that are found of the points `left` (L,), which go to the nearest."""
     if not len(more.reach):
         return planes
-    return regions.drawn(graph, planes.with_more(more, left), 2)
+    return regions.taken(graph, planes.with_more(more, left), left)
 
 
 def _loudest(graph: Graph, planes: Regions) -> float:
@@ -175,28 +177,38 @@ def _exact(graph: Graph, left: Tensor) -> bool:
     return float(exact.double().mean()) > 0.05
 
 
-def _flattest(graph: Graph) -> tuple[Graph, Tensor | None]:
-    """The points, or means of them among which many more are flat, and then the mean of each."""
-    at, owner = graph.at, None
-    best: tuple[Graph, Tensor | None] = graph, owner
-    cell = 2 * float(graph.spacing.median())
-    while graph.flat.double().mean() < ENOUGH and len(graph.at) >= 16 * NEIGHBOURS:
-        if graph.around < AROUND:
-            graph = Graph.of(at, AROUND)
-        elif cell <= COARSE:
-            mean, owner = pooled(at, cell)
-            graph, cell = Graph.of(mean, AROUND), 2 * cell
-        else:
-            break
-        if graph.flat.double().mean() >= FLATTER * best[0].flat.double().mean():
-            best = graph, owner
-    return best
+def _flattest(at: Tensor, known: Graph | None) -> tuple[Graph, Tensor | None]:
+    """The points, or means of them among which many more are flat, and then the mean of each. Some
+    points tell how many are: only what is taken becomes a graph."""
+    if known is None:
+        share, spacing = sampled(at, NEIGHBOURS)
+    else:
+        share, spacing = float(known.flat.double().mean()), float(known.spacing.median())
+    best: tuple[Tensor, Tensor | None, int] = at, None, NEIGHBOURS
+    most, mean, thinner = share, at, _thinner(at, 2 * spacing)
+    while share < ENOUGH and len(mean) >= 16 * NEIGHBOURS and (level := next(thinner, None)):
+        mean, owner = level
+        share, _ = sampled(mean, AROUND)
+        if share >= FLATTER * most:
+            best, most = (mean, owner, AROUND), share
+    mean, owner, around = best
+    return known if known and around == NEIGHBOURS else Graph.of(mean, around), owner
+
+
+def _thinner(at: Tensor, cell: float) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Points (N, 3), and then means of them in larger and larger cells and whose each is."""
+    yield at, None
+    while cell <= COARSE:
+        yield pooled(at, cell)
+        cell *= 2
 
 
 def _seeds(graph: Graph, which: Tensor) -> Tensor:
     """The flat points that are asked for (N,) bool, the flattest first."""
     flat = (graph.flat & which).nonzero()[:, 0]
-    return flat[(graph.noise / graph.spacing)[flat].argsort(stable=True)]
+    noise = (graph.noise / graph.spacing)[flat]
+    # Of numbers that are not negative the bits are in the same order, which are sorted faster.
+    return flat[noise.view(torch.int32).argsort(stable=True)]
 
 
 def _grown(graph: Graph, which: Tensor, wanted: Wanted) -> Regions:

@@ -170,8 +170,7 @@ def assigned(points: Tensor, index: Tensor, region: Tensor, fit: Fit, reach: Ten
 
 
 def _means(region: Tensor, values: Tensor, size: Tensor) -> Tensor:
-    inside = region >= 0
-    return summed(region[inside], values[inside], len(size)) / size.clamp(min=1)
+    return summed(region + 1, values, len(size) + 1)[1:] / size.clamp(min=1)
 
 
 def _parted(graph: Graph, found: Regions, fit: Fit) -> tuple[Regions, Fit]:
@@ -302,6 +301,17 @@ def drawn(graph: Graph, found: Regions, rounds: int) -> Regions:
     for _ in range(rounds):
         fit = Fit.of(graph.at, found.region, len(found.reach))
         region = assigned(graph.at, graph.index, found.region, fit, found.reach)
+        found = found._replace(region=region)
+    return found
+
+
+def taken(graph: Graph, found: Regions, some: Tensor) -> Regions:
+    """The same with some points (S,) on the nearest planes of those around them."""
+    at, index = (of.index_select(0, some) for of in (graph.at, graph.index))
+    for _ in range(ROUNDS):
+        fit = Fit.of(graph.at, found.region, len(found.reach))
+        region = found.region.clone()
+        region[some] = assigned(at, index, found.region, fit, found.reach)
         found = found._replace(region=region)
     return found
 

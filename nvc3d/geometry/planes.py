@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nvc3d import ops
-from nvc3d.geometry.plane_graph import NEIGHBOURS, Graph, sorted_and_distinct
+from nvc3d.geometry.plane_graph import NEIGHBOURS, sorted_and_distinct
 from nvc3d.geometry.plane_levels import Wanted, found
 from nvc3d.geometry.plane_regions import Fit
 
@@ -68,7 +68,7 @@ def find_planes(
     order, place = sorted_and_distinct(centred)
     if len(order) < NEIGHBOURS:
         return described(exact, torch.full((len(exact),), -1))
-    region = found(Graph.of(centred.index_select(0, order)), wanted.scaled(scale))
+    region = found(centred.index_select(0, order), wanted.scaled(scale))
     return described(exact, region[place], least_points)
 
 

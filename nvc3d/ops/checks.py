@@ -215,12 +215,13 @@ def check_long(index: Tensor, points: Tensor, name: str) -> None:
     )
 
 
-def check_some_neighbourhoods(points: Tensor, index: Tensor) -> None:
-    """One cloud (N, 3) and some of its neighbourhoods (M, K)."""
+def check_some_neighbourhoods(points: Tensor, index: Tensor, most: int | None = None) -> None:
+    """One cloud (N, 3) and some of its neighbourhoods (M, K), of so many points at the most."""
     check_cloud(points)
     check(
-        index.dim() == 2 and 0 < index.shape[1] <= 64,
-        f"index must be (M, K) with K from 1 to 64, got {tuple(index.shape)}",
+        index.dim() == 2 and 0 < index.shape[1] <= (most or index.shape[1]),
+        f"index must be (M, K){f' with K from 1 to {most}' if most else ''}, "
+        f"got {tuple(index.shape)}",
     )
     check_long(index, points, "index")
 

@@ -269,10 +269,10 @@ def pool_neighbours_backward(
 
 
 def local_planes(points: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-    """The normal of the plane through each point's neighbours, and their variances: (N, 3) each."""
-    checks.check_neighbourhoods(points, index)
+    """The normals of the planes through neighbourhoods, and their variances: (M, 3) each."""
+    checks.check_some_neighbourhoods(points, index)
     checks.check_choice(index, points.shape[0], "index")
-    near = points.double()[index]  # (N, K, 3)
+    near = points.double()[index]  # (M, K, 3)
     variance, normal = _principal(near - near.mean(1, keepdim=True))
     return normal.to(points.dtype).contiguous(), variance.to(points.dtype).contiguous()
 
@@ -330,7 +330,7 @@ def grow_planes(
 def shared_planes(points: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The plane that most of a neighbourhood shares: normal (M, 3), width (M,) and score (M,); see
     ops.shared_planes."""
-    checks.check_some_neighbourhoods(points, index)
+    checks.check_some_neighbourhoods(points, index, 64)
     checks.check_choice(index, points.shape[0], "index")
     m, k = index.shape
     near = points.double()[index]

@@ -37,7 +37,7 @@ def shared_planes(points: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor
 
 @torch.library.register_fake("nvc3d::shared_planes")
 def _fake(points: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    checks.check_some_neighbourhoods(points, index)
+    checks.check_some_neighbourhoods(points, index, 64)
     rows = index.shape[0]
     return points.new_empty(rows, 3), points.new_empty(rows), points.new_empty(rows)
 

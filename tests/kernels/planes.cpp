@@ -25,9 +25,9 @@ void bind(py::module_& m) {
   m.def(
       "local_planes",
       [](Array<T> points, Indices index, int64_t threads) {
-        Array<T> normal({points.shape(0), py::ssize_t{3}});
-        Array<T> variance({points.shape(0), py::ssize_t{3}});
-        nvc3d::local_planes(points.data(), index.data(), points.shape(0), index.shape(1),
+        Array<T> normal({index.shape(0), py::ssize_t{3}});
+        Array<T> variance({index.shape(0), py::ssize_t{3}});
+        nvc3d::local_planes(points.data(), index.data(), index.shape(0), index.shape(1),
                             normal.mutable_data(), variance.mutable_data(), on_threads(threads));
         return py::make_tuple(normal, variance);
       },

@@ -41,6 +41,10 @@ def test_planes_of_neighbourhoods_are_those_of_a_singular_value_decomposition(
     along = (normal.double() * axes[:, 2]).sum(1).abs()
     torch.testing.assert_close(along, torch.ones_like(along))
     assert (normal.gather(1, normal.abs().argmax(1, keepdim=True)) > 0).all()
+    for few, all_of_them in zip(
+        ops.local_planes(points, index[:7]), (normal, variance), strict=True
+    ):
+        assert torch.equal(few, all_of_them[:7])
 
 
 def test_equal_points_and_a_line_have_a_unit_normal_all_the_same() -> None:
@@ -169,6 +173,8 @@ def test_nearest_planes_and_moments_are_those_of_the_plain_definition() -> None:
     [
         (lambda o, p, i, r: o.shared_planes(p, i.repeat(1, 40)), "with K from 1 to 64, got"),
         (lambda o, p, i, r: o.shared_planes(p, i + 4), "index must be from 0 to 4, got"),
+        (lambda o, p, i, r: o.local_planes(p, i[0]), r"index must be \(M, K\), got \(2,\)"),
+        (lambda o, p, i, r: o.local_planes(p, i + 4), "index must be from 0 to 4, got"),
         (lambda o, p, i, r: o.plane_moments(p, r, 1), "region must be from -1 to 0, got 1"),
         (lambda o, p, i, r: o.plane_moments(p, r[:4], 2), r"region must be \(5,\), got \(4,\)"),
         (lambda o, p, i, r: o.plane_moments(p, r, -1), "regions must not be negative, got -1"),
