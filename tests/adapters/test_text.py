@@ -6,7 +6,9 @@ import gzip
 import io
 import json
 import random
+import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from nvc3d.adapters.text.batches import Buckets
 from nvc3d.adapters.text.lines import LONGEST, lines_of, read_lines, tidy
 from nvc3d.adapters.text.pairs import find
 from nvc3d.adapters.text.pieces import SPECIAL, Pieces
+from nvc3d.adapters.text.topics.listing import typical
 from nvc3d.adapters.text.translation import TranslationModel
 from nvc3d.adapters.text.translation.answer import translate
 from nvc3d.adapters.text.translation.beam import search
@@ -397,6 +400,10 @@ def test_anchors_are_topics_with_words_and_sentences(
     assert "Topics, the largest first:" in capsys.readouterr().out
     listed = (run / "topics.txt").read_text().splitlines()
     assert listed[0].startswith("anchor ") and listed[1].strip() in lines
+    for topic in re.split("(?m)^(?=anchor )", (run / "topics.txt").read_text())[1:]:
+        head, *texts = topic.splitlines()
+        assert len({*texts}) == len(texts) <= 3
+        assert {*head.split(": ")[2].split()} <= {*["red", "blue", "green", "cat", "dog", "owl"]}
     told = nvc3d.load(run)(["red cat", "blue owl"])
     assert [one.category in one.categories for one in told] == [True, True]
     assert told[0].categories == ("anchor 0", "anchor 1", "anchor 2")
@@ -409,6 +416,11 @@ def test_anchors_are_topics_with_words_and_sentences(
     assert said.err.count("1 of 3 texts, the first of them number 3, have characters") == 1
     assert main(["classify", "x", f"--checkpoint={run}", "--output=out"]) == 2
     assert "--output is for shapes and images" in capsys.readouterr().err
+
+
+def test_words_of_a_topic_are_those_it_has_more_of() -> None:
+    own, other = Counter(["the", "red", "cat", "red"]), Counter(["the", "the", "blue", "cat"])
+    assert typical([own], [own, other]) == ["red"]
 
 
 def test_labelled_texts_are_classified() -> None:

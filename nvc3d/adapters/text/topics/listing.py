@@ -41,26 +41,29 @@ def topics(model: TopicsModel, splits: Splits, config: TopicsConfig, folder: Pat
     anchor = torch.cat([code.anchor for code in codes]).cpu()
     distance = torch.cat([code.distances for code in codes]).cpu()
     counts = [Counter(_words(text)) for text in texts]
-    lines = []
+    listed = []
     for k in anchor.bincount().argsort(descending=True).tolist():
         own = torch.where(anchor == k)[0]
         if len(own) == 0:
             break
-        nearest = own[distance[own, k].argsort()][:SENTENCES].tolist()
+        nearest = own[distance[own, k].argsort(stable=True)].tolist()
         words = typical([counts[i] for i in own.tolist()], counts)
-        lines.append(f"anchor {k}: {len(own) / len(texts):.1%}: {' '.join(words)}")
-        lines += [f"  {texts[i]}" for i in nearest]
+        shown = [*dict.fromkeys(texts[i] for i in nearest)][:SENTENCES]
+        head = f"anchor {k}: {len(own) / len(texts):.1%}: {' '.join(words)}"
+        listed.append("\n".join([head, *(f"  {text}" for text in shown)]))
     with atomic_write(folder / FILE) as file:
-        file.write("".join(f"{line}\n" for line in lines).encode())
-    return ["Topics, the largest first:", *lines[: PRINTED * (1 + SENTENCES)]]
+        file.write("".join(f"{topic}\n" for topic in listed).encode())
+    return ["Topics, the largest first:", *listed[:PRINTED]]
 
 
 def typical(own: Sequence[Counter[str]], everyone: Sequence[Counter[str]]) -> list[str]:
-    """The words that weigh most in the divergence of some texts' words from those of all."""
+    """The words that some texts have more of than all do, those first that weigh most in the
+    divergence of their words from those of all."""
     inside, outside = sum(own, Counter()), sum(everyone, Counter())
     share = inside.total() / max(outside.total(), 1)
     weight = {w: n * math.log(n / (share * outside[w])) for w, n in inside.items()}
-    return sorted(weight, key=lambda word: (-weight[word], word))[:WORDS]
+    more = [word for word in weight if weight[word] > 0]
+    return sorted(more, key=lambda word: (-weight[word], word))[:WORDS]
 
 
 def _words(text: str) -> list[str]:
