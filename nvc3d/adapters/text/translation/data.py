@@ -24,7 +24,8 @@ def data(config: TranslationConfig) -> Splits:
     """The pairs to train on and those to measure on; the labels of the vocabulary are the pieces.
 
     Pairs with an empty side, or longer than the model's longest, are not learned from; a
-    warning counts the longer ones. Raises what `pairs.find` raises, and ValueError where nothing is left.
+    warning counts the longer ones. Raises what `pairs.find` raises, and ValueError where nothing is
+    left.
     """
     train, held_out, _ = parts(config)
     if config.holdout == 1:
