@@ -1,6 +1,7 @@
 // The plane through a point that most of its neighbours share.
 //
-// Every neighbourhood is computed by itself, in double: threads change nothing.
+// Every neighbourhood is computed by itself: threads change nothing. Differences are taken in
+// double, and in float then counted, four and more at a time.
 #pragma once
 
 #include <array>
@@ -18,7 +19,7 @@ namespace nvc3d {
 // Widths are those of a ladder, `narrowest` of the radius times 2^(step / 2).
 class PlaneChance {
  public:
-  static constexpr int steps = 14;
+  static constexpr int32_t steps = 14;
   static constexpr double narrowest = 0.01;
 
   explicit PlaneChance(int64_t k) : k_(k), score_(steps * (k + 1), 0.0) {
@@ -31,12 +32,13 @@ class PlaneChance {
   }
 
   static double width(int step) { return narrowest * std::exp2(0.5 * step); }
-  // The first step whose width a distance is below, by the radius; `steps` where there is none.
-  static int step(double distance) {
-    const double squared = distance / narrowest * (distance / narrowest);
-    uint64_t bits;
+  // The first step whose width a distance is below, in the narrowest of them; `steps` where there
+  // is none.
+  static int32_t step(float distance) {
+    const float squared = distance * distance;
+    int32_t bits;
     std::memcpy(&bits, &squared, sizeof bits);
-    const int exponent = static_cast<int>(bits >> 52) - 1022;  // of what is 0 far below 0
+    const int32_t exponent = (bits >> 23) - 126;  // of what is 0 far below 0
     return std::min(std::max(exponent, 0), steps);
   }
   double operator()(int step, int64_t n) const { return score_[step * (k_ + 1) + n]; }
@@ -70,6 +72,12 @@ class SharedPlane {
       radius_ = std::max(radius_, std::sqrt(near_[j].dot(near_[j])));
     }
     if (!(radius_ > 0)) return;
+    const double scale = 1 / (PlaneChance::narrowest * radius_);
+    for (int64_t j = 0; j < k; ++j) {
+      x_[j] = static_cast<float>(near_[j].x * scale);
+      y_[j] = static_cast<float>(near_[j].y * scale);
+      z_[j] = static_cast<float>(near_[j].z * scale);
+    }
     const int64_t last = std::min(pairs_of, k - 1);
     for (int64_t a = 1; a <= last; ++a) {
       for (int64_t b = a + 1; b <= last; ++b) judge(near_[a], near_[b]);
@@ -81,24 +89,33 @@ class SharedPlane {
   // The least-squares plane of those within the width.
   Vector3 normal() const {
     Moments moments(Vector3{0, 0, 0});
+    const std::array<int32_t, most> step = steps_from(normal_);
     for (int64_t j = 0; j < k_; ++j) {
-      if (PlaneChance::step(std::abs(normal_.dot(near_[j])) / radius_) <= step_) {
-        moments.add(near_[j]);
-      }
+      if (step[j] <= step_) moments.add(near_[j]);
     }
     return moments.fit().normal;
   }
 
  private:
+  // Of all neighbours the steps of their distances from a plane through the point.
+  std::array<int32_t, most> steps_from(const Vector3& normal) const {
+    const auto x = static_cast<float>(normal.x), y = static_cast<float>(normal.y),
+               z = static_cast<float>(normal.z);
+    std::array<int32_t, most> steps;
+    for (int64_t j = 0; j < k_; ++j) {
+      steps[j] = PlaneChance::step(x * x_[j] + y * y_[j] + z * z_[j]);
+    }
+    return steps;
+  }
+
   void judge(const Vector3& one, const Vector3& other) {
     const Vector3 across = one.cross(other);
     const double length = std::sqrt(across.dot(across));
     if (!(length > 1e-2 * std::sqrt(one.dot(one)) * std::sqrt(other.dot(other)))) return;
     const Vector3 normal = across.over(length);
+    const std::array<int32_t, most> step_of = steps_from(normal);
     std::array<int, PlaneChance::steps + 1> count{};
-    for (int64_t j = 0; j < k_; ++j) {
-      ++count[PlaneChance::step(std::abs(normal.dot(near_[j])) / radius_)];
-    }
+    for (int64_t j = 0; j < k_; ++j) ++count[step_of[j]];
     int64_t within = 0;
     for (int step = 0; step < PlaneChance::steps; ++step) {
       within += count[step];
@@ -111,6 +128,7 @@ class SharedPlane {
 
   Vector3 centre_, normal_{0, 0, 1};
   std::array<Vector3, most> near_;
+  std::array<float, most> x_{}, y_{}, z_{};  // the same, in the narrowest width
   int64_t k_;
   const PlaneChance& chance_;
   double radius_ = 0, score_ = 0;

@@ -67,6 +67,26 @@ class Graph(NamedTuple):
         stepped = (steps(at).float() * normal).norm(dim=1) / math.sqrt(12)
         return cls(at, near, index, spacing, normal, noise.maximum(stepped), stepped, flat, around)
 
+    def part(self, some: Tensor) -> Graph:
+        """Some of the points (M,), in their order, with what was told of them; a neighbour that is
+        none of them gives its place to the point itself."""
+        own = torch.arange(len(some))
+        number = torch.full((len(self.at),), -1)
+        number[some] = own
+        index = number[self.index.index_select(0, some)]
+        index = torch.where(index < 0, own[:, None], index)
+        return Graph(
+            self.at[some],
+            self.near[some],
+            index,
+            self.spacing[some],
+            self.normal[some],
+            self.noise[some],
+            self.stepped[some],
+            self.flat[some],
+            self.around,
+        )
+
     def tolerance(self, distance: float | None) -> Tensor:
         """How far from a plane a point of it may be: (N,) float32."""
         if distance is not None:

@@ -30,6 +30,8 @@ BULGE = 0.5
 """How far, in spacings, points may be from a face that bulges."""
 EXACT = 0.1
 """Of the spacing: points that are nearer to their planes have next to no noise."""
+MOSTLY = 0.9
+"""The share of points that are left, above which their neighbours are looked for no more."""
 SOME = 2000
 """Points that tell whether many share exact planes."""
 ENOUGH = 0.5
@@ -112,7 +114,9 @@ def _rest(graph: Graph, left: Tensor) -> Graph | None:
     """The points `left` (L,) alone, unless they are too few."""
     if len(left) < SHARED:
         return None
-    return graph if len(left) == len(graph.at) else Graph.of(graph.at[left], graph.around)
+    if len(left) >= MOSTLY * len(graph.at):
+        return graph.part(left)
+    return Graph.of(graph.at[left], graph.around)
 
 
 def _with_more(graph: Graph, planes: Regions, more: Regions, left: Tensor) -> Regions:

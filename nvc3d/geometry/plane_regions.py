@@ -320,12 +320,15 @@ def _dense(
     points: Tensor, found: Regions, fit: Fit, edges: tuple[Tensor, Tensor], neighbours: int
 ) -> Tensor:
     """Which regions have most of the points around them that lie on their planes: (P,) bool."""
-    one, other = (end[found.region[edges[0]] >= 0] for end in edges)
-    of, regions = found.region[one], len(found.reach)
-    on_plane = fit.distance(points.index_select(0, other), of) <= found.reach[of]
+    of, regions = found.region[edges[0]], len(found.reach)
+    around = torch.bincount(of + 1, minlength=regions + 1)[1:]
+    own = fit.size * neighbours - around
+    asked = own < DENSE * (own + around)  # of most regions all that is around them is too little
+    some = _inside(of, asked)
+    of = of[some]
+    on_plane = fit.distance(points.index_select(0, edges[1][some]), of) <= found.reach[of]
     others = torch.bincount(of[on_plane], minlength=regions)
-    own = fit.size * neighbours - torch.bincount(of, minlength=regions)
-    return own >= DENSE * (own + others)
+    return ~asked | (own >= DENSE * (own + others))
 
 
 def _planar(points: Tensor, found: Regions, fit: Fit) -> Tensor:
@@ -475,13 +478,14 @@ def joined(graph: Graph, found: Regions) -> Regions:
     low, high = torch.minimum(here, there), torch.maximum(here, there)
     pair, of = distinct(low * len(found.reach) + high, len(found.reach) ** 2)
     low, high = pair // len(found.reach), pair % len(found.reach)
-    step = fit.distance(graph.at.index_select(0, other), here)
-    step = step.maximum(fit.distance(graph.at.index_select(0, one), there))
-    step = summed(of, step, len(pair)) / torch.bincount(of)
-    along = (fit.normal[low] * fit.normal[high]).sum(1).abs()
+    along = (fit.normal[low] * fit.normal[high]).sum(1).abs() > math.cos(math.radians(TURN))
+    some = along[of].nonzero()[:, 0]
+    of, here, there = of[some], here[some], there[some]
+    step = fit.distance(graph.at.index_select(0, other[some]), here)
+    step = step.maximum(fit.distance(graph.at.index_select(0, one[some]), there))
+    step = summed(of, step, len(pair)) / torch.bincount(of, minlength=len(pair)).clamp(min=1)
     near = _near(found, fit)
-    reach = torch.maximum(near[low], near[high])
-    on = (step <= 2 * reach) & (along > math.cos(math.radians(TURN)))
+    on = along & (step <= 2 * torch.maximum(near[low], near[high]))
     whole = _components(low[on], high[on], len(found.reach))
     together = Fit.of(graph.at, _of(whole, found.region), len(whole))
     bent = together.variance[:, 0].sqrt()
