@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from nvc3d import ops
-from nvc3d.geometry import plane_regions as regions
+from nvc3d.geometry.plane_borders import assigned, drawn, settled, taken
 from nvc3d.geometry.plane_graph import AROUND, NEIGHBOURS, NOISE, SPREAD, Graph, pooled, sampled
+from nvc3d.geometry.plane_joins import BENT, MOST, joined
+from nvc3d.geometry.plane_kinds import accepted, as_good_as_flat, not_round
 from nvc3d.geometry.plane_regions import Fit, Regions
 
 FLATTER = 1.25
@@ -72,7 +74,7 @@ def found(points: Tensor, wanted: Wanted, known: Graph | None = None) -> Tensor:
     if owner is not None:  # which have that many points, or more
         wanted = wanted._replace(least=min(wanted.least, FEW))
     planes = _grown(graph, graph.noise <= EXACT * graph.spacing, wanted)
-    planes = regions.drawn(graph, regions.joined(graph, planes), 2)
+    planes = drawn(graph, joined(graph, planes), 2)
     if wanted.distance is None:
         for times in BRIDGES:
             planes = _bridged(graph, planes, times, wanted)
@@ -103,11 +105,11 @@ def found(points: Tensor, wanted: Wanted, known: Graph | None = None) -> Tensor:
         more = _quiet(at, _coarser(at, cell, wanted), most)
         planes = _with_more(graph, planes, more, left)
         cell, left = 2 * cell, planes.left()
-    planes = regions.settled(graph, regions.drawn(graph, planes, 1), wanted.least)
+    planes = settled(graph, drawn(graph, planes, 1), wanted.least)
     if owner is not None:
         region = _spread(points, owner, graph, planes, wanted)
         planes = planes._replace(region=region)
-    return regions.not_round(points, planes).region
+    return not_round(points, planes).region
 
 
 def _rest(graph: Graph, left: Tensor) -> Graph | None:
@@ -123,7 +125,7 @@ def _with_more(graph: Graph, planes: Regions, more: Regions, left: Tensor) -> Re
     """Planes and those that are found of the points `left` (L,), which go to the nearest."""
     if not len(more.reach):
         return planes
-    return regions.taken(graph, planes.with_more(more, left), left)
+    return taken(graph, planes.with_more(more, left), left)
 
 
 def _loudest(graph: Graph, planes: Regions) -> float:
@@ -155,13 +157,13 @@ def _bridged(graph: Graph, planes: Regions, times: int, wanted: Wanted) -> Regio
     pair = whole.region[both] * size + planes.region[both]
     shared = torch.bincount(pair, minlength=count * size).view(count, size)
     large = Fit.of(graph.at, whole.region, count)
-    flat = regions.as_good_as_flat(large, regions.BENT)
-    pieces = rough & (shared >= regions.MOST * fit.size)  # (P, F)
+    flat = as_good_as_flat(large, BENT)
+    pieces = rough & (shared >= MOST * fit.size)  # (P, F)
     some = (shared * pieces).amax(1) if size else shared.new_zeros(count)
-    taken = flat & (some < PIECE * large.size) & ((shared * ~pieces).sum(1) < 0.2 * large.size)
-    gone = (pieces & taken[:, None]).any(0)
+    chosen = flat & (some < PIECE * large.size) & ((shared * ~pieces).sum(1) < 0.2 * large.size)
+    gone = (pieces & chosen[:, None]).any(0)
     planes = planes.kept(~gone)
-    whole = whole.kept(taken)
+    whole = whole.kept(chosen)
     free = (planes.region < 0) & (whole.region >= 0)
     at = free.nonzero()[:, 0]
     more = Regions(whole.region[at], whole.reach, whole.apart)
@@ -232,7 +234,7 @@ def _grown(graph: Graph, which: Tensor, wanted: Wanted) -> Regions:
         cosine=wanted.cosine,
         least=wanted.least,
     )
-    return regions.accepted(graph, seed, tolerance, wanted.least, wanted.distance is not None)
+    return accepted(graph, seed, tolerance, wanted.least, wanted.distance is not None)
 
 
 def _bent(graph: Graph | None, wanted: Wanted) -> Regions:
@@ -249,7 +251,7 @@ def _bent(graph: Graph | None, wanted: Wanted) -> Regions:
         cosine=wanted.cosine,
         least=wanted.least,
     )
-    return regions.accepted(graph, seed, tolerance, wanted.least, fixed=True, bent=True)
+    return accepted(graph, seed, tolerance, wanted.least, fixed=True, bent=True)
 
 
 def _shared(at: Tensor, widest: float, wanted: Wanted) -> Regions:
@@ -265,7 +267,7 @@ def _shared(at: Tensor, widest: float, wanted: Wanted) -> Regions:
     seed = ops.grow_planes(
         graph.near, graph.index, normal, tolerance, seeds, cosine=wanted.cosine, least=wanted.least
     )
-    return regions.accepted(graph, seed, tolerance, wanted.least, wanted.distance is not None)
+    return accepted(graph, seed, tolerance, wanted.least, wanted.distance is not None)
 
 
 def _coarser(at: Tensor, cell: float, wanted: Wanted) -> Regions:
@@ -293,5 +295,5 @@ def _spread(at: Tensor, owner: Tensor, graph: Graph, planes: Regions, wanted: Wa
         reach = planes.reach
         if wanted.distance is None:
             reach = (3 * fit.variance[:, 0].sqrt()).maximum(0.1 * planes.apart)
-        region = regions.assigned(at, index, planes.region, fit, reach)
+        region = assigned(at, index, planes.region, fit, reach)
     return region
