@@ -37,6 +37,31 @@ def test_plus_plus_chooses_each_distinct_latent_before_any_repeats():
     assert kmeans.plus_plus(latents, 9, generator()).shape == (9, 1)
 
 
+@pytest.mark.parametrize("dim", [1, 3, 16, 33, 100, 128])
+def test_plus_plus_measures_few_latents_and_chooses_as_if_it_measured_all(dim: int):
+    """Bit for bit: in groups, far from the origin, all alike, tiny and huge."""
+    spread = torch.randn(700, dim, generator=generator(1))
+    groups = torch.randn(9, dim, generator=generator(2))[torch.arange(700) % 9]
+    same = torch.ones(40, dim).repeat_interleave(5, 0)
+    cases = (spread, 3 * groups + 0.1 * spread, spread + 1e4, same, 1e-21 * spread, 1e18 * spread)
+    for seed, latents in enumerate((*cases, spread.double(), spread.T.contiguous().T)):
+        for count in (1, 40, 300):
+            picks = kmeans.plus_plus(latents, count, generator(seed))
+            assert torch.equal(picks, measuring_all(latents, count, generator(seed)))
+
+
+def measuring_all(latents: Tensor, count: int, source: torch.Generator) -> Tensor:
+    draws = torch.rand(count, generator=source).to(latents)
+    chosen = [latents[int(draws[0] * len(latents))]]
+    distance = (latents.contiguous() - chosen[0]).square().sum(1)
+    for draw in draws[1:]:
+        cumulative = (distance + torch.finfo(distance.dtype).tiny).cumsum(0)
+        pick = int(torch.searchsorted(cumulative, draw * cumulative[-1]))
+        chosen.append(latents[min(pick, len(latents) - 1)])
+        distance = distance.minimum((latents.contiguous() - chosen[-1]).square().sum(1))
+    return torch.stack(chosen)
+
+
 def test_lloyd_never_worsens_and_leaves_no_anchor_empty():
     latents = torch.randn(400, 5, generator=generator())
     places = 50 + torch.randn(20, 5, generator=generator(1))
