@@ -14,7 +14,7 @@ STABLE_TORCH_LIBRARY(nvc3d, m) {
       "-> (Tensor x_squared, Tensor x_index, Tensor y_squared, Tensor y_index)");
   m.def(
       "knn(Tensor x, Tensor y, SymInt k, Tensor? x_lengths, Tensor? y_lengths, int norm, "
-      "bool check_finite) -> (Tensor squared, Tensor index)");
+      "bool check_finite, float? limit=None) -> (Tensor squared, Tensor index)");
   m.def(
       "distance_backward(Tensor grad, Tensor x, Tensor y, Tensor index, Tensor? x_lengths, "
       "int norm) -> (Tensor x_grad, Tensor y_grad)");
@@ -28,7 +28,8 @@ STABLE_TORCH_LIBRARY(nvc3d, m) {
   m.def("build_tree(Tensor y, Tensor? y_lengths, bool check_finite) -> Tensor tree");
   m.def(
       "knn_in_tree(Tensor x, Tensor y, Tensor tree, SymInt k, Tensor? x_lengths, "
-      "Tensor? y_lengths, int norm, bool check_finite) -> (Tensor squared, Tensor index)");
+      "Tensor? y_lengths, int norm, bool check_finite, float? limit=None) "
+      "-> (Tensor squared, Tensor index)");
   m.def(
       "ball_query_in_tree(Tensor x, Tensor y, Tensor tree, SymInt k, float squared_radius, "
       "Tensor? x_lengths, Tensor? y_lengths, bool check_finite) -> (Tensor squared, Tensor index)");

@@ -81,7 +81,14 @@ def _farthest_point_sampling(
 
 
 def _knn(
-    x: Any, y: Any, k: Any, x_lengths: Any, y_lengths: Any, norm: int, check_finite: bool
+    x: Any,
+    y: Any,
+    k: Any,
+    x_lengths: Any,
+    y_lengths: Any,
+    norm: int,
+    check_finite: bool,
+    limit: float | None = None,
 ) -> Any:
     if x.shape[2] < EXPANDED:
         apart = op.Sub(op.Unsqueeze(x, [2]), op.Unsqueeze(y, [1]))  # (B, N, M, D)

@@ -3,11 +3,13 @@
 // Pairs are ordered by distance, then by index, so no two are equal and the result does not depend
 // on the order in which they come. Both ways to keep them offer:
 //
-//   start(distance, index, k)       where the k best are to be written
+//   start(distance, index, k, limit)  where the k best are to be written; pairs at the limit or
+//                                   beyond may be left out
 //   worst(), worst_index()          only a pair below this one can enter
 //   take(distance, index, closer)   16 pairs, of which those that `closer` names may enter: their
 //                                   distance is not above worst()
-//   finish()                        writes the k best, sorted
+//   finish()                        writes the k best, sorted; then, where fewer came, infinity and
+//   0
 #pragma once
 
 #include "simd.h"
@@ -100,12 +102,12 @@ class RankedBest : Gathered<T> {
  public:
   static constexpr int most_k = 64;
 
-  void start(T* distance, int64_t* index, int64_t k) {
+  void start(T* distance, int64_t* index, int64_t k, T limit) {
     to_distance_ = distance;
     to_index_ = index;
     k_ = static_cast<int>(k);
     count_ = 0;
-    worst_ = infinity<T>;
+    limit_ = worst_ = limit;
     worst_index_ = no_index;
   }
 
@@ -115,7 +117,7 @@ class RankedBest : Gathered<T> {
   NVC3D_INLINE void take(Vec<T> distance, Ints index, Mask<T> closer) {
     add(distance, index, closer);
     // As soon as there are k, worst() can tell something.
-    if (count_ >= (worst_ < infinity<T> ? k_ + slack : k_)) drop_worst();
+    if (count_ >= (worst_ < limit_ ? k_ + slack : k_)) drop_worst();
   }
 
   void finish() {
@@ -123,7 +125,7 @@ class RankedBest : Gathered<T> {
     int32_t index[capacity];
     sort(distance, index);
     for (int i = 0; i < k_; ++i) {
-      const bool found = i < count_;  // fewer than k come only where distances are NaN
+      const bool found = i < count_;
       to_distance_[i] = found ? distance[i] : infinity<T>;
       to_index_[i] = found ? index[i] : 0;
     }
@@ -168,7 +170,7 @@ class RankedBest : Gathered<T> {
       return count_set(within) >= k_;
     };
     T bound = worst_;
-    if (!(bound < infinity<T>)) {
+    if (!(bound < limit_)) {
       Vec<T> largest = Vec<T>::all(0);
       NVC3D_UNROLL
       for (int b = 0; b < Blocks; ++b) {
@@ -203,7 +205,7 @@ class RankedBest : Gathered<T> {
   T* to_distance_;
   int64_t* to_index_;
   int k_;
-  T worst_;
+  T limit_, worst_;
   int32_t worst_index_;
 };
 
@@ -212,14 +214,14 @@ class RankedBest : Gathered<T> {
 template <class T>
 class MergedBest : Gathered<T> {
  public:
-  void start(T* distance, int64_t* index, int64_t k) {
+  void start(T* distance, int64_t* index, int64_t k, T limit) {
     to_distance_ = distance;
     to_index_ = index;
     k_ = k;
     enough_ = static_cast<int>(least<int64_t>(k / 2, capacity - lanes));
     count_ = 0;
     for (int64_t i = 0; i < k_; ++i) {
-      to_distance_[i] = infinity<T>;
+      to_distance_[i] = limit;
       to_index_[i] = no_index;
     }
   }
@@ -234,8 +236,10 @@ class MergedBest : Gathered<T> {
 
   void finish() {
     merge();
-    // Places that nothing entered, as with NaN.
-    for (int64_t i = k_; i-- > 0 && to_index_[i] == no_index;) to_index_[i] = 0;
+    for (int64_t i = k_; i-- > 0 && to_index_[i] == no_index;) {
+      to_distance_[i] = infinity<T>;
+      to_index_[i] = 0;
+    }
   }
 
  private:

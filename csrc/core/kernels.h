@@ -74,10 +74,11 @@ struct Kernels {
                        T* x_distance, int64_t* x_index, T* y_distance, int64_t* y_index,
                        const Parallel& parallel);
 
-  // For each of x the k nearest of y, nearest first, lowest index first on ties: (n, k) each. Here
-  // and below, `tree` is nullptr or the one of y, which then is not built anew.
+  // For each of x the k nearest of y, nearest first, lowest index first on ties: (n, k) each. Those
+  // at the limit or beyond may be left out: then infinity and index 0 stand last. Here and below,
+  // `tree` is nullptr or the one of y, which then is not built anew.
   void (*knn)(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int64_t k, int norm,
-              const void* tree, T* distance, int64_t* index, const Parallel& parallel);
+              T limit, const void* tree, T* distance, int64_t* index, const Parallel& parallel);
 
   // For each of x the first k of y, by index, whose squared distance is below squared_radius:
   // (n, k) each. Where there are fewer than k, which may be more than m, the rest is distance 0 and

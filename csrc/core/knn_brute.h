@@ -13,14 +13,14 @@ namespace nvc3d::NVC3D_ISA {
 
 template <class T, class Norm, int Dim, class Best>
 void knn_brute_tile(const T* x, int64_t n, const Packed<T>& y, int64_t first_row, int64_t k,
-                    T* distance, int64_t* index) {
+                    T limit, T* distance, int64_t* index) {
   constexpr int rows = Tile<T>::rows;
   constexpr int64_t chunk = 16;  // blocks
   const Tile<T> tile(x, n, y.dim, first_row);
   const int valid = static_cast<int>(least<int64_t>(rows, n - first_row));
   Best best[rows];
   for (int r = 0; r < valid; ++r) {
-    best[r].start(distance + (first_row + r) * k, index + (first_row + r) * k, k);
+    best[r].start(distance + (first_row + r) * k, index + (first_row + r) * k, k, limit);
   }
   int32_t lane_numbers[lanes];
   for (int i = 0; i < lanes; ++i) lane_numbers[i] = i;
@@ -50,13 +50,13 @@ void knn_brute_tile(const T* x, int64_t n, const Packed<T>& y, int64_t first_row
 }
 
 template <class T, class Norm, int Dim, class Best>
-void knn_brute(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int64_t k, T* distance,
-               int64_t* index, const Parallel& parallel) {
+void knn_brute(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int64_t k, T limit,
+               T* distance, int64_t* index, const Parallel& parallel) {
   const Packed<T> packed(y, m, dim);
   constexpr int rows = Tile<T>::rows;
   parallel((n + rows - 1) / rows, brute_grain(m, dim, rows), [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      knn_brute_tile<T, Norm, Dim, Best>(x, n, packed, t * rows, k, distance, index);
+      knn_brute_tile<T, Norm, Dim, Best>(x, n, packed, t * rows, k, limit, distance, index);
     }
   });
 }

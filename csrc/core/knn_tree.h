@@ -6,22 +6,22 @@
 
 namespace nvc3d::NVC3D_ISA {
 
-// The k best that each query of a packet has met.
+// The k best that each query of a packet has met below a limit.
 template <class T, int Dim, class Norm, class Best>
 struct KnnFound {
   static constexpr bool looks_are_dear = true;
-  Vec<T> worst = Vec<T>::all(infinity<T>);
-  Ints worst_index = Ints::all(no_index);
+  Vec<T> worst;
+  Ints worst_index;
   int64_t last_leaf = 0;  // where a query found something better last
 
-  KnnFound(const Leaf<T, Dim>& queries, int valid, int64_t k, T* distance, int64_t* index)
+  KnnFound(const Leaf<T, Dim>& queries, int valid, int64_t k, T limit, T* distance, int64_t* index)
       : queries_((1u << valid) - 1) {
     for (int q = 0; q < valid; ++q) {
-      best_[q].start(distance + queries.index[q] * k, index + queries.index[q] * k, k);
+      best_[q].start(distance + queries.index[q] * k, index + queries.index[q] * k, k, limit);
     }
     // Lanes without a query ask for nothing.
     for (int q = 0; q < lanes; ++q) {
-      worst_[q] = q < valid ? infinity<T> : -1;
+      worst_[q] = q < valid ? limit : -1;
       worst_index_[q] = q < valid ? no_index : 0;
     }
     load();
@@ -64,11 +64,12 @@ struct KnnFound {
 template <class T, int Dim, class Norm, class Best>
 class KnnWalks {
  public:
-  KnnWalks(const TreeView<T, Dim>& x, const TreeView<T, Dim>& y, int64_t k, T* distance,
+  KnnWalks(const TreeView<T, Dim>& x, const TreeView<T, Dim>& y, int64_t k, T limit, T* distance,
            int64_t* index)
       : x_(x),
         y_(y),
         k_(k),
+        limit_(limit),
         first_look_(least(k / lanes + 1, y.leaves)),
         distance_(distance),
         index_(index) {}
@@ -90,7 +91,7 @@ class KnnWalks {
     using Found = KnnFound<T, Dim, Norm, Best>;
     const Leaf<T, Dim>& queries = x_.leaf[l];
     const Packet<T, Dim> packet(queries, x_.points - l * lanes);
-    Found found(queries, packet.valid, k_, distance_, index_);
+    Found found(queries, packet.valid, k_, limit_, distance_, index_);
     const int64_t first = least(most<int64_t>(start - first_look_ / 2, 0), y_.leaves - first_look_);
     PacketSearch<T, Dim, Norm, Found> search(y_, packet, found);
     const int64_t work = search.run(first, first + first_look_);
@@ -101,6 +102,7 @@ class KnnWalks {
 
   const TreeView<T, Dim>&x_, &y_;
   const int64_t k_;
+  const T limit_;
   const int64_t first_look_;  // leaves to begin with, around the one where to start
   T* const distance_;
   int64_t* const index_;

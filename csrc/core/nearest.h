@@ -96,7 +96,7 @@ void nearest_of_all(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, T
 
 template <class T>
 void nearest_with(const void* built, const T* x, int64_t n, const T* y, int64_t m, int64_t dim,
-                  int norm, T* distance, int64_t* index, const Parallel& parallel) {
+                  int norm, T limit, T* distance, int64_t* index, const Parallel& parallel) {
   if (n == 0) return;
   const auto run = [&](auto chosen_norm) {
     using Norm = decltype(chosen_norm);
@@ -105,7 +105,7 @@ void nearest_with(const void* built, const T* x, int64_t n, const T* y, int64_t 
       with_tree_dim<Norm>(dim, [&](auto chosen_dim) {
         constexpr int Dim = decltype(chosen_dim)::value;
         const auto walk = [&](const TreeView<T, Dim>& from, const TreeView<T, Dim>& to) {
-          const NearestWalks<T, Dim, Norm> walks(from, to, distance, index);
+          const NearestWalks<T, Dim, Norm> walks(from, to, limit, distance, index);
           done = walks.pay();
           if (done) walks.run(parallel);
         };
@@ -127,7 +127,7 @@ void nearest_with(const void* built, const T* x, int64_t n, const T* y, int64_t 
 template <class T>
 void nearest(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int norm, T* distance,
              int64_t* index, const Parallel& parallel) {
-  nearest_with<T>(nullptr, x, n, y, m, dim, norm, distance, index, parallel);
+  nearest_with<T>(nullptr, x, n, y, m, dim, norm, infinity<T>, distance, index, parallel);
 }
 
 template <class T>
@@ -143,8 +143,8 @@ void nearest_both(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int
         constexpr int Dim = decltype(chosen_dim)::value;
         const Filled<T, Dim> xs(x, n, dim), ys(y, m, dim);
         const TreePair<T, Dim> trees(xs.points, n, ys.points, m, parallel);
-        const NearestWalks<T, Dim, Norm> to_y(trees.x, trees.y, x_distance, x_index);
-        const NearestWalks<T, Dim, Norm> to_x(trees.y, trees.x, y_distance, y_index);
+        const NearestWalks<T, Dim, Norm> to_y(trees.x, trees.y, infinity<T>, x_distance, x_index);
+        const NearestWalks<T, Dim, Norm> to_x(trees.y, trees.x, infinity<T>, y_distance, y_index);
         there = to_y.pay();
         back = to_x.pay();
         if (there) to_y.run(parallel);
@@ -169,10 +169,11 @@ void nearest_both(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int
 }
 
 template <class T>
-void knn(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int64_t k, int norm,
+void knn(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int64_t k, int norm, T limit,
          const void* built, T* distance, int64_t* index, const Parallel& parallel) {
   if (n == 0) return;
-  if (k == 1) return nearest_with<T>(built, x, n, y, m, dim, norm, distance, index, parallel);
+  if (k == 1)
+    return nearest_with<T>(built, x, n, y, m, dim, norm, limit, distance, index, parallel);
   const auto run = [&](auto chosen_norm, auto chosen_best) {
     using Norm = decltype(chosen_norm);
     using Best = typename decltype(chosen_best)::Type;
@@ -181,7 +182,7 @@ void knn(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int64_t k, i
       with_tree_dim<Norm>(dim, [&](auto chosen_dim) {
         constexpr int Dim = decltype(chosen_dim)::value;
         const auto walk = [&](const TreeView<T, Dim>& from, const TreeView<T, Dim>& to) {
-          const KnnWalks<T, Dim, Norm, Best> walks(from, to, k, distance, index);
+          const KnnWalks<T, Dim, Norm, Best> walks(from, to, k, limit, distance, index);
           done = walks.pay();
           if (done) walks.run(parallel);
         };
@@ -200,10 +201,11 @@ void knn(const T* x, int64_t n, const T* y, int64_t m, int64_t dim, int64_t k, i
     }
     if (done) return;
     if (dim > 3) {
-      knn_brute<T, Norm, 0, Best>(x, n, y, m, dim, k, distance, index, parallel);
+      knn_brute<T, Norm, 0, Best>(x, n, y, m, dim, k, limit, distance, index, parallel);
     } else {
       const Filled<T, 3> xs(x, n, dim), ys(y, m, dim);
-      knn_brute<T, Norm, 3, Best>(xs.points, n, ys.points, m, 3, k, distance, index, parallel);
+      knn_brute<T, Norm, 3, Best>(xs.points, n, ys.points, m, 3, k, limit, distance, index,
+                                  parallel);
     }
   };
   const auto with_best = [&](auto best) { norm == 1 ? run(L1{}, best) : run(SquaredL2{}, best); };

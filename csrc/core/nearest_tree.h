@@ -5,14 +5,17 @@
 
 namespace nvc3d::NVC3D_ISA {
 
-// The nearest point that each query of a packet has met, and the lowest index on ties. Before any:
-// index 0 at infinity, which is the answer where all distances overflow.
+// The nearest point that each query of a packet has met below a limit, and the lowest index on
+// ties. Before any: index 0 at the limit. Without a limit that is the answer where all distances
+// overflow.
 template <class T, int Dim, class Norm>
 struct NearestFound {
   static constexpr bool looks_are_dear = false;
-  Vec<T> worst = Vec<T>::all(infinity<T>);
+  Vec<T> worst;
   Ints worst_index = Ints::all(0);
   int64_t last_leaf = 0;  // where something was found last
+
+  explicit NearestFound(T limit) : worst(Vec<T>::all(limit)) {}
 
   NVC3D_INLINE void look(const Packet<T, Dim>& packet, const Leaf<T, Dim>& leaf, int64_t l,
                          uint32_t wanted) {
@@ -73,12 +76,13 @@ struct NearestFound {
   }
 };
 
-// For each point of tree x the nearest of tree y.
+// For each point of tree x the nearest of tree y below a limit: infinity and index 0 where none is.
 template <class T, int Dim, class Norm>
 class NearestWalks {
  public:
-  NearestWalks(const TreeView<T, Dim>& x, const TreeView<T, Dim>& y, T* distance, int64_t* index)
-      : x_(x), y_(y), distance_(distance), index_(index) {}
+  NearestWalks(const TreeView<T, Dim>& x, const TreeView<T, Dim>& y, T limit, T* distance,
+               int64_t* index)
+      : x_(x), y_(y), limit_(limit), distance_(distance), index_(index) {}
 
   bool pay() const {
     return walks_pay(x_, y_, [&](int64_t l, int64_t& start) { return walk(l, start); });
@@ -96,7 +100,7 @@ class NearestWalks {
   int64_t walk(int64_t l, int64_t& start) const {
     const Leaf<T, Dim>& queries = x_.leaf[l];
     const Packet<T, Dim> packet(queries, x_.points - l * lanes);
-    NearestFound<T, Dim, Norm> found;
+    NearestFound<T, Dim, Norm> found(limit_);
     PacketSearch<T, Dim, Norm, NearestFound<T, Dim, Norm>> search(y_, packet, found);
     const int64_t work = search.run(start, start + 1);
     start = found.last_leaf;
@@ -105,13 +109,14 @@ class NearestWalks {
     found.worst.store(found_distance);
     found.worst_index.store(found_index);
     for (int q = 0; q < packet.valid; ++q) {
-      distance_[queries.index[q]] = found_distance[q];
+      distance_[queries.index[q]] = found_distance[q] < limit_ ? found_distance[q] : infinity<T>;
       index_[queries.index[q]] = found_index[q];
     }
     return work;
   }
 
   const TreeView<T, Dim>&x_, &y_;
+  const T limit_;
   T* const distance_;
   int64_t* const index_;
 };

@@ -242,8 +242,10 @@ void find(const Device& device, const Clouds<T>& x, const Clouds<T>& y, int64_t 
                 distance, index);
 }
 
+// Finds what is at the limit or beyond as well.
 std::tuple<Tensor, Tensor> knn(Tensor x, Tensor y, int64_t k, std::optional<Tensor> x_lengths,
-                               std::optional<Tensor> y_lengths, int64_t norm, bool check_finite) {
+                               std::optional<Tensor> y_lengths, int64_t norm, bool check_finite,
+                               std::optional<double> /*limit*/) {
   require_two_clouds(x, y, x_lengths, y_lengths, k);
   require_norm(norm);
   const Device device(x, "knn");

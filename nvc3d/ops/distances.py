@@ -56,7 +56,7 @@ def register_distances(name: str) -> None:
     both = len(schema.returns) == 4
 
     def searches(arguments: tuple[Any, ...]) -> list[Search]:
-        given = dict(zip(names, arguments, strict=True))
+        given = dict(zip(names, arguments, strict=False))  # torch leaves defaults out
         x, y = (a if a.dim() == 3 else a[None] for a in arguments[:2])
         rest = (given.get("norm", 2), "squared_radius" in given)
         there = Search(x, y, given.get("x_lengths"), *rest)

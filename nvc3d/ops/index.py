@@ -11,7 +11,7 @@ from . import checks, transforms
 from .ball_query import ball_query
 from .ball_query import shapes as ball_shapes
 from .distances import register_distances
-from .knn import knn, within
+from .knn import given, knn, limit_of, within
 from .knn import shapes as knn_shapes
 from .neighbours import Neighbours
 
@@ -91,6 +91,7 @@ class Index:
                 radius=radius,
                 check_finite=check_finite,
             )
+        limit = limit_of(radius, norm)
         found = torch.ops.nvc3d.knn_in_tree(
             checks.as_points(x, "x"),
             self.y,
@@ -100,8 +101,9 @@ class Index:
             self.y_lengths,
             norm,
             check_finite,
+            **given(limit),
         )
-        return within(Neighbours(*found), radius, norm)
+        return within(Neighbours(*found), limit)
 
     def ball_query(
         self,

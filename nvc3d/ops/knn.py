@@ -37,7 +37,7 @@ def knn(
             distances, |dx| + |dy| + |dz|, in their unit: by them the neighbours are found, and
             they are what comes back under the name `squared`, not squared.
         radius: only points nearer than this count: a plain distance, not squared; of norm 1 where
-            that is asked for.
+            that is asked for. On the CPU the search does not look beyond it.
         check_finite: refuse NaN and inf. Switch it off only for points known to be finite; with
             others the result is then undefined. The check costs one read of the points.
 
@@ -50,6 +50,7 @@ def knn(
         ValueError: on empty clouds, NaN or inf, another norm, a negative radius, k out of range,
             and shapes, dtypes, devices or lengths that do not fit together.
     """
+    limit = limit_of(radius, norm)
     found = torch.ops.nvc3d.knn(
         checks.as_points(x, "x"),
         checks.as_points(y, "y"),
@@ -58,17 +59,30 @@ def knn(
         checks.as_lengths(y_lengths, "y_lengths"),
         norm,
         check_finite,
+        **given(limit),
     )
-    return within(Neighbours(*found), radius, norm)
+    return within(Neighbours(*found), limit)
 
 
-def within(found: Neighbours, radius: float | None, norm: int) -> Neighbours:
-    """Those nearer than a radius, if there is one; distance 0 and index -1 in place of others."""
+def limit_of(radius: float | None, norm: int) -> float | None:
+    """The radius as distances are given: squared, or as it is of norm 1."""
     if radius is None:
-        return found
+        return None
     if not radius >= 0:
         raise ValueError(f"radius must not be negative, got {radius}")
-    beyond = found.squared >= (float(radius) if norm == 1 else float(radius) * float(radius))
+    return float(radius) if norm == 1 else float(radius) * float(radius)
+
+
+def given(limit: float | None) -> dict[str, float]:
+    """The last argument of the operators; a program without it runs on older libraries, too."""
+    return {} if limit is None else {"limit": limit}
+
+
+def within(found: Neighbours, limit: float | None) -> Neighbours:
+    """Those below the limit, if there is one; distance 0 and index -1 in place of others."""
+    if limit is None:
+        return found
+    beyond = found.squared >= limit
     return Neighbours(found.squared.masked_fill(beyond, 0), found.index.masked_fill(beyond, -1))
 
 
@@ -81,6 +95,7 @@ def shapes(
     y_lengths: Tensor | None,
     norm: int,
     check_finite: bool,
+    limit: float | None = None,
 ) -> tuple[Tensor, Tensor]:
     checks.check_neighbours(x, y, x_lengths, y_lengths, norm)
     checks.check_k(k, y.shape[1], "y")

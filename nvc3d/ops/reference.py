@@ -55,8 +55,12 @@ def knn(
     y_lengths: Optional[Tensor],  # noqa: UP045
     norm: int,
     check_finite: bool,
+    limit: Optional[float] = None,  # noqa: UP045
 ) -> tuple[Tensor, Tensor]:
-    """The k nearest y of each x, nearest first, lowest index on ties: (B, N, k) each."""
+    """The k nearest y of each x, nearest first, lowest index on ties: (B, N, k) each.
+
+    A kernel may leave out distances at the limit or beyond: then inf and index 0 stand last.
+    """
     checks.check_neighbours(x, y, x_lengths, y_lengths, norm)
     checks.check_k(k, y.shape[1], "y")
     checks.check_lengths(x_lengths, x.shape[1], "x")

@@ -68,7 +68,7 @@ def register_vmap(name: str) -> None:
 
     def fold(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Any, Any]:
         folded = []
-        for label, value, dim in zip(names, arguments, in_dims, strict=True):
+        for label, value, dim in zip(names, arguments, in_dims, strict=False):
             if isinstance(value, Tensor):
                 value = stacked(value, dim, info.batch_size)  # (V, B, ...)
                 shape = tuple(value.shape[1:])

@@ -2,6 +2,7 @@
 // machine draws alike: to compare the portable kernels on a foreign processor with those here.
 #include <cstdio>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "../../csrc/core/kernels.h"
@@ -76,15 +77,15 @@ void run(const nvc3d::Kernels<T>& kernels) {
         }
         {
           Digest digest("knn");
-          kernels.knn(x.data(), n, y.data(), m, dim, k, norm, distance.data(), index.data(),
-                      serial);
+          kernels.knn(x.data(), n, y.data(), m, dim, k, norm, std::numeric_limits<T>::infinity(),
+                      nullptr, distance.data(), index.data(), serial);
           digest.add(distance);
           digest.add(index);
         }
         {
           Digest digest("ball_query");
           kernels.ball_query(x.data(), n, y.data(), m, dim, static_cast<T>(0.01), k,
-                             distance.data(), index.data(), serial);
+                             nullptr, distance.data(), index.data(), serial);
           digest.add(distance);
           digest.add(index);
         }

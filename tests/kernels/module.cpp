@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <limits>
 #include <stdexcept>
 #include <vector>
 
@@ -71,17 +72,19 @@ void bind(py::class_<nvc3d::Variant>& variant) {
       "x"_a.noconvert(), "y"_a.noconvert(), "norm"_a = 2, "threads"_a = 1);
   variant.def(
       "knn",
-      [](const nvc3d::Variant& self, Array<T> x, Array<T> y, int64_t k, int norm, int64_t threads) {
+      [](const nvc3d::Variant& self, Array<T> x, Array<T> y, int64_t k, int norm,
+         int64_t threads, T limit) {
         require_pair(x, y);
         require(1 <= k && k <= y.shape(0), "k must lie in [1, m]");
         py::array_t<T> distance({x.shape(0), static_cast<py::ssize_t>(k)});
         Indices index({x.shape(0), static_cast<py::ssize_t>(k)});
-        kernels<T>(self).knn(x.data(), x.shape(0), y.data(), y.shape(0), x.shape(1), k, norm,
+        kernels<T>(self).knn(x.data(), x.shape(0), y.data(), y.shape(0), x.shape(1), k, norm, limit,
                              nullptr, distance.mutable_data(), index.mutable_data(),
                              on_threads(threads));
         return py::make_tuple(distance, index);
       },
-      "x"_a.noconvert(), "y"_a.noconvert(), "k"_a, "norm"_a = 2, "threads"_a = 1);
+      "x"_a.noconvert(), "y"_a.noconvert(), "k"_a, "norm"_a = 2, "threads"_a = 1,
+      "limit"_a = std::numeric_limits<T>::infinity());
   variant.def(
       "ball_query",
       [](const nvc3d::Variant& self, Array<T> x, Array<T> y, T squared_radius, int64_t k,

@@ -144,6 +144,24 @@ def test_variants_agree_bit_for_bit_in_float64(pair, norm, scale):
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("dim", [3, 6])
+@pytest.mark.parametrize("k", [1, 7, 90])
+def test_a_limit_of_distances(dim: int, k: int) -> None:
+    """Nothing changes below it; what is beyond is not kept."""
+    x, y = (np.random.default_rng(seed).random((3000, dim)) for seed in (1, 2))
+    whole, order = PORTABLE.knn(x, y, k)
+    limit = float(np.median(whole))
+    for variant in VARIANTS:
+        distance, index = variant.knn(x, y, k, limit=limit)
+        below = whole < limit
+        np.testing.assert_array_equal(distance[below], whole[below])
+        np.testing.assert_array_equal(index[below], order[below])
+        beyond = distance[~below]
+        assert (beyond >= limit).all()
+        if k > 1:
+            assert (np.isinf(beyond) | (beyond == limit)).all()
+
+
 @BOTH_TYPES
 @pytest.mark.parametrize("norm", [1, 2])
 @pytest.mark.parametrize("kind", sorted(CLOUDS))

@@ -112,7 +112,7 @@ def test_opcheck_and_compile() -> None:
     tree = torch.ops.nvc3d.build_tree(y, None, True)
     checks = ("test_schema", "test_faketensor")
     for operator, arguments in (
-        (torch.ops.nvc3d.knn_in_tree, (x, y, tree, 3, None, None, 2, True)),
+        (torch.ops.nvc3d.knn_in_tree, (x, y, tree, 3, None, None, 2, True, 0.3)),
         (torch.ops.nvc3d.ball_query_in_tree, (x, y, tree, 3, 0.04, None, None, True)),
     ):
         torch.library.opcheck(operator.default, arguments, test_utils=checks)

@@ -49,6 +49,35 @@ def test_only_those_within_the_radius(norm: int) -> None:
     assert (nowhere.index == -1).all() and not nowhere.squared.any()
 
 
+@pytest.mark.parametrize(("dim", "norm"), [(3, 2), (3, 1), (6, 2), (9, 2)])
+def test_a_radius_leaves_out_what_is_beyond_it_and_changes_nothing_else(
+    dim: int, norm: int
+) -> None:
+    """By trees and by all pairs: the bits are those of a search without a radius."""
+    generator = torch.Generator().manual_seed(5)
+    x, y = (
+        torch.cat(
+            [on_grid(1, n // 2, dim, seed=n), torch.rand(1, n - n // 2, dim, generator=generator)],
+            1,
+        )
+        for n in (2500, 3000)
+    )
+    lengths = torch.tensor([2400]), torch.tensor([2900])
+    for k, dtype in ((1, torch.float32), (8, torch.float64), (70, torch.float32)):
+        here, there = x.to(dtype), y.to(dtype)
+        whole = ops.knn(here, there, k, *lengths, norm=norm)
+        index = ops.Index(there, lengths[1])
+        middle = float(whole.squared[0, :2400].median().sqrt())
+        for radius in (0.0, 0.125, middle, 0.5, 30.0, torch.inf):
+            far = whole.squared >= radius**norm
+            for found in (
+                ops.knn(here, there, k, *lengths, norm=norm, radius=radius),
+                index.knn(here, k, lengths[0], norm=norm, radius=radius),
+            ):
+                assert torch.equal(found.squared, whole.squared.masked_fill(far, 0))
+                assert torch.equal(found.index, whole.index.masked_fill(far, -1))
+
+
 def test_gradients_come_from_within_the_radius() -> None:
     generator = torch.Generator().manual_seed(4)
     x, y = (

@@ -24,7 +24,7 @@ ROWS = torch.randint(-1, 9, (2, 9, 4))
 CALLS: dict[str, list[tuple]] = {
     "nearest": [(X, Y, None, None, 2, True), (X, Y, *LENGTHS, 1, True)],
     "nearest_both": [(X, Y, None, None, 2, True), (X, Y, *LENGTHS, 1, False)],
-    "knn": [(X, Y, 3, None, None, 2, True), (X.double(), Y.double(), 2, *LENGTHS, 1, True)],
+    "knn": [(X, Y, 3, None, None, 2, True, 1e9), (X.double(), Y.double(), 2, *LENGTHS, 1, True)],
     "distance_backward": [
         (cloud(2, 9, 2), X, Y, torch.randint(0, 11, (2, 9, 2)), None, 2),
         (cloud(2, 9, 2), X, Y, torch.randint(0, 11, (2, 9, 2)), LENGTHS[0], 1),
