@@ -32,6 +32,9 @@ SAG, AWAY = 0.01, 15.0
 turns away: beside a part of something round it does not."""
 BESIDE = 0.7
 """The share of what is beside a face that bulges, at least, that turns away."""
+ON = 0.5
+"""The share of what is beside a curved region, at least, that lies on no plane and does not turn
+away, where the region is a part of something round."""
 
 
 def accepted(
@@ -87,13 +90,32 @@ def _planar(points: Tensor, found: Regions, fit: Fit) -> Tensor:
 def _bent_little(graph: Graph, found: Regions, fit: Fit) -> Tensor:
     """Which regions are as good as flat, and end where the surface turns away: (P,) bool."""
     side = (12 * fit.variance[:, 1]).sqrt()
+    of, _, turned = _beside(graph, found, fit)
+    away = torch.bincount(of[turned], minlength=len(side))
+    ends = away >= BESIDE * torch.bincount(of, minlength=len(side))
+    return (side >= NARROW * found.apart) & as_good_as_flat(fit, SAG) & ends
+
+
+def _beside(graph: Graph, found: Regions, fit: Fit) -> tuple[Tensor, Tensor, Tensor]:
+    """Where points are beside regions: those regions (E,), the points, and which of them turn
+    away."""
     one, other = ops.region_borders(graph.index, found.region)
     one, other = (end[found.region[one] >= 0] for end in (one, other))
     of = found.region[one]
     along = (graph.normal.index_select(0, other) * fit.normal[of]).sum(1).abs()
-    away = summed(of, (along < math.cos(math.radians(AWAY))).double(), len(side))
-    ends = away >= BESIDE * torch.bincount(of, minlength=len(side))
-    return (side >= NARROW * found.apart) & as_good_as_flat(fit, SAG) & ends
+    return of, other, along < math.cos(math.radians(AWAY))
+
+
+def not_going_on(graph: Graph, found: Regions) -> Regions:
+    """Those of regions that are flat, or beside which there is more than what goes on like them
+    and lies on no plane."""
+    fit = Fit.of(graph.at, found.region, len(found.reach))
+    curved = _curved(graph.at, found, fit)
+    if not curved.any():
+        return found
+    of, other, turned = _beside(graph, found, fit)
+    on = torch.bincount(of[(found.region[other] < 0) & ~turned], minlength=len(curved))
+    return found.kept(~curved | (on < ON * torch.bincount(of, minlength=len(curved)).clamp(min=1)))
 
 
 def not_round(points: Tensor, found: Regions) -> Regions:

@@ -13,7 +13,7 @@ from nvc3d import ops
 from nvc3d.geometry.plane_borders import assigned, drawn, settled, taken
 from nvc3d.geometry.plane_graph import AROUND, NEIGHBOURS, NOISE, SPREAD, Graph, pooled, sampled
 from nvc3d.geometry.plane_joins import BENT, MOST, joined
-from nvc3d.geometry.plane_kinds import accepted, as_good_as_flat, not_round
+from nvc3d.geometry.plane_kinds import accepted, as_good_as_flat, not_going_on, not_round
 from nvc3d.geometry.plane_regions import Fit, Regions
 
 FLATTER = 1.25
@@ -105,7 +105,7 @@ def found(points: Tensor, wanted: Wanted, known: Graph | None = None) -> Tensor:
         more = _quiet(at, _coarser(at, cell, wanted), most)
         planes = _with_more(graph, planes, more, left)
         cell, left = 2 * cell, planes.left()
-    planes = settled(graph, drawn(graph, planes, 1), wanted.least)
+    planes = not_going_on(graph, settled(graph, drawn(graph, planes, 1), wanted.least))
     if owner is not None:
         region = _spread(points, owner, graph, planes, wanted)
         planes = planes._replace(region=region)
