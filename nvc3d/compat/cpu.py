@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ def without_gpu() -> None:
     for name in nothing:
         setattr(torch.cuda, name, lambda *args, **kwargs: None)
     torch.cuda.current_device = lambda: 0
+    torch.cuda.current_stream = lambda *args: SimpleNamespace(cuda_stream=0)  # type: ignore[assignment]
     for name in ("device", "device_of"):
         setattr(torch.cuda, name, lambda *args: nullcontext())
     for name in ("Float", "Double", "Half", "Int", "Long", "Bool", "Byte"):
@@ -57,11 +59,15 @@ class _OnCpu(TorchFunctionMode):
             return args[0] if args[0].is_contiguous() else args[0].clone()
         if func is torch.Tensor.pin_memory:
             return args[0]
-        # Peers refuse tensors that are elsewhere; torch itself is told the truth.
-        if func == _IS_CUDA and sys._getframe(1).f_globals.get("__name__", "")[:6] != "torch.":
+        # Peers refuse tensors that are elsewhere; what has code for the CPU is told the truth.
+        if func == _IS_CUDA and not _asked_by(sys._getframe(1)).startswith(("torch.", "spconv.")):
             return True
         kwargs = {name: _here(value) for name, value in (kwargs or {}).items()}
         return func(*(_here(value) for value in args), **kwargs)
+
+
+def _asked_by(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))
 
 
 def _here(value: Any) -> Any:

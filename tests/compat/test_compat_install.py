@@ -39,6 +39,9 @@ assert models.own.VALUE == 7 and __name__ == "__main__"
 assert sys.argv[1:] == ["--lr", "0.1"], sys.argv
 points = torch.rand(2, 64, 3, device="cuda" if not torch.cuda.is_available() else "cpu").cuda()
 assert points.is_cuda
+asked_by_spconv = eval("points.is_cuda", {"__name__": "spconv.pytorch.ops", "points": points})
+assert asked_by_spconv == torch.cuda.is_available()
+assert isinstance(torch.cuda.current_stream().cuda_stream, int)
 layer = PointnetSAModule([3, 8], npoint=16, radius=0.3, nsample=8).cuda()
 assert pointnet2_utils.ball_query(1, 4, points, points).dtype == torch.int32
 centres, found = layer(points, points.transpose(1, 2).to("cuda"))
