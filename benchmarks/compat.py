@@ -74,6 +74,13 @@ NETWORKS = {
     "SnowflakeNet": Network("AllenXiangX/SnowflakeNet", peers.snowflake),
     "SeedFormer": Network("hrzhou2/seedformer", peers.seedformer, "codes"),
     "MSN": Network("Colin97/MSN-Point-Cloud-Completion", peers.msn),
+    "ECG": Network(
+        "paul007pl/MVP_Benchmark",
+        partial(peers.mvp, "ecg"),
+        "completion",
+        ("mmcv.ops", "mmcv.cnn", "mmcv.runner"),
+    ),
+    "LION, its VAE": Network("nv-tlabs/LION", peers.lion, absent=("comet_ml", "wandb", "calmsize")),
     "Point-MAE": Network(
         "Pang-Yatian/Point-MAE", partial(peers.point_mae, "Point_MAE", "cfgs/pretrain.yaml")
     ),

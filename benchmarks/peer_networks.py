@@ -134,6 +134,40 @@ def msn() -> tuple[nn.Module, Run]:
     return model, run
 
 
+def mvp(name: str) -> tuple[nn.Module, Run]:
+    # Only decorators of mmcv are used.
+    unchanged: Any = lambda *args, **kwargs: lambda value: value  # noqa: E731
+    vars(sys.modules["mmcv.cnn"])["NORM_LAYERS"] = SimpleNamespace(register_module=unchanged)
+    vars(sys.modules["mmcv.runner"])["force_fp32"] = unchanged
+    args = SimpleNamespace(num_points=2048, loss="cd", eval_emd=False)
+    model = import_module(f"models.{name}").Model(args, num_coarse=512, num_input=1024)
+    partial, complete = torch.rand(1, 3, 1024), torch.rand(1, 2048, 3)
+
+    def run() -> tuple[Tensor, ...]:
+        _, losses, loss = model(partial, complete, alpha=0.5)
+        return losses.mean(), loss
+
+    return model, run
+
+
+def lion() -> tuple[nn.Module, Run]:
+    settings = import_module("default_config").cfg
+    parts = "models.latent_points_ada."
+    chosen = {  # as script/train_vae.sh has them, with fewer points
+        "shapelatent.decoder_type": f"{parts}LatentPointDecPVC",
+        "shapelatent.encoder_type": f"{parts}PointTransPVC",
+        **{"shapelatent.latent_dim": 1, "shapelatent.log_sigma_offset": 6.0},
+        **{"latent_pts.ada_mlp_init_scale": 0.1, "latent_pts.skip_weight": 0.01},
+        **{"ddpm.input_dim": 3, "ddpm.loss_type": "l1_sum", "data.tr_max_sample_points": 1024},
+    }
+    settings.merge_from_list([value for pair in chosen.items() for value in pair])
+    model = import_module("models.vae_adain").Model(settings)
+    # Random weights make deviations of e^200, and their answer no number.
+    model.style_encoder.mlp.weight.data.mul_(0.1)
+    points = torch.rand(2, 1024, 3) * 2 - 1
+    return model, lambda: (model.get_loss(points, it=0)["loss"].mean(),)
+
+
 def pointnext() -> tuple[nn.Module, Run]:
     easy = import_module("easydict").EasyDict
     encoder = {

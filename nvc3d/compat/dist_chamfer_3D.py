@@ -8,6 +8,7 @@ be differentiated again, and NaN, infinite and empty clouds are refused.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from .. import ops
@@ -43,3 +44,12 @@ class chamfer_3DDist(nn.Module):
             input2: (B, M, D).
         """
         return self.function.apply(input1, input2)
+
+
+class chamfer_3DDist_nograd(chamfer_3DDist):
+    """The same, without gradients."""
+
+    @torch.no_grad()
+    def forward(self, input1: Tensor, input2: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """See `chamfer_3DDist.forward`."""
+        return super().forward(input1, input2)

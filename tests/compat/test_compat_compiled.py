@@ -14,6 +14,7 @@ from nvc3d.compat.compiled import (
     gridding_distance,
     knn_pytorch,
     kpconv,
+    mmdet3d,
     point_utils_cuda,
     pointnet2_ext,
     pointops_cuda,
@@ -118,6 +119,33 @@ def test_counts_of_labels() -> None:
         pointops_cuda.labelstat_idx_cuda(*size, nsample, 5, stat.float(), idx, of_idx)
     with pytest.raises(ValueError, match="from"):
         pointops_cuda.labelstat_idx_cuda(*size, nsample, 5, stat[:, :50], idx, of_idx)
+
+
+def test_modules_of_mmdetection() -> None:
+    """Balls with a hole, and picks by a table of distances: the sizes have no effect."""
+    centres = torch.cat([X[:, :6], torch.full((2, 1, 3), 9.0)], 1)
+    far = torch.cdist(centres, X)
+    for near, reach, nsample in ((0.0, 0.4, 3), (0.3, 0.7, 3), (0.2, 0.5, 30)):
+        idx = torch.full((2, 7, nsample), -1, dtype=torch.int32)
+        mmdet3d.ball_query_wrapper(2, 20, 7, near, reach, nsample, centres, X, idx)
+        for b in range(2):
+            for m in range(7):
+                row = enumerate(far[b, m].tolist())
+                found = [i for i, d in row if near <= d < reach or i == m < 6]
+                assert idx[b, m].tolist() == (found + (found[:1] or [0]) * nsample)[:nsample]
+    picks = torch.full((2, 8), -1, dtype=torch.int32)
+    mmdet3d.furthest_point_sampling_wrapper(2, 20, 8, X, None, picks)
+    table = torch.full_like(picks, -1)
+    mmdet3d.furthest_point_sampling_with_dist_wrapper(2, 20, 8, torch.cdist(X, X), None, table)
+    assert torch.equal(picks, table)
+    idx, squared = torch.zeros(2, 7, 4, dtype=torch.int32), torch.zeros(2, 7, 4).double()
+    mmdet3d.knn_wrapper(2, 20, 7, 4, X, centres, idx, squared)
+    expected = far.topk(4, largest=False)
+    assert torch.equal(idx.long(), expected.indices)
+    torch.testing.assert_close(squared.sqrt(), expected.values)
+    features, grouped = cloud(2, 5, 20), torch.zeros(2, 5, 7, 4).double()
+    mmdet3d.forward(2, 5, 20, 7, 4, features, idx, grouped)
+    assert torch.equal(grouped[1], features[1][:, idx[1].long()])
 
 
 def test_attention_in_windows() -> None:
