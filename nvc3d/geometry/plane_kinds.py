@@ -36,6 +36,12 @@ ON = 0.5
 """The share of what is beside a curved region, at least, that lies on no plane and does not turn
 away, where the region is a part of something round."""
 
+ACROSS = 50_000
+"""Points, about, that tell whether a region is of a solid."""
+MIDDLE, BEYOND = 1.5, 5.0
+"""How many rms from its plane at least half of those lie that are beside it by up to so many: of a
+plane with noise nearly all do, of a solid three tenths."""
+
 
 def accepted(
     graph: Graph, seed: Tensor, tolerance: Tensor, least: int, fixed: bool, bent: bool = False
@@ -122,6 +128,24 @@ def not_round(points: Tensor, found: Regions) -> Regions:
     """Those of regions that are no parts of something round: what is near them by now may tell."""
     fit = Fit.of(points, found.region, len(found.reach))
     return found.kept(as_good_as_flat(fit, ROUND) | ~_curved(points, found, fit))
+
+
+def not_solid(points: Tensor, found: Regions) -> Regions:
+    """Those of regions above and below which there are fewer points than in them: means of points
+    that fill space lie on planes, too, as they are drawn to one another."""
+    fit = Fit.of(points, found.region, len(found.reach))
+    some = slice(0, None, len(points) // ACROSS + 1)
+    at, region = points[some], found.region[some]
+    stands_out = torch.zeros(len(found.reach), dtype=torch.bool)
+    for number, (centre, axes) in enumerate(zip(fit.centre, fit.axes, strict=True)):
+        rms = fit.variance[number, 0].sqrt()
+        near = ((at @ axes[:, 0] - centre @ axes[:, 0]).abs() <= BEYOND * rms).nonzero()[:, 0]
+        off, *along = ((at[near] - centre) @ axes).unbind(1)
+        row, column = ((each / (BEYOND * rms)).floor() for each in along)
+        below = torch.isin(place := row * 2**26 + column, place[region[near] == number])
+        inside = (off.abs() <= MIDDLE * rms) & below
+        stands_out[number] = 2 * int(inside.sum()) >= int(below.sum())
+    return found.kept(stands_out)
 
 
 def as_good_as_flat(fit: Fit, share: float) -> Tensor:

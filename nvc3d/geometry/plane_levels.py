@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -11,13 +10,12 @@ from torch import Tensor
 
 from nvc3d import ops
 from nvc3d.geometry.plane_borders import assigned, drawn, settled, taken
-from nvc3d.geometry.plane_graph import AROUND, NEIGHBOURS, NOISE, SPREAD, Graph, pooled, sampled
+from nvc3d.geometry.plane_graph import AROUND, NEIGHBOURS, NOISE, SPREAD, Graph, pooled
 from nvc3d.geometry.plane_joins import BENT, MOST, joined
-from nvc3d.geometry.plane_kinds import accepted, as_good_as_flat, not_going_on, not_round
+from nvc3d.geometry.plane_kinds import accepted, as_good_as_flat, not_going_on, not_round, not_solid
 from nvc3d.geometry.plane_regions import Fit, Regions
+from nvc3d.geometry.plane_scale import COARSE, flattest
 
-FLATTER = 1.25
-"""How many times as many points of a thinner cloud must be flat for it to be taken."""
 SHARED = 20
 """Neighbours of a point, itself among them, that may share a plane."""
 CHANCE = math.log(1e-2 / 28 / 16)
@@ -36,10 +34,6 @@ MOSTLY = 0.9
 """The share of points that are left, above which their neighbours are looked for no more."""
 SOME = 2000
 """Points that tell whether many share exact planes."""
-ENOUGH = 0.5
-"""The share of points that are flat, at which no thinner cloud is looked for."""
-COARSE = 1 / 16
-"""The greatest cell of a thinner cloud, by the extent of the cloud."""
 FEW = 20
 """Points of a thinner cloud, at least, that are a plane."""
 
@@ -70,7 +64,7 @@ class Wanted(NamedTuple):
 def found(points: Tensor, wanted: Wanted, known: Graph | None = None) -> Tensor:
     """The region of every one of distinct points (N, 3) within -1 and 1, -1 for none: (N,); `known`
     is their graph where there is one already."""
-    graph, owner = _flattest(points, known)
+    graph, owner = flattest(points, known)
     if owner is not None:  # which have that many points, or more
         wanted = wanted._replace(least=min(wanted.least, FEW))
     planes = _grown(graph, graph.noise <= EXACT * graph.spacing, wanted)
@@ -108,7 +102,7 @@ def found(points: Tensor, wanted: Wanted, known: Graph | None = None) -> Tensor:
     planes = not_going_on(graph, settled(graph, drawn(graph, planes, 1), wanted.least))
     if owner is not None:
         region = _spread(points, owner, graph, planes, wanted)
-        planes = planes._replace(region=region)
+        planes = not_solid(points, planes._replace(region=region))
     return not_round(points, planes).region
 
 
@@ -181,32 +175,6 @@ def _exact(graph: Graph, left: Tensor) -> bool:
     width = width.maximum(graph.stepped[left[some]])
     exact = (score < CHANCE) & (width < EXACT * graph.spacing[left[some]])
     return float(exact.double().mean()) > 0.05
-
-
-def _flattest(at: Tensor, known: Graph | None) -> tuple[Graph, Tensor | None]:
-    """The points, or means of them among which many more are flat, and then the mean of each. Some
-    points tell how many are: only what is taken becomes a graph."""
-    if known is None:
-        share, spacing = sampled(at, NEIGHBOURS)
-    else:
-        share, spacing = float(known.flat.double().mean()), float(known.spacing.median())
-    best: tuple[Tensor, Tensor | None, int] = at, None, NEIGHBOURS
-    most, mean, thinner = share, at, _thinner(at, 2 * spacing)
-    while share < ENOUGH and len(mean) >= 16 * NEIGHBOURS and (level := next(thinner, None)):
-        mean, owner = level
-        share, _ = sampled(mean, AROUND)
-        if share >= FLATTER * most:
-            best, most = (mean, owner, AROUND), share
-    mean, owner, around = best
-    return known if known and around == NEIGHBOURS else Graph.of(mean, around), owner
-
-
-def _thinner(at: Tensor, cell: float) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Points (N, 3), and then means of them in larger and larger cells and whose each is."""
-    yield at, None
-    while cell <= COARSE:
-        yield pooled(at, cell)
-        cell *= 2
 
 
 def _seeds(graph: Graph, which: Tensor) -> Tensor:

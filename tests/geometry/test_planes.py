@@ -167,6 +167,14 @@ def test_noise_above_the_spacing_of_points_hides_no_plane(deviation: float) -> N
     assert np.abs(right - right.round()).max() < np.sin(np.radians(1))
 
 
+def test_noise_far_above_the_spacing_leaves_every_step_of_a_staircase_and_no_other_plane() -> None:
+    points, step = staircase(3, 12000)  # whose points are 4 and 5 mm apart
+    rng = np.random.default_rng(3)
+    strewn = rng.uniform(points.min(0), points.max(0), (len(points) // 20, 3))
+    found = find_planes(np.concatenate([noisy(points, 0.01), strewn]))
+    assert agreement(found._replace(instance=found.instance[: len(step)]), step) > 0.9
+
+
 def test_a_table_that_waves_hardly_more_than_its_points_are_off_it_is_one_plane() -> None:
     points = rectangle(40000, (0, 0, 0), (1.2, 0, 0), (0, 0.8, 0))
     points[:, 2] = 0.002 * np.abs((points[:, 1] * 20) % 2 - 1)  # in folds of 5 cm
@@ -246,6 +254,7 @@ def cylinder(n: int) -> Cloud:
         noisy(cylinder(100000), 0.002),
         np.random.default_rng(0).normal(size=(5000, 3)),
         np.random.default_rng(0).random((5000, 3)),
+        np.random.default_rng(1).random((50000, 3)),
     ],
     ids=[
         "nothing",
@@ -264,6 +273,7 @@ def cylinder(n: int) -> Cloud:
         "a finely scanned cylinder",
         "a blob",
         "a solid cube",
+        "a solid cube of many points",
     ],
 )
 def test_where_there_is_no_plane_none_is_found(points: Cloud) -> None:
