@@ -37,6 +37,20 @@ def test_points_of_a_scan_lie_on_their_true_planes_and_small_ones_are_none() -> 
     assert (planes.scan(mesh, 100, 0).plane == -1).all()
 
 
+def test_slivers_are_no_true_planes_and_faces_on_one_plane_are_one_however_they_are_rounded() -> (
+    None
+):
+    """Bars of two spacings, straight or bent round a corner; halves whose offsets are rounded to
+    different numbers."""
+    mesh = squares((0, 0, 0), (3, 0, 1.00005 - 1e-13), (4, 0, 1.00005 + 1e-13))
+    bar = squares((0, 0, 2)).vertices * [1, 0.05, 1]
+    bent = bar[:, [1, 0, 2]]
+    vertices = np.concatenate([mesh.vertices, bar, bent])
+    room = planes.scan(Mesh(vertices, np.arange(len(vertices)).reshape(-1, 3)), 4000, 0)
+    height = room.points[:, 2].round()
+    assert (room.plane[height == 2] == -1).all() and len(set(room.plane[height == 1])) == 1
+
+
 def test_planes_found_one_by_one_are_cut_off_what_is_left() -> None:
     room = planes.scan(squares((0, 0, 0), (3, 0, 1)), 600, 0)
 
