@@ -29,7 +29,7 @@ from results import write_between
 
 from nvc3d import ops
 from nvc3d.geometry import Mesh, find_planes
-from nvc3d.metrics import plane_agreement, plane_recall_by_depth, pooled_recall
+from nvc3d.metrics import PlaneRecall, plane_agreement, plane_recall_by_depth, pooled_recall
 from nvc3d.shapes.rooms import make_room
 
 LEAST = 100
@@ -235,7 +235,9 @@ def measured(
     rooms: list[Scan], noise: float, call: Any
 ) -> tuple[float, float, float, float, float]:
     """Plane recall of all and of large planes, RI, VOI and seconds a room."""
-    found, large, agreements, seconds = [], [], [], 0.0
+    found: list[PlaneRecall] = []
+    large: list[PlaneRecall] = []
+    agreements, seconds = [], 0.0
     for number, room in enumerate(rooms):
         shift = np.random.default_rng(1000 + number).normal(0, 1, room.points.shape)
         points = room.points + noise * shift

@@ -84,8 +84,8 @@ void run(const nvc3d::Kernels<T>& kernels) {
         }
         {
           Digest digest("ball_query");
-          kernels.ball_query(x.data(), n, y.data(), m, dim, static_cast<T>(0.01), k,
-                             nullptr, distance.data(), index.data(), serial);
+          kernels.ball_query(x.data(), n, y.data(), m, dim, static_cast<T>(0.01), k, nullptr,
+                             distance.data(), index.data(), serial);
           digest.add(distance);
           digest.add(index);
         }

@@ -72,8 +72,8 @@ void bind(py::class_<nvc3d::Variant>& variant) {
       "x"_a.noconvert(), "y"_a.noconvert(), "norm"_a = 2, "threads"_a = 1);
   variant.def(
       "knn",
-      [](const nvc3d::Variant& self, Array<T> x, Array<T> y, int64_t k, int norm,
-         int64_t threads, T limit) {
+      [](const nvc3d::Variant& self, Array<T> x, Array<T> y, int64_t k, int norm, int64_t threads,
+         T limit) {
         require_pair(x, y);
         require(1 <= k && k <= y.shape(0), "k must lie in [1, m]");
         py::array_t<T> distance({x.shape(0), static_cast<py::ssize_t>(k)});
