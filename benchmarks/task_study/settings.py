@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import planar, translating
+from . import planar, recipes, translating
 from .poses import COLUMNS, NEAREST, beside_nearest, in_form
 from .setting import Measure, Setting
 from .uses import USES
@@ -37,6 +37,20 @@ def _labels(part: float, shown: str) -> Setting:
         },
         {"steps": 600, "batch_size": 16, "save_every": 600},
         _ACCURACY,
+    )
+
+
+def _recipe(shown: str, folder: str, points: int, steps: int, **config: Any) -> Setting:
+    """All labels of a measured or drawn set, and one change of the default at a time."""
+    return Setting(
+        shown,
+        "classification",
+        {"points": points, "holdout": 0.25, **config},
+        {"steps": steps, "batch_size": 16, "save_every": steps},
+        (Measure("classification", "accuracy", 3),),
+        folder,
+        columns=recipes.COLUMNS,
+        change=recipes.changed,
     )
 
 
@@ -161,6 +175,10 @@ STUDIES: dict[str, tuple[Setting, ...]] = {
     "classification": (
         _labels(0.01, "1 %"),
         _labels(0.1, "10 %"),
+    ),
+    "recipes": (
+        _recipe("ModelNet10, 512 points, 400 steps", "modelnet10_1024", 512, 400),
+        _recipe("Sydney, 128 points, 600 steps", "sydney_urban", 128, 600),
     ),
     "completion": (
         _chairs("60 to learn from", train_first=60),
