@@ -41,7 +41,7 @@ def _labels(part: float, shown: str) -> Setting:
 
 
 def _recipe(shown: str, folder: str, points: int, steps: int, **config: Any) -> Setting:
-    """All labels of a measured or drawn set, and one change of the default at a time."""
+    """All labels of a set, by the default and by one change of it at a time."""
     return Setting(
         shown,
         "classification",
