@@ -24,7 +24,7 @@ TASK = Task(
     metrics=metrics,
     pictures=pictures,
     measures=MEASURES,
-    training=TrainConfig(steps=10000, learning_rate=2e-3),
+    training=TrainConfig(steps=12000, learning_rate=2e-3),
     evaluate=evaluate,
     options=OPTIONS,
     answer=answer,

@@ -43,6 +43,9 @@ class HandPoseNet(ModelHalf):
     encoder: EncoderName = "pointnet2"
     points: Count = 256
     """Points of a hand, as the encoder sees it."""
+    palm: bool = True
+    """Look for the palm first, and tell the joints in its frame; else in that of the principal axes
+    of the points."""
     votes: bool = True
     """Let every point say where it takes each joint to be; else the code alone tells them."""
     kinematic: bool = False

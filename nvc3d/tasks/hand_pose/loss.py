@@ -30,6 +30,8 @@ def loss(model: HandPoseModel, batch: Batch) -> dict[str, Tensor]:
     truth, mask = batch["joints"], batch["joint_mask"]
     errors = distance(result.joints, truth)
     terms = {"joints": mean(errors, mask)}
+    if result.palm is not None and model.palm is not None:
+        terms["palm"] = mean(distance(result.palm, truth), mask & model.palm.rigid)
     if result.votes is not None:
         terms["coarse"] = COARSE * mean(distance(result.coarse, truth), mask)
         apart = torch.linalg.vector_norm(batch["points"][:, :, None] - truth[:, None], dim=-1)

@@ -16,6 +16,7 @@ from nvc3d.tasks.bottleneck import Bottleneck, bottleneck
 from nvc3d.tasks.hand_pose.config import HandPoseNet
 from nvc3d.tasks.hand_pose.heads import COUNT, PoseHead, VoteHead
 from nvc3d.tasks.hand_pose.kinematics import bones, rebuilt
+from nvc3d.tasks.hand_pose.palm import Palm
 from nvc3d.tasks.hand_pose.refine import refined
 from nvc3d.tasks.task import Splits, evaluating
 from nvc3d.tasks.vocabulary import Vocabulary
@@ -34,6 +35,7 @@ class HandPose(NamedTuple):
     """The joints of a batch of hands, in mm before the camera, and how they came about."""
 
     joints: Tensor  # (B, 21, 3)
+    palm: Tensor | None  # (B, 21, 3): those of the palm as they were told first
     coarse: Tensor  # (B, 21, 3): those that the code alone tells
     votes: Tensor | None  # (B, P, 21, 3): those that each point tells
     exemplar: Tensor | None  # (B, 21, 3): those of the anchors' poses
@@ -46,13 +48,28 @@ class HandPose(NamedTuple):
         return 3 * self.log_scale.exp()
 
 
+class Seen(NamedTuple):
+    """Hands in a frame of their own, in the network's unit."""
+
+    points: Tensor  # (B, P, 3)
+    centre: Tensor  # (B, 3) mm before the camera
+    axes: Tensor  # (B, 3, 3), as columns
+
+    def placed(self, found: Tensor) -> Tensor:
+        """Places (B, ..., 3) in the frame, in mm before the camera."""
+        with torch.autocast(found.device.type, enabled=False):
+            rows = found.float().flatten(1, -2) @ self.axes.mT * UNIT + self.centre[:, None]
+        return rows.view(found.shape)
+
+
 class HandPoseModel(nn.Module):
     """Tell the joints of hands from the points (B, P, 3) that a depth camera sees of them, in mm.
 
-    Each cloud is seen in a frame of its own (`to_frame`), in which left hands are right ones, and
-    is not scaled: a hand moved, or turned about the camera's axis, moves and turns its joints. Of
-    its training data the model remembers the mean hand in that frame, and the mean lengths of its
-    bones.
+    Each cloud is seen along its own axes (`to_frame`), in which left hands are right ones, and
+    is not scaled: a hand moved, or turned about the camera's axis, moves and turns its joints. A
+    first network tells the palm, and all joints are told in the frame of that; outside of training
+    a second time in the frame of the palm that was told with them. Of its training data the model
+    remembers the mean hand, and the mean lengths of its bones.
 
     Raises ValueError on a wrong shape or dtype, on empty clouds and on NaN or inf.
     """
@@ -64,6 +81,7 @@ class HandPoseModel(nn.Module):
     def __init__(self, config: HandPoseNet, vocabulary: Vocabulary) -> None:
         super().__init__()
         self.form = config.nebula_form
+        self.palm = Palm(config.encoder, config.hidden, config.hidden) if config.palm else None
         self.encoder = make(config.encoder, 3, config.dim, pointwise=config.votes)
         self.bottleneck: Bottleneck = self._bottleneck(config)
         latent = config.latent_dim if self.form == "exemplars" else self.bottleneck.embedding_dim
@@ -100,11 +118,11 @@ class HandPoseModel(nn.Module):
         return self.bottleneck.answers != 1 and self.form != "side"
 
     def forward(self, points: Tensor, left: Tensor) -> HandPose:
-        clouds, centre, frame = to_frame(points, left)
-        feature, of_points = self.encoder(clouds)
+        seen, palm = self._seen(points, left)
+        feature, of_points = self.encoder(seen.points)
         code = self.bottleneck(feature)
         told = feature if self.form == "side" else code.embedding
-        return self._decoded(code, told, clouds, of_points, centre, frame)
+        return self._decoded(code, told, of_points, seen, palm)
 
     def alternatives(
         self,
@@ -127,14 +145,11 @@ class HandPoseModel(nn.Module):
         with evaluating(self):
             if not self.several:
                 return [self(points, left)]
-            clouds, centre, frame = to_frame(points, left)
-            feature, of_points = self.encoder(clouds)
+            seen, palm = self._seen(points, left)
+            feature, of_points = self.encoder(seen.points)
             codes = self.bottleneck.alternatives(feature, count, generator)
             every = [codes.at(i) for i in range(count)]
-            return [
-                self._decoded(code, code.embedding, clouds, of_points, centre, frame)
-                for code in every
-            ]
+            return [self._decoded(code, code.embedding, of_points, seen, palm) for code in every]
 
     def mean_hand(self, points: Tensor, left: Tensor) -> Tensor:
         """The joints (B, 21, 3) of the mean hand of training, about the mean of the points."""
@@ -155,19 +170,38 @@ class HandPoseModel(nn.Module):
         best = misfit.view(count, -1).argmin(0)
         return fitted.view(count, *answers[0].joints.shape)[best, torch.arange(len(best))]
 
+    def _seen(self, points: Tensor, left: Tensor) -> tuple[Seen, Tensor | None]:
+        """Hands in the frame in which their joints are told, and the palm by which it was found."""
+        seen = Seen(*to_frame(points, left))
+        if self.palm is None:
+            return seen, None
+        found = self.palm(seen.points)
+        palm = seen.placed(found)
+        seen = self._turned(points, seen, found)
+        if not self.training:
+            feature, of_points = self.encoder(seen.points)
+            code = self.bottleneck(feature)
+            told = feature if self.form == "side" else code.embedding
+            joints = self._decoded(code, told, of_points, seen, palm).joints
+            seen = self._turned(points, seen, (joints - seen.centre[:, None]) @ seen.axes / UNIT)
+        return seen, palm
+
+    def _turned(self, points: Tensor, seen: Seen, joints: Tensor) -> Seen:
+        """Points (B, P, 3) in the frame of the palm of joints (B, 21, 3) in the frame so far."""
+        assert self.palm is not None
+        with torch.no_grad(), torch.autocast(points.device.type, enabled=False):
+            turn, middle = self.palm.frame(joints.float())
+            centre = seen.centre + UNIT * (seen.axes @ middle[..., None])[..., 0]
+            axes = seen.axes @ turn
+            return Seen((points - centre[:, None]) @ axes / UNIT, centre, axes)
+
     def _decoded(
-        self,
-        code: Code,
-        told: Tensor,
-        clouds: Tensor,
-        of_points: Tensor,
-        centre: Tensor,
-        frame: Tensor,
+        self, code: Code, told: Tensor, of_points: Tensor, seen: Seen, palm: Tensor | None
     ) -> HandPose:
         """Joints of codes and of what is `told` (B, ?) by them, in the frame of the camera."""
         latents = told if self.exemplars is None else code.z.to(told.dtype)
         offset, hidden = self.pose(latents)
-        start = self.mean_pose / UNIT
+        start = self.mean_pose / UNIT if self.palm is None else self.palm.mean
         exemplar = None
         if self.exemplars is not None:
             # Anchors that are pulled by their poses would leave the latents.
@@ -179,22 +213,18 @@ class HandPoseModel(nn.Module):
         joints = coarse = start + offset
         votes, known = None, hidden
         if self.votes is not None:
-            voted = self.votes(clouds, of_points, told)
+            voted = self.votes(seen.points, of_points, told)
             joints, votes = voted.joints, voted.votes
             known = torch.cat([hidden, voted.spread.clamp_min(1e-4).log()], -1)
         if self.kinematic:
             joints = rebuilt(joints, self.mean_bones / UNIT)
 
-        def placed(found: Tensor) -> Tensor:
-            with torch.autocast(found.device.type, enabled=False):
-                rows = found.float().flatten(1, -2) @ frame.mT * UNIT + centre[:, None]
-            return rows.view(found.shape)
-
         return HandPose(
-            placed(joints),
-            placed(coarse),
-            None if votes is None else placed(votes),
-            None if exemplar is None else placed(exemplar),
+            seen.placed(joints),
+            palm,
+            seen.placed(coarse),
+            None if votes is None else seen.placed(votes),
+            None if exemplar is None else seen.placed(exemplar),
             # How sure it is must not change what it says.
             self.log_scale(known.detach()).float() + math.log(UNIT),
             code,
@@ -239,6 +269,8 @@ def begin(model: HandPoseModel, splits: Splits, seed: int) -> None:
     _, centre, frame = to_frame(points, left)
     around = torch.where(mask[..., None], (joints - centre[:, None]) @ frame, torch.nan)
     model.learned.copy_(mask.any(0))
+    if model.palm is not None:
+        model.palm.remember(around.nan_to_num(0) / UNIT, mask)
     model.mean_pose.copy_(around.nanmean(0).nan_to_num(0))
     lengths = torch.linalg.vector_norm(bones(around), dim=-1).nanmean(0)  # (20,)
     if model.kinematic and bool(lengths.isnan().any()):

@@ -16,9 +16,8 @@ from nvc3d.tasks.hand_pose.fitted import (
     of_points,
     with_slopes,
 )
+from nvc3d.tasks.hand_pose.palm import PALM, laid
 
-PALM = [0, 1, 5, 9, 13, 17]
-"""The wrist and the first joint of each finger, which hardly move against each other."""
 SCHEDULE = ((None, 8), (4.0, 8), (2.0, 6), (1.0, 10))
 """One fit after the other: how many times as far off as in the end points and fingers may be, None
 for a fit to the joints alone, and in how many steps."""
@@ -51,23 +50,17 @@ def refined(points: Tensor, joints: Tensor, error: Tensor, left: Tensor) -> tupl
         found, cloud, expected = joints * mirror, points * mirror, error.double()
         numbers = found.new_zeros(len(found), SIZE)
         flat = hands_of(numbers, torch.eye(3).to(found)).joints
-        turn, numbers[:, -3:] = _laid(flat[:, PALM], found[:, PALM])
+        palm = torch.zeros_like(found[0, :, 0])  # (21,)
+        palm[list(PALM)] = 1
+        turn, middle = laid(flat, found, palm)
+        own = (flat * palm[:, None]).sum(1) / palm.sum()
+        numbers[:, -3:] = middle - (turn @ own[..., None])[..., 0]
         for coarse, steps in SCHEDULE:
             missed = partial(
                 _missed, turn=turn, joints=found, error=expected, points=cloud, coarse=coarse
             )
             numbers, misfit = descended(missed, numbers, steps)
         return (hands_of(numbers, turn).joints * mirror).to(joints.dtype), misfit
-
-
-def _laid(rest: Tensor, joints: Tensor) -> tuple[Tensor, Tensor]:
-    """The turns (B, 3, 3) and shifts (B, 3) that best lay places (B, N, 3) on joints (B, N, 3)."""
-    middle, centre = rest.mean(1, keepdim=True), joints.mean(1, keepdim=True)
-    u, _, v = torch.linalg.svd((joints - centre).mT @ (rest - middle))
-    sign = torch.ones_like(centre[:, 0])
-    sign[:, 2] = torch.linalg.det(u @ v).sign()
-    turn = u @ (sign[..., None] * v)
-    return turn, (centre - middle @ turn.mT)[:, 0]
 
 
 def _missed(
