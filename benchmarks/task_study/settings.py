@@ -7,7 +7,7 @@ from typing import Any
 
 from . import planar, recipes, translating
 from .poses import COLUMNS, NEAREST, beside_nearest, in_form
-from .setting import Measure, Setting
+from .setting import CODES, Measure, Setting
 from .uses import USES
 
 CHAIRS = "modelnet10_voxels"
@@ -100,13 +100,13 @@ def _parts(shown: str, **config: Any) -> Setting:
     )
 
 
-def _hands(shown: str, **config: Any) -> Setting:
+def _hands(shown: str, columns: tuple[str, ...] = COLUMNS, **config: Any) -> Setting:
     """Built-in hands of people and in poses that are not learned from."""
     return Setting(
         f"built-in hands{shown}",
         "hand_pose",
-        {"frames": 4000, **config},
-        {"steps": 1000, "batch_size": 16, "learning_rate": 2e-3, "save_every": 1000},
+        {"frames": 2400, **config},
+        {"steps": 600, "batch_size": 16, "learning_rate": 2e-3, "save_every": 600},
         (
             Measure("hand pose", "mean_error_mm", 2, less_is_better=True),
             Measure("hand pose", "pa_mm", 2, less_is_better=True),
@@ -116,7 +116,7 @@ def _hands(shown: str, **config: Any) -> Setting:
             Measure("mean hand", "mean_error_mm", 2, less_is_better=True),
             Measure(NEAREST, "mean_error_mm", 2, less_is_better=True),
         ),
-        columns=COLUMNS,
+        columns=columns,
         change=in_form,
         measured=beside_nearest,
     )
@@ -192,10 +192,10 @@ STUDIES: dict[str, tuple[Setting, ...]] = {
     "hand-pose": (
         _hands(""),
         _hands(", by the code alone", votes=False),
-        _hands(", noise", noise=1.0),
-        _hands(", forearms", arm=1.0),
-        _hands(", holding something", object=1.0),
-        _hands(", the other hand near", other=1.0),
+        _hands(", noise", CODES, noise=1.0),
+        _hands(", forearms", CODES, arm=1.0),
+        _hands(", holding something", CODES, object=1.0),
+        _hands(", the other hand near", CODES, other=1.0),
     ),
     "planes": (
         _planes(""),
