@@ -1,9 +1,10 @@
 """How well a trained model tells the joints of a hand that another maker drew and rigged.
 
-    python benchmarks/hand_rigged.py --checkpoint runs/hands --data DIR [--refine]
+    python benchmarks/hand_rigged.py --checkpoint runs/hands --data DIR [--refine] [--built-in 300]
 
 DIR/hands/webxr-right.glb is WebXR's generic hand. It is bent by its own bones, its skin follows by
-its own weights, and a depth camera sees it; the true joints are its own.
+its own weights, and a depth camera sees it; the true joints are its own. With --built-in come rows
+of so many built-in hands of other people, as they are and with all that makes them hard.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from torch.utils.data import DataLoader
 
 import nvc3d
 from nvc3d.data.hands.base import HandFrame, Hands
+from nvc3d.data.hands.builtin import BuiltinHands
 from nvc3d.files.gltf_document import Document
 from nvc3d.geometry.hand_joints import ORDERS, to_canonical
 from nvc3d.geometry.intrinsics import CAMERAS
@@ -65,6 +67,15 @@ CUT = 20.0
 UNSURE = 20.0
 """Millimetres by which a true joint may be off when a built-in hand is laid into the skin."""
 NEAR, FAR, ASIDE = 350.0, 700.0, 60.0  # mm from the camera, and from its axis
+
+
+HARD: tuple[tuple[str, dict[str, float]], ...] = (
+    ("", {}),
+    (", noise", {"noise": 1.0}),
+    (", forearms", {"arm": 1.0}),
+    (", holding something", {"object": 1.0}),
+    (", the other hand near", {"other": 1.0}),
+)
 
 
 class Rig:
@@ -143,6 +154,12 @@ class RiggedHands(Hands):
         return HandFrame(own, "canonical", CAMERAS["sr300"], depth, "right")
 
 
+def builtin(count: int, config: Any, **more: Any) -> HandClouds:
+    """Built-in hands of people that nobody learns from, of both sides."""
+    hands = BuiltinHands(config.points, 1000, False, count=count, side="both", **more)
+    return HandClouds(hands, config, training=False)
+
+
 def answered(model: Any, hands: HandClouds, refine: bool) -> tuple[Tensor, Tensor]:
     """What a model answers, refined if asked, and the truth, (N, 21, 3) each."""
     found, truth = [], []
@@ -178,17 +195,23 @@ def main() -> None:
     options.add_argument("--data", type=Path, required=True, help="folder of hands/")
     options.add_argument("--views", type=int, default=30, help="of each pose")
     options.add_argument("--refine", action="store_true", help="the answers refined, too")
+    options.add_argument("--built-in", type=int, default=0, help="built-in hands in each row")
     given = options.parse_args()
     loaded = nvc3d.load(given.checkpoint)
     model, config = loaded.network, loaded.config
     print(f"| mm | mean error | aligned | {' | '.join(LEVELS)} |")
     print(f"|---|{'---:|' * (2 + len(LEVELS))}")
+    sets = {}
+    if given.built_in:
+        sets = {f"built-in{name}": builtin(given.built_in, config, **more) for name, more in HARD}
     for name, behind in (("whole", np.inf), (f"cut {CUT:.0f} mm behind the wrist", CUT)):
         rig = Rig(given.data / "hands" / FILE, behind)
-        hands = HandClouds(RiggedHands(rig, config.points, given.views), config, training=False)
+        sets[name] = HandClouds(RiggedHands(rig, config.points, given.views), config, False)
+    for name, hands in sets.items():
         for refine in (False, True)[: 1 + given.refine]:
             end = ", refined" if refine else ""
             print(row(f"{name}{end}", *answered(model, hands, refine)), flush=True)
+    hands = sets[f"cut {CUT:.0f} mm behind the wrist"]
     print(row("a built-in hand laid into its skin, from the truth on", *apart(hands)))
 
 
