@@ -100,13 +100,13 @@ def _parts(shown: str, **config: Any) -> Setting:
     )
 
 
-def _hands(shown: str, columns: tuple[str, ...] = COLUMNS, **config: Any) -> Setting:
+def _hands(shown: str, columns: tuple[str, ...] = CODES, **config: Any) -> Setting:
     """Built-in hands of people and in poses that are not learned from."""
     return Setting(
         f"built-in hands{shown}",
         "hand_pose",
-        {"frames": 2400, **config},
-        {"steps": 600, "batch_size": 16, "learning_rate": 2e-3, "save_every": 600},
+        {"frames": 1800, **config},
+        {"steps": 450, "batch_size": 16, "learning_rate": 2e-3, "save_every": 450},
         (
             Measure("hand pose", "mean_error_mm", 2, less_is_better=True),
             Measure("hand pose", "pa_mm", 2, less_is_better=True),
@@ -190,12 +190,12 @@ STUDIES: dict[str, tuple[Setting, ...]] = {
         _parts("2 % of the labels, codes of points", point_codes=True),
     ),
     "hand-pose": (
-        _hands(""),
+        _hands("", COLUMNS),
         _hands(", by the code alone", votes=False),
-        _hands(", noise", CODES, noise=1.0),
-        _hands(", forearms", CODES, arm=1.0),
-        _hands(", holding something", CODES, object=1.0),
-        _hands(", the other hand near", CODES, other=1.0),
+        _hands(", noise", noise=1.0),
+        _hands(", forearms", arm=1.0),
+        _hands(", holding something", object=1.0),
+        _hands(", the other hand near", other=1.0),
     ),
     "planes": (
         _planes(""),
