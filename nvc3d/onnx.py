@@ -27,6 +27,8 @@ EXPANDED = 8
 """Dimensions from which on the square of a distance is expanded, in float64: no table of all
 differences is made."""
 
+SWEEPS = 8
+"""Rotations about every pair of axes, after which small symmetric matrices are diagonal."""
 SMALL = 1e-6
 """The optimizer takes smaller numbers that are added for 0: what is divided by then may be 0."""
 _FLOAT32, _INT32, _FLOAT64 = 1, 6, 11  # of TensorProto
@@ -72,6 +74,57 @@ def farthest(points: FLOAT[...], last: INT64, start: INT64[...]) -> INT64[...]:
         apart = points - op.GatherND(points, op.Unsqueeze(here, [2]), batch_dims=1)
         least = op.Min(least, op.ReduceSum(apart * apart, [2], keepdims=0))
     return picks
+
+
+@script(Opset("nvc3d", 1), default_opset=op)
+def diagonal(
+    matrices: FLOAT[...], first: FLOAT[...], other: FLOAT[...], both: FLOAT[...], trips: INT64
+) -> tuple[FLOAT[...], FLOAT[...]]:
+    """Symmetric matrices (B, N, N) turned until they are diagonal, and the turns, by Jacobi's
+    rotations. Each is about a pair of axes: 1 stands in a row of `first` and `other` (P, N, N) at
+    an axis on the diagonal, and of `both` where they cross."""
+    one = op.ReduceSum(op.Max(first, other), [0], keepdims=0)
+    one = op.Min(one, op.CastLike(1, one))
+    turned = op.Identity(matrices)
+    turn = op.Expand(one, op.Shape(matrices))
+    pairs = op.Squeeze(op.Shape(both, start=0, end=1))
+    for i in range(trips):
+        pair = op.Mod(i, pairs)
+        here = op.Gather(first, pair)
+        there = op.Gather(other, pair)
+        cross = op.Gather(both, pair)
+        off = 2.0 * op.ReduceSum(turned * cross, [1, 2], keepdims=1)
+        apart = op.ReduceSum(turned * (there - here), [1, 2], keepdims=1)
+        far = op.Abs(apart) + op.Sqrt(apart * apart + off * off)
+        # Where both are 0 there is nothing to turn.
+        tangent = off / op.Max(far, 1e-30)
+        tangent = op.Where(apart < 0.0, op.Neg(tangent), tangent)
+        cosine = op.Reciprocal(op.Sqrt(1.0 + tangent * tangent))
+        skew = cross - op.Transpose(cross, perm=[1, 0])
+        step = one + (cosine - 1.0) * (here + there) + cosine * tangent * skew
+        turned = op.MatMul(op.Transpose(step, perm=[0, 2, 1]), op.MatMul(turned, step))
+        turn = op.MatMul(turn, step)
+    return turned, turn
+
+
+def _eigh(matrices: Any, UPLO: str = "L", compute_v: bool = True) -> Any:
+    size = matrices.shape[-1]
+    rows, columns = torch.triu_indices(size, size, 1)
+    one, pairs = torch.eye(size), len(rows)
+    masks = (
+        one[rows, :, None] * one[rows, None],
+        one[columns, :, None] * one[columns, None],
+        one[rows, :, None] * one[columns, None],
+    )
+    chosen = [op.Constant(value=from_array(mask.numpy())) for mask in masks]
+    trips = op.Constant(value_int=SWEEPS * pairs)
+    turned, turn = diagonal(matrices, *chosen, trips)
+    values = op.ReduceSum(
+        op.Mul(turned, op.Constant(value=from_array(one.numpy()))), [2], keepdims=0
+    )
+    ascending, order = op.TopK(values, [size], axis=1, largest=0, sorted=1)
+    every = op.Expand(op.Unsqueeze(order, [1]), op.Shape(turn))
+    return ascending, op.GatherElements(turn, every, axis=2)
 
 
 def _farthest_point_sampling(
@@ -174,6 +227,7 @@ TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     torch.ops.nvc3d.gather_index.default: _gather_index,
     **{getattr(torch.ops.aten, name).default: _embedding_bag for name in _BAGS},
     torch.ops.aten.embedding_bag.padding_idx: _embedding_bag,
+    torch.ops.aten._linalg_eigh.default: _eigh,
     torch.ops.aten._adaptive_avg_pool3d.default: _adaptive_avg_pool3d,
     torch.ops.aten.add.Tensor: _add,
     operator.floordiv: _floordiv,

@@ -65,6 +65,7 @@ def test_operators_are_the_same_of_any_sizes() -> None:
         ("classification", dict(encoder="pointnet", shapes=23)),
         ("classification", dict(encoder="dgcnn", shapes=23)),
         ("classification", dict(shapes=23)),
+        ("classification", dict(encoder="pointnet", shapes=23, axes="principal")),
         ("segmentation", dict(encoder="pointnet", shapes=23)),
         ("segmentation", dict(shapes=23)),
         ("completion", dict(encoder="pointnet")),
@@ -97,9 +98,42 @@ def test_models_answer_as_before(tmp_path: Path, task: str, change: dict[str, ob
             np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-4, err_msg=name)
 
 
+class Eigen(nn.Module):
+    def forward(self, small: Tensor, large: Tensor) -> tuple[Tensor, ...]:
+        return *torch.linalg.eigh(small), *torch.linalg.eigh(large)
+
+
+def test_axes_of_small_symmetric_matrices() -> None:
+    from nvc3d.onnx import translated
+
+    def symmetric(batch: int, size: int) -> Tensor:
+        own = torch.randn(batch, size, size)
+        return own @ own.mT
+
+    torch.manual_seed(0)
+    exported = torch.export.export(
+        Eigen(), (symmetric(4, 3), symmetric(4, 4)), dynamic_shapes=({0: Dim.AUTO}, {0: Dim.AUTO})
+    )
+    model = translated(exported, ["small", "large"], ["a", "b", "c", "d"])
+    session = ort.InferenceSession(model.SerializeToString())
+    for batch in (1, 7, 200):
+        small, large = symmetric(batch, 3), symmetric(batch, 4)
+        small[0], large[-1] = 0, torch.diag(torch.tensor([1.0, 0, 0, 2]))
+        found = session.run(None, {"small": small.numpy(), "large": large.numpy()})
+        for given, values, axes in ((small, *found[:2]), (large, *found[2:])):
+            np.testing.assert_allclose(values, torch.linalg.eigvalsh(given), atol=1e-4)
+            again = axes * values[:, None] @ axes.transpose(0, 2, 1)
+            np.testing.assert_allclose(again, given, atol=1e-4)
+            unit = np.broadcast_to(np.eye(given.shape[-1]), axes.shape)
+            np.testing.assert_allclose(axes.transpose(0, 2, 1) @ axes, unit, atol=1e-5)
+
+
 def test_what_onnx_lacks_is_one_sentence(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from nvc3d import onnx
+
+    monkeypatch.delitem(onnx.TRANSLATIONS, torch.ops.aten._linalg_eigh.default)
     change = dict(shapes=23, encoder="pointnet", axes="principal")
     run = untrained(tmp_path / "run", "classification", **change)
     assert call(f"export {run} --output", tmp_path / "model.onnx") == 2

@@ -67,12 +67,19 @@ def laid(rest: Tensor, joints: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]
     (B, J, 3): `(rest - its middle) @ turn.mT + middle`. Places count by weights (J,) or (B, J),
     which are not below 0.
 
-    (Kabsch, "A solution for the best rotation to relate two sets of vectors", 1976.)
+    (Horn, "Closed-form solution of absolute orientation using unit quaternions", JOSA A 1987.)
     """
     share = (weights / weights.sum(-1, keepdim=True).clamp_min(1e-9))[..., None]  # (..., J, 1)
     middle = (share * joints).sum(-2, keepdim=True)
-    apart = share * (rest - (share * rest).sum(-2, keepdim=True))
-    u, _, v = torch.linalg.svd((joints - middle).mT @ apart)
-    sign = torch.ones_like(middle[:, 0])
-    sign[:, 2] = torch.linalg.det(u @ v).sign()
-    return u @ (sign[..., None] * v), middle[:, 0]
+    both = (share * (rest - (share * rest).sum(-2, keepdim=True))).mT @ (joints - middle)
+    one = torch.eye(3).to(both)
+    trace = (both * one).sum((1, 2), keepdim=True)
+    skew = both - both.mT
+    off = torch.stack([skew[:, 1, 2], skew[:, 2, 0], skew[:, 0, 1]], -1)[..., None]  # (B, 3, 1)
+    first = torch.cat([trace, off.mT], 2)
+    other = torch.cat([off, both + both.mT - trace * one], 2)
+    best = torch.linalg.eigh(torch.cat([first, other], 1)).eigenvectors[..., -1]  # (B, 4)
+    real, axis = best[:, :1, None], best[:, None, 1:]
+    across = torch.linalg.cross(axis.expand(-1, 3, -1), one.expand(best.shape[0], -1, -1))
+    turn = (real.square() - axis.square().sum(-1, keepdim=True)) * one
+    return turn + 2 * (axis.mT @ axis + real * across.mT), middle[:, 0]
