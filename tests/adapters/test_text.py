@@ -151,7 +151,9 @@ def test_pairs_that_teach_nothing_are_counted(tmp_path: Path) -> None:
     (tmp_path / "train.tsv").write_text("\n".join(pairs))
     (tmp_path / "val.tsv").write_text("\n".join(pairs[:2]))
     own = config("translation", data=str(tmp_path), longest=30)
-    with pytest.warns(UserWarning, match="1 of 4 pairs are not learned from: they have more than"):
+    longer = "1 of 4 pairs are not learned from: they have more than"
+    empty = "1 of 5 pairs are left out: one of their sides is empty"
+    with pytest.warns(UserWarning, match=longer), pytest.warns(UserWarning, match=empty):
         splits = TASK.splits(own)
     learned, kept = (
         [text for i in range(len(items)) for text in items[i]["source"]]
@@ -159,8 +161,12 @@ def test_pairs_that_teach_nothing_are_counted(tmp_path: Path) -> None:
     )
     assert sorted(learned) == ["ein Ei", "ein Hund", "eine Katze"] and kept == ["ein Hund", ""]
     (tmp_path / "val.tsv").unlink()
-    splits = TASK.splits(config("translation", data=str(tmp_path), longest=500, holdout=0.25))
+    with pytest.warns(UserWarning, match=empty):
+        splits = TASK.splits(config("translation", data=str(tmp_path), longest=500, holdout=0.25))
     assert len(splits.val[0]["source"]) == 1
+    (tmp_path / "train.tsv").write_text("\tnothing\n")
+    with pytest.raises(ValueError, match="no pair has a sentence on both sides"):
+        TASK.splits(own)
 
 
 # --- pieces and batches ---------------------------------------------------------------------------

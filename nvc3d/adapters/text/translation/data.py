@@ -23,9 +23,8 @@ HELD_OUT = 2000
 def data(config: TranslationConfig) -> Splits:
     """The pairs to train on and those to measure on; the labels of the vocabulary are the pieces.
 
-    Pairs with an empty side, or longer than the model's longest, are not learned from; a
-    warning counts the longer ones. Raises what `pairs.find` raises, and ValueError where nothing is
-    left.
+    Pairs with an empty side, or longer than the model's longest, are not learned from; warnings
+    count them. Raises what `pairs.find` raises, and ValueError where nothing is left.
     """
     train, held_out, _ = parts(config)
     if config.holdout == 1:
@@ -79,7 +78,15 @@ def parts(config: TranslationConfig) -> tuple[Pairs, Pairs, Pairs | None]:
         raise ValueError(
             f"{config.data} has nothing to learn from: all files are called val or test"
         )
-    train = train.at([i for i, both in enumerate(zip(*train, strict=True)) if all(both)])
+    full = [i for i, both in enumerate(zip(*train, strict=True)) if all(both)]
+    if not full:
+        raise ValueError(f"{config.data}: no pair has a sentence on both sides")
+    if lost := len(train.source) - len(full):
+        warnings.warn(
+            f"{lost} of {len(train.source)} pairs are left out: one of their sides is empty",
+            stacklevel=3,
+        )
+    train = train.at(full)
     if val is None:
         share = min(config.holdout, HELD_OUT / len(train.source))
         # By the sentence: what stands there twice is on one side.
