@@ -10,12 +10,12 @@ import logging
 import operator
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from onnx.inliner import inline_local_functions
 from onnx.numpy_helper import from_array
-from onnxscript import FLOAT, INT64, script
+from onnxscript import DOUBLE, FLOAT, INT64, script
 from onnxscript import opset18 as op
 from onnxscript.values import Opset
 from torch.export import ExportedProgram
@@ -27,6 +27,7 @@ EXPANDED = 8
 """Dimensions from which on the square of a distance is expanded, in float64: no table of all
 differences is made."""
 
+Number = TypeVar("Number", FLOAT, DOUBLE)
 SWEEPS = 8
 """Rotations about every pair of axes, after which small symmetric matrices are diagonal."""
 SMALL = 1e-6
@@ -78,8 +79,8 @@ def farthest(points: FLOAT[...], last: INT64, start: INT64[...]) -> INT64[...]:
 
 @script(Opset("nvc3d", 1), default_opset=op)
 def diagonal(
-    matrices: FLOAT[...], first: FLOAT[...], other: FLOAT[...], both: FLOAT[...], trips: INT64
-) -> tuple[FLOAT[...], FLOAT[...]]:
+    matrices: Number, first: Number, other: Number, both: Number, trips: INT64
+) -> tuple[Number, Number]:
     """Symmetric matrices (B, N, N) turned until they are diagonal, and the turns, by Jacobi's
     rotations. Each is about a pair of axes: 1 stands in a row of `first` and `other` (P, N, N) at
     an axis on the diagonal, and of `both` where they cross."""
@@ -108,7 +109,12 @@ def diagonal(
 
 
 def _eigh(matrices: Any, UPLO: str = "L", compute_v: bool = True) -> Any:
-    size = matrices.shape[-1]
+    return _eigenvectors(matrices, matrices.shape[-1])
+
+
+def _eigenvectors(matrices: Any, size: int) -> Any:
+    """The eigenvalues (B, size) of symmetric matrices (B, size, size), the least first, and what
+    belongs to them as columns."""
     rows, columns = torch.triu_indices(size, size, 1)
     one, pairs = torch.eye(size), len(rows)
     masks = (
@@ -116,15 +122,27 @@ def _eigh(matrices: Any, UPLO: str = "L", compute_v: bool = True) -> Any:
         one[columns, :, None] * one[columns, None],
         one[rows, :, None] * one[columns, None],
     )
-    chosen = [op.Constant(value=from_array(mask.numpy())) for mask in masks]
+    *chosen, unit = (
+        op.CastLike(op.Constant(value=from_array(mask.numpy())), matrices) for mask in (*masks, one)
+    )
     trips = op.Constant(value_int=SWEEPS * pairs)
     turned, turn = diagonal(matrices, *chosen, trips)
-    values = op.ReduceSum(
-        op.Mul(turned, op.Constant(value=from_array(one.numpy()))), [2], keepdims=0
-    )
+    values = op.ReduceSum(op.Mul(turned, unit), [2], keepdims=0)
     ascending, order = op.TopK(values, [size], axis=1, largest=0, sorted=1)
     every = op.Expand(op.Unsqueeze(order, [1]), op.Shape(turn))
     return ascending, op.GatherElements(turn, every, axis=2)
+
+
+def _local_planes(points: Any, index: Any) -> Any:
+    near = op.Gather(op.Cast(points, to=_FLOAT64), index)  # (M, K, 3)
+    apart = op.Sub(near, op.ReduceMean(near, [1]))
+    products = op.Einsum(apart, apart, equation="mki,mkj->mij")
+    count = op.CastLike(op.Shape(index, start=1), products)
+    values, axes = _eigenvectors(op.Div(products, count), 3)
+    normal = op.Squeeze(op.Slice(axes, [0], [1], [2]), [2])
+    largest = op.ArgMax(op.Abs(normal), axis=1, keepdims=1)
+    normal = op.Mul(normal, op.Sign(op.GatherElements(normal, largest, axis=1)))
+    return op.CastLike(normal, points), op.Max(op.CastLike(values, points), 0.0)
 
 
 def _farthest_point_sampling(
@@ -223,6 +241,7 @@ TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     torch.ops.nvc3d.farthest_point_sampling.default: _farthest_point_sampling,
     torch.ops.nvc3d.knn.default: _knn,
     torch.ops.nvc3d.pool_neighbours.default: _pool_neighbours,
+    torch.ops.nvc3d.local_planes.default: _local_planes,
     torch.ops.nvc3d.assign_anchors.default: _assign_anchors,
     torch.ops.nvc3d.gather_index.default: _gather_index,
     **{getattr(torch.ops.aten, name).default: _embedding_bag for name in _BAGS},

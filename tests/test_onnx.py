@@ -37,7 +37,9 @@ class Operators(nn.Module):
         nearest = ops.assign_anchors(features[:, 0], features[0, :6], check_finite=False)
         grouped = ops.group(features, index).sum(2)
         back = interpolate(points, picked, maximum)
-        return picks, squared, index, maximum, total, *wide, *nearest, grouped, back
+        # Where all directions are alike, the normal may be any.
+        variance = ops.local_planes(points[0], index[0])[1]
+        return picks, squared, index, maximum, total, *wide, *nearest, grouped, back, variance
 
 
 def test_operators_are_the_same_of_any_sizes() -> None:
@@ -46,7 +48,7 @@ def test_operators_are_the_same_of_any_sizes() -> None:
     torch.manual_seed(0)
     given, free = (torch.rand(2, 40, 3), torch.rand(2, 40, 16)), {0: Dim.AUTO, 1: Dim.AUTO}
     exported = torch.export.export(Operators(), given, dynamic_shapes=(free, free))
-    outputs = [f"output_{i}" for i in range(11)]
+    outputs = [f"output_{i}" for i in range(12)]
     session = ort.InferenceSession(
         translated(exported, ["points", "features"], outputs).SerializeToString()
     )
@@ -68,13 +70,19 @@ def test_operators_are_the_same_of_any_sizes() -> None:
         ("classification", dict(encoder="pointnet", shapes=23, axes="principal")),
         ("segmentation", dict(encoder="pointnet", shapes=23)),
         ("segmentation", dict(shapes=23)),
+        ("segmentation", dict(shapes=23, encoder="dgcnn", point_codes=True)),
         ("completion", dict(encoder="pointnet")),
         ("completion", dict()),
-        ("completion", dict(decoder="upsampling")),
+        ("completion", dict(decoder="upsampling", points=208)),
         ("completion", dict(decoder="folding")),
+        ("completion", dict(decoder="pcn", encoder="dgcnn", bottleneck="plain")),
         ("voxel_completion", dict()),
+        ("voxel_completion", dict(skips=False, bottleneck="vae")),
         ("hand_pose", dict()),
+        ("hand_pose", dict(encoder="dgcnn", palm=False, kinematic=True)),
+        ("hand_pose", dict(encoder="pointnet", votes=False, nebula_form="exemplars")),
         ("planes", dict()),
+        ("planes", dict(encoder="dgcnn", nebula_form="bottleneck")),
     ],
 )
 def test_models_answer_as_before(tmp_path: Path, task: str, change: dict[str, object]) -> None:
