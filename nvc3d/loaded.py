@@ -111,11 +111,11 @@ class Model:
             folder = _downloaded(str(pretrained_model_name_or_path), options)
         return load(folder)
 
-    _hub_mixin_config = None  # the mixin writes no config beside ours
-
     def save_pretrained(self, save_directory: str | Path, **options: Any) -> Any:
         """Write config, weights, measures and card to a folder; options are those of
         `ModelHubMixin.save_pretrained`: `model_card_kwargs`, `push_to_hub`, `repo_id`."""
+        # The config of the model is its own: the mixin is not asked to write one.
+        options["config"] = {}
         return _hub().ModelHubMixin.save_pretrained(self, save_directory, **options)
 
     def push_to_hub(self, repo_id: str, **options: Any) -> Any:

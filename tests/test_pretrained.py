@@ -98,13 +98,15 @@ def test_it_is_pushed_and_loaded_from_the_hub(
         repo_id = "me/mugs"
 
     def upload(self: Any, repo_id: str, folder_path: str, **_: object) -> str:
-        shutil.copytree(folder_path, hub / repo_id)
+        shutil.copytree(folder_path, hub / repo_id, dirs_exist_ok=True)
         return "a commit"
 
     monkeypatch.setattr(huggingface_hub.HfApi, "create_repo", lambda *_, **__: Url("x"))
     monkeypatch.setattr(huggingface_hub.HfApi, "upload_folder", upload)
     model = nvc3d.load(run)
     assert model.push_to_hub("me/mugs", token="none") == "a commit"
+    both: dict[str, Any] = dict(push_to_hub=True, repo_id="me/mugs", token="none")
+    assert model.save_pretrained(tmp_path / "own", **both) == "a commit"
     asked: dict[str, Any] = {}
 
     def snapshot(repo_id: str, **how: Any) -> str:
