@@ -6,6 +6,7 @@ import ast
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from math import prod
 from pathlib import Path
 from typing import IO
@@ -119,13 +120,20 @@ def npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype, int]:
     text = file.read(length)
     if len(text) < length:
         raise ValueError("the header of an array is truncated")
+    return *_told(text, "utf-8" if start[6] == 3 else "latin-1"), 8 + width + length
+
+
+@lru_cache(maxsize=256)
+def _told(header: bytes, encoding: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """What a header says. The arrays of a data set have few different ones, each of which takes
+    longer to parse than a small array to read."""
     wrong = ValueError("the header of an array is corrupt")
     try:
-        said = ast.literal_eval(text.decode("utf-8" if start[6] == 3 else "latin-1").strip())
+        said = ast.literal_eval(header.decode(encoding).strip())
         shape, fortran = said["shape"], said["fortran_order"]
         dtype = np.lib.format.descr_to_dtype(said["descr"])
     except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError):
         raise wrong from None
     if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
         raise wrong
-    return shape, bool(fortran), dtype, 8 + width + length
+    return shape, bool(fortran), dtype
