@@ -11,13 +11,19 @@ from .distances import squared_distance
 
 # Idle anchors that a step of k-means moves at most: each costs a look at all latents.
 _MOVED = 32
+# Latents that k-means++ proposes at once, at most.
+_PROPOSED = 256
+# Starts that a fit tries at most.
+_STARTS = 4
 
 
 def plus_plus(latents: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Choose well-spread latents as first anchors (k-means++; Arthur and Vassilvitskii, 2007).
 
     Each next one is drawn with a probability proportional to the squared distance to those
-    chosen before; once all latents coincide with chosen ones, the draw is uniform.
+    chosen before; once all latents coincide with chosen ones, the draw is uniform. Many are drawn
+    at a time, by the distances at hand, and each is taken with a probability of the share of its
+    distance that those taken meanwhile have left it, which comes to the same.
 
     Args:
         latents: (N, D), N >= 1.
@@ -29,63 +35,59 @@ def plus_plus(latents: Tensor, count: int, generator: torch.Generator) -> Tensor
     """
     latents = latents.contiguous()
     last = len(latents) - 1
-    draws = torch.rand(count, generator=generator, device=generator.device).to(latents)  # (count,)
-    pick = (draws[0] * len(latents)).long().clamp_max(last)
-    chosen = [latents[pick]]
-    distance = (latents - chosen[0]).square().sum(1)  # (N,)
-    # On a GPU it is faster to measure all than to wait for an answer which.
-    near = _Near(latents) if latents.device.type == "cpu" else None
-    for draw in draws[1:]:
+    first = float(torch.rand((), generator=generator, device=generator.device))
+    chosen = taken = latents[min(int(first * len(latents)), last)][None]
+    distance = torch.full_like(latents[:, 0], torch.inf)
+    while len(chosen) < count:
+        nearest = ops.assign_anchors(latents, taken, check_finite=False).squared
+        distance = torch.minimum(distance, nearest)
         # All zero (every latent is chosen): the small constant makes the draw uniform.
         cumulative = (distance + torch.finfo(distance.dtype).tiny).cumsum(0)
-        pick = torch.searchsorted(cumulative, draw * cumulative[-1]).clamp_max(last)
-        chosen.append(latents[pick])
-        if near is None:
-            distance = torch.minimum(distance, (latents - chosen[-1]).square().sum(1))
-        else:
-            rows = near(int(pick), distance)
-            nearer = (latents[rows] - chosen[-1]).square().sum(1)
-            distance[rows] = torch.minimum(distance[rows], nearer)
-    return torch.stack(chosen)
+        size = min(len(chosen), _PROPOSED)
+        draws = torch.rand(2, size, generator=generator, device=generator.device).to(latents)
+        proposed = torch.searchsorted(cumulative, draws[0] * cumulative[-1]).clamp_max(last)
+        taken = latents[_taken(latents, proposed, distance, draws[1])]
+        chosen = torch.cat([chosen, taken])
+    return chosen[:count]
 
 
-class _Near:
-    """Tells which latents (N, D) may be nearer to one of them than they are to others.
-
-    By |z|^2 + |c|^2 - 2 z.c, one product of a matrix and a vector, less 4 (D + 8) eps of both
-    squares: all roundings in it and in a distance that is measured plainly come to less than half
-    of that.
-    """
-
-    def __init__(self, latents: Tensor) -> None:
-        size = latents.shape[1] + 8
-        kind = torch.finfo(latents.dtype)
-        # Near the origin the expanded square loses no digits.
-        self.latents = latents - latents.mean(0)
-        self.squared = (1 - 4 * size * kind.eps) * self.latents.square().sum(1) - size * kind.tiny
-
-    def __call__(self, pick: int, distance: Tensor) -> Tensor:
-        """The rows whose squared distance to latent `pick` may be below their `distance` (N,)."""
-        least = torch.addmv(self.squared, self.latents, self.latents[pick], alpha=-2)
-        beyond = least > distance - self.squared[pick]
-        return (~beyond).nonzero()[:, 0]  # so NaN may be nearer, too
+def _taken(latents: Tensor, proposed: Tensor, distance: Tensor, draws: Tensor) -> Tensor:
+    """Those of the proposed (P,), numbers of latents (N, D), that are taken: the first, and each
+    later one where its draw (P,) is below the share of its distance (of (N,)) that is left."""
+    rows = latents[proposed].cpu()
+    left = (distance[proposed] + torch.finfo(distance.dtype).tiny).cpu()
+    wanted = (draws.cpu() * left).tolist()
+    kept: list[int] = []
+    for number, below in enumerate(wanted):
+        if number == 0 or below < float(left[number]):
+            kept.append(number)
+            nearer = (rows - rows[number]).square().sum(1) + torch.finfo(left.dtype).tiny
+            left = torch.minimum(left, nearer)
+    return proposed[kept]
 
 
 def lloyd(latents: Tensor, anchors: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     """Improve anchors (M, D) on latents (N, D) by steps of k-means.
 
     Anchors without latents move, some in each step, to where latents are served worst: none stays
-    idle while there are M different latents.
+    idle while there are M different latents. A step that moves none is the last.
 
     Returns:
         The anchors (M, D) and the mean squared distance of a latent to its own, before the last
         of the steps.
     """
     error = latents.new_zeros(())
+    assigned: tuple[Tensor, Tensor] | None = None
+    moved = torch.ones_like(anchors[:, 0], dtype=torch.bool)
     for _ in range(steps):
-        distance, index = ops.assign_anchors(latents, anchors, check_finite=False)
+        if assigned is None:
+            assigned = ops.assign_anchors(latents, anchors, check_finite=False)
+        else:
+            assigned = reassigned(latents, anchors, moved, *assigned)
+        distance, index = assigned
         error = distance.mean()
         sums, counts = sums_by_anchor(latents, index, len(anchors))
+        before = anchors
         anchors = torch.where(counts[:, None] > 0, sums / counts.clamp_min(1)[:, None], anchors)
         idle = (counts == 0).nonzero().flatten().tolist()
         for k in idle[:_MOVED]:
@@ -93,7 +95,29 @@ def lloyd(latents: Tensor, anchors: Tensor, steps: int) -> tuple[Tensor, Tensor]
             distance = torch.minimum(distance, (latents - anchors[k]).square().sum(1))
         if idle:
             anchors = apart(anchors)
+        moved = (anchors != before).any(1)
+        if not bool(moved.any()):
+            break
     return anchors, error
+
+
+def reassigned(
+    latents: Tensor, anchors: Tensor, moved: Tensor, distance: Tensor, index: Tensor
+) -> tuple[Tensor, Tensor]:
+    """What `ops.assign_anchors` gives, from what it gave before the anchors of `moved` (M,) did.
+
+    One has, at least. A latent whose anchor has stayed can only have come nearer to one that moved.
+    """
+    own = moved[index].nonzero()[:, 0]
+    if 2 * len(own) > len(latents):
+        return ops.assign_anchors(latents, anchors, check_finite=False)
+    movers = moved.nonzero()[:, 0]
+    near, which = ops.assign_anchors(latents, anchors[movers], check_finite=False)
+    which = movers[which]
+    nearer = (near < distance) | ((near == distance) & (which < index))
+    distance, index = near.where(nearer, distance), which.where(nearer, index)
+    distance[own], index[own] = ops.assign_anchors(latents[own], anchors, check_finite=False)
+    return distance, index
 
 
 def fit(latents: Tensor, anchors: Tensor, generator: torch.Generator) -> Tensor:
@@ -107,7 +131,10 @@ def fit(latents: Tensor, anchors: Tensor, generator: torch.Generator) -> Tensor:
     # A part of the latents shows where the anchors belong; all of them, where exactly.
     order = torch.randperm(len(latents), generator=generator, device=generator.device)
     part = latents[order[: max(1024, 4 * len(anchors))].to(latents.device)]
-    fresh, _ = lloyd(part, plus_plus(part, len(anchors), generator), 8)
+    # Among few anchors one that two groups share weighs much, and another start costs little.
+    starts = range(max(1, min(_STARTS, 128 // len(anchors))))
+    tried = [lloyd(part, plus_plus(part, len(anchors), generator), 8) for _ in starts]
+    fresh, _ = min(tried, key=lambda start: float(start[1]))
     fresh, fresh_error = lloyd(latents, fresh, 4)
     return renumber(fresh, kept) if bool(fresh_error < 0.99 * kept_error) else kept
 
