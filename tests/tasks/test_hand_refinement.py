@@ -71,6 +71,18 @@ def test_a_refined_hand_is_nearer_to_the_truth(seen: tuple[Tensor, Tensor, Tenso
     assert mean_error_mm(less, truth) < 0.9 * mean_error_mm(found, truth)
 
 
+def test_arms_and_what_is_held_do_not_pull() -> None:
+    hands = BuiltinHands(256, 1, False, count=COUNT, arm=1.0, object=1.0, camera="msra")
+    items = [hands[i] for i in range(COUNT)]
+    points, truth = (torch.stack([item[name] for item in items]) for name in ("points", "joints"))
+    left = torch.zeros(COUNT, dtype=torch.bool)
+    off = torch.randn(COUNT, 6, 3, generator=torch.Generator().manual_seed(0))
+    found = truth + 4 * off.repeat_interleave(4, 1)[:, 3:]
+    fitted, _ = refined(points, found, torch.full((COUNT, 21), 7.0), left)
+    assert mean_error_mm(fitted, truth) < 0.8 * mean_error_mm(found, truth)
+    assert mean_error_mm(fitted[:, :1], truth[:, :1]) < mean_error_mm(found[:, :1], truth[:, :1])
+
+
 def test_the_cones_fill_the_skin_of_a_bent_hand() -> None:
     hand, angles = make_hand(7), torch.full((5, 4), 0.5, dtype=torch.float64)
     _, skin = bent(hand, angles)

@@ -27,6 +27,9 @@ HELD = 1.2
 """How much more usual than built-in hands those are held that are fitted."""
 OFF_SKIN, IN_THE_AIR = 1.5, 2.0
 """Deviations in mm: of points from the skin, and of fingers from where there is room for them."""
+OTHER, UNSURE = 10.0, 1.0
+"""Millimetres from the skin of a hand that is fitted to the joints alone, and how many times the
+expected error, beyond which points are not of the hand, but of an arm, say, or of what it holds."""
 JOINTS, SKIN, AIR = 3.5, 2.0, 3.0
 """How many deviations may be taken for what they are, and more for something else."""
 
@@ -37,8 +40,9 @@ def refined(points: Tensor, joints: Tensor, error: Tensor, left: Tensor) -> tupl
 
     A hand is made of round cones, as built-in hands are. How it is held, its bones and its girths
     are the likeliest by what is usual, by the joints with the errors (B, 21) that are expected of
-    them, by the distances of points to the nearest skin that faces the camera, and by the fingers
-    that the camera would see where it sees none. Left hands (B,) are mirrored.
+    them, by the distances of points to the nearest skin that faces the camera, if they are near to
+    any, and by the fingers that the camera would see where it sees none. Left hands (B,) are
+    mirrored.
 
     (Round cones after Tkach, Pauly, Tagliasacchi, "Sphere-Meshes for Real-Time Hand Modeling and
     Tracking", TOG 2016.)
@@ -55,11 +59,23 @@ def refined(points: Tensor, joints: Tensor, error: Tensor, left: Tensor) -> tupl
         turn, middle = laid(flat, found, palm)
         own = (flat * palm[:, None]).sum(1) / palm.sum()
         numbers[:, -3:] = middle - (turn @ own[..., None])[..., 0]
+        share = torch.zeros_like(cloud[..., 0])  # (B, P)
+        limit = (UNSURE * expected.mean(1)).clamp_min(OTHER)
         for coarse, steps in SCHEDULE:
             missed = partial(
-                _missed, turn=turn, joints=found, error=expected, points=cloud, coarse=coarse
+                _missed,
+                turn=turn,
+                joints=found,
+                error=expected,
+                points=cloud,
+                share=share,
+                coarse=coarse,
             )
             numbers, misfit = descended(missed, numbers, steps)
+            if coarse is None:
+                hands, slopes = with_slopes(numbers, turn)
+                apart, _ = of_points(cloud, hands.cones, slopes.cones)
+                share = (apart.abs() < limit[:, None]).to(cloud)
         return (hands_of(numbers, turn).joints * mirror).to(joints.dtype), misfit
 
 
@@ -69,9 +85,11 @@ def _missed(
     joints: Tensor,
     error: Tensor,
     points: Tensor,
+    share: Tensor,
     coarse: float | None,
 ) -> Missed:
-    """How much hands miss what is usual, the joints (B, 21, 3), and the points if those count."""
+    """How much hands miss what is usual, the joints (B, 21, 3), and, if those count, the points by
+    their shares (B, P)."""
     hands, slopes = with_slopes(numbers, turn)
     weight = torch.ones_like(numbers[0])
     weight[:ANGLES], weight[-6:] = HELD, 0  # any turn and any place are as usual
@@ -80,9 +98,10 @@ def _missed(
         (hands.joints - joints) / deviation, slopes.joints / deviation[..., None], JOINTS
     )
     if coarse is not None:
-        for missed, unit, reach in ((of_points, OFF_SKIN, SKIN), (of_empty_space, IN_THE_AIR, AIR)):
-            values, slope = (
-                own / (coarse * unit) for own in missed(points, hands.cones, slopes.cones)
-            )
+        values, slope = of_points(points, hands.cones, slopes.cones)
+        skin = share * values, share[..., None] * slope
+        air = of_empty_space(points, hands.cones, slopes.cones)
+        for told, unit, reach in ((skin, OFF_SKIN, SKIN), (air, IN_THE_AIR, AIR)):
+            values, slope = (own / (coarse * unit) for own in told)
             result += robust(values[..., None], slope[..., None, :], reach)
     return result
