@@ -169,6 +169,7 @@ def _captions(shown: str, steps: int, **config: Any) -> Setting:
     )
 
 
+_ALL = {"batch_pieces": 1000, "dropout": 0.1}
 _SMALL = {"pieces": 2000, "dropout": 0.3}
 
 STUDIES: dict[str, tuple[Setting, ...]] = {
@@ -202,9 +203,9 @@ STUDIES: dict[str, tuple[Setting, ...]] = {
         _planes(", without colours", attributes=False),
     ),
     "translation": (
-        _captions("", 6000),
-        _captions(", codes of pieces", 6000, code="pieces", free_bits=1.0, latent_dim=32),
-        _captions(", the code at each step", 6000, each_step=True, word_dropout=0.2),
+        _captions("", 9000, **_ALL),
+        _captions(", codes of pieces", 9000, code="pieces", free_bits=1.0, latent_dim=32, **_ALL),
+        _captions(", the code at each step", 9000, each_step=True, word_dropout=0.2, **_ALL),
         _captions(", 500 pairs", 800, train_first=500, **_SMALL),
         _captions(", 2,000 pairs", 1500, train_first=2000, **_SMALL),
         _captions(", 5,000 pairs", 3000, train_first=5000, **_SMALL),

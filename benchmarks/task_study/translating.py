@@ -22,7 +22,7 @@ from nvc3d.tasks.task import Table
 from nvc3d.train import Outcome, evaluation_batches
 
 NONE, WIDE, NOISE, METRIC = "none", "none, wide", "noise", "nebula, metric"
-DROPOUTS = {"none, dropout 0.1": 0.1, "none, dropout 0.3": 0.3}
+DROPOUTS = {"none, dropout 0.2": 0.2, "none, dropout 0.4": 0.4}
 COLUMNS = (NONE, WIDE, *DROPOUTS, NOISE, "plain", "vae", METRIC, "nebula")
 METRIC_WEIGHT = 1.0
 
