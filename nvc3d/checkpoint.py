@@ -163,6 +163,12 @@ def keep_state(folder: Path, step: int, count: int) -> None:
         path.unlink()
 
 
+def keep_resumed(folder: Path, step: int, count: int) -> None:
+    """The same of the state that a run goes on from: it may have been killed before that."""
+    if not (folder / f"state-{step}.pt").exists():
+        keep_state(folder, step, count)
+
+
 def load_newest(folder: Path, config: Any = None) -> dict[str, Any]:
     """The newest state in a run folder that can be read, as `load_state`; of one that is damaged,
     a warning. Raises CheckpointError, of the newest, where none can be."""

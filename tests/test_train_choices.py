@@ -91,6 +91,10 @@ def test_the_newest_are_kept_and_stand_in_for_a_damaged_one(tmp_path: Path) -> N
     train(run(40, keep=3), tmp_path / "whole", progress=False)
     kept = {path.name for path in (tmp_path / "whole").glob("state-*.pt")}
     assert kept == {"state-28.pt", "state-35.pt", "state-40.pt"}
+    # Killed after a state was written, and before it was kept.
+    (tmp_path / "whole" / "state-40.pt").unlink()
+    train(run(40, keep=3), tmp_path / "whole", resume=True, progress=False)
+    assert {path.name for path in (tmp_path / "whole").glob("state-*.pt")} == kept
     assert (tmp_path / "whole" / "best.safetensors").is_file()
     train(interrupt_at(17, of=run(40, keep=2)), tmp_path / "other", progress=False)
     for name in ("state.pt", "state-17.pt"):  # one file under two names, as a rule

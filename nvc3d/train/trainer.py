@@ -21,6 +21,7 @@ from nvc3d.checkpoint import (
     Run,
     clear,
     holds_run,
+    keep_resumed,
     keep_state,
     load_newest,
     prepare,
@@ -96,6 +97,8 @@ class Trainer:
             if self.main:
                 if overwrite:
                     clear(folder)
+                if saved:
+                    keep_resumed(folder, self.step, self.training.keep)
                 save_config(folder, replace(run, vocabulary=self.splits.vocabulary))
 
     @property
