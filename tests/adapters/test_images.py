@@ -23,7 +23,7 @@ from nvc3d.tasks.vocabulary import Vocabulary
 pytest.importorskip("sklearn")
 Image = pytest.importorskip("PIL.Image")
 # ruff: noqa: E402
-from nvc3d.adapters.images.backbones import backbone
+from nvc3d.adapters.images.backbones import backbone, mlp
 from nvc3d.adapters.images.reading import as_image, fitted, read_idx, read_image
 from nvc3d.adapters.images.sets import ImageFolder, digits, images_in
 
@@ -283,6 +283,14 @@ def test_backbones_see_images_of_any_size(name: str) -> None:
         model(images.float())
 
 
+def test_layers_hand_on_what_they_get_as_strongly_as_it_came() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(256, 100)
+    out = mlp(*[100] * 8)(x)
+    # The last is followed by no ReLU, which would halve the square. By torch's start it is 0.004.
+    assert 1 < out.square().mean() < 4
+
+
 TORCHVISION = """
 from torch import nn
 
@@ -349,7 +357,7 @@ def test_a_run_from_images_to_answers(
                 "images",
                 *NET,
                 f"--data={folder}",
-                "--steps=25",
+                "--steps=60",
                 "--learning-rate=0.01",
                 f"--output={run}",
             ]
