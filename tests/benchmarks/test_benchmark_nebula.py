@@ -15,6 +15,7 @@ from scipy import stats
 pytest.importorskip("sklearn", reason="the study needs scikit-learn")
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
+import nebula_loops
 from nebula_study import cells, datasets, measures, models, report, training
 from nebula_study.cells import Cell
 from nebula_study.rows import ROWS
@@ -155,3 +156,10 @@ def test_voxels_leave_empty_grids_out(data_dir: Path, tmp_path: Path) -> None:
     data = datasets.load("voxels", data_dir, tmp_path)
     assert bool(data.inputs.flatten(1).any(1).all())
     assert data.inputs.shape == (1098, 1, 16, 16, 16)
+
+
+def test_other_loops_train_and_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nebula_loops, "EPOCHS", 1)
+    found = {row: nebula_loops.trained(loop, full, 1) for row, loop in nebula_loops.ROWS.items()}
+    assert len({values["nats"] for values in found.values()}) == len(found)
+    assert all(0.1 < values["vote"] <= 1 for values in found.values())
