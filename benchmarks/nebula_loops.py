@@ -21,6 +21,7 @@ import torch
 from nebula_study.datasets import Dataset, bernoulli, load
 from nebula_study.measures import majority_vote
 from pairing import BySeed, shown
+from real_study.report import table
 from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -112,12 +113,11 @@ def main() -> None:
         for name, value in trained(ROWS[row], data, seed).items():
             found[row][name][seed] = value
         print(f"{row}, seed {seed}:", {n: round(v[seed], 4) for n, v in found[row].items()})
-    print("\n| | nats | vote of the anchors | vote of k-means |\n|---|---:|---:|---:|")
-    for row, own in found.items():
-        print(
-            "| " + " | ".join([row, *(shown(own[c], 1 if c == "nats" else 3) for c in columns)]),
-            "|",
-        )
+    lines = [
+        [row, *(shown(own[c], 1 if c == "nats" else 3) for c in columns)]
+        for row, own in found.items()
+    ]
+    print("\n" + table(["", "nats", "vote of the anchors", "vote of k-means"], lines))
 
 
 if __name__ == "__main__":

@@ -59,19 +59,11 @@ def refined(points: Tensor, joints: Tensor, error: Tensor, left: Tensor) -> tupl
         turn, middle = laid(flat, found, palm)
         own = (flat * palm[:, None]).sum(1) / palm.sum()
         numbers[:, -3:] = middle - (turn @ own[..., None])[..., 0]
+        missed = partial(_missed, turn=turn, joints=found, error=expected, points=cloud)
         share = torch.zeros_like(cloud[..., 0])  # (B, P)
         limit = (UNSURE * expected.mean(1)).clamp_min(OTHER)
         for coarse, steps in SCHEDULE:
-            missed = partial(
-                _missed,
-                turn=turn,
-                joints=found,
-                error=expected,
-                points=cloud,
-                share=share,
-                coarse=coarse,
-            )
-            numbers, misfit = descended(missed, numbers, steps)
+            numbers, misfit = descended(partial(missed, share=share, coarse=coarse), numbers, steps)
             if coarse is None:
                 hands, slopes = with_slopes(numbers, turn)
                 apart, _ = of_points(cloud, hands.cones, slopes.cones)
